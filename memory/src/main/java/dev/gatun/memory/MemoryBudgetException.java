@@ -1,0 +1,10 @@
+package dev.gatun.memory;
+
+/** A plan that needs more memory than it may take. Nothing has been allocated; the message is the itemised plan. */
+public final class MemoryBudgetException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    MemoryBudgetException(String message) {
+        super(message);
+    }
+}
