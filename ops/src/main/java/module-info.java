@@ -1,0 +1,8 @@
+/** The operators of the Transformer over off-heap tensors, and the backends that compute them. */
+module dev.gatun.ops {
+    requires static transitive org.jspecify;
+    requires transitive dev.gatun.memory;
+    requires jdk.incubator.vector;
+
+    exports dev.gatun.ops;
+}
