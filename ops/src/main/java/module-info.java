@@ -2,6 +2,7 @@
 module dev.gatun.ops {
     requires static transitive org.jspecify;
     requires transitive dev.gatun.memory;
+    requires dev.gatun.openblas;
     requires jdk.incubator.vector;
 
     exports dev.gatun.ops;

@@ -299,6 +299,28 @@ public final class Tensor {
         };
     }
 
+    /**
+     * Writes row {@code row} of this floating-point matrix [n, d], widened to float, as d adjacent floats.
+     *
+     * @param out where to, from byte {@code outOffset}
+     * @throws ShapeException if this is not a matrix of floats with such a row
+     */
+    public void widenRow(int row, MemorySegment out, long outOffset) {
+        if (rank() != 2 || row < 0 || row >= shape.dim(0) || !dtype.isFloat()) {
+            throw new ShapeException("row " + row + " of " + this + ": needs a matrix of floats with that row");
+        }
+        long from = row * strides[0] * dtype.byteSize();
+        long step = strides[1] * dtype.byteSize();
+        int cols = shape.dim(1);
+        if (dtype == DType.F32 && strides[1] == 1) {
+            MemorySegment.copy(segment, from, out, outOffset, cols * (long) Float.BYTES);
+            return;
+        }
+        for (int i = 0; i < cols; i++) {
+            out.set(FLOAT, outOffset + i * (long) Float.BYTES, floatAt(from + i * step));
+        }
+    }
+
     /** All elements in row-major order, widened to float. */
     public float[] toFloats() {
         float[] values = new float[Math.toIntExact(elements())];
@@ -333,12 +355,16 @@ public final class Tensor {
         }
         if (contiguous && source.contiguous && source.dtype == DType.F32) {
             segment.copyFrom(source.segment);
-            return;
-        }
-        int[] index = new int[rank()];
-        for (long i = 0; i < elements(); i++) {
-            segment.set(FLOAT, byteOffset(index), source.floatAt(source.byteOffset(index)));
-            next(index);
+        } else if (contiguous && rank() == 2) {
+            for (int row = 0; row < dim(0); row++) {
+                source.widenRow(row, segment, row * strides[0] * Float.BYTES);
+            }
+        } else {
+            int[] index = new int[rank()];
+            for (long i = 0; i < elements(); i++) {
+                segment.set(FLOAT, byteOffset(index), source.floatAt(source.byteOffset(index)));
+                next(index);
+            }
         }
     }
 

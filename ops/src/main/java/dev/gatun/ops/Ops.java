@@ -1,0 +1,372 @@
+package dev.gatun.ops;
+
+import dev.gatun.memory.DType;
+import dev.gatun.memory.ShapeException;
+import dev.gatun.memory.Tensor;
+import dev.gatun.ops.internal.FlashAttention;
+import dev.gatun.ops.internal.LinearTask;
+import dev.gatun.ops.internal.MatMul;
+import dev.gatun.ops.internal.Rows;
+import dev.gatun.ops.internal.WorkerPool;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The operators of the Transformer. Each checks its operands, then lets the {@link Backend} compute. All tensors are F32 unless
+ * said otherwise; the destination comes last. "Rows" means that the last dimension's elements are adjacent and that all outer
+ * dimensions are evenly spaced, as in any contiguous tensor and in a slice of columns of one.
+ *
+ * <p>A session has its own instance: it holds the session's scratch memory and serves one call at a time. No call allocates.
+ * Memory belongs to the arena given to {@link Backend#newOps}; the threads to the backend.
+ */
+public final class Ops {
+    private final MatMul matMul;
+    private final Rows rows;
+    private final LinearTask linear;
+    private final FlashAttention attention;
+    private final MemorySegment scratch;
+
+    Ops(MatMul matMul, Rows rows, WorkerPool pool, Arena arena) {
+        this.matMul = matMul;
+        this.rows = rows;
+        this.scratch = arena.allocate(matMul.scratchByteSize() * pool.threads(), Tensor.ALIGNMENT);
+        this.linear = new LinearTask(matMul, pool, scratch);
+        this.attention = new FlashAttention(matMul, rows, pool, scratch, arena);
+    }
+
+    static long scratchByteSize(MatMul matMul, int threads) {
+        return matMul.scratchByteSize() * threads + FlashAttention.scratchByteSize(matMul, threads);
+    }
+
+    /**
+     * out = x W<sup>T</sup> + bias.
+     *
+     * @param x rows [..., K]
+     * @param weight W [N, K], packed by this backend
+     * @param bias [N], or null
+     * @param out rows [..., N], as many as x has; must not overlap x
+     * @throws ShapeException if shapes or types do not fit
+     */
+    public void linear(Tensor x, PackedWeight weight, @Nullable Tensor bias, Tensor out) {
+        int m = rowCount("linear", "x", x);
+        if (x.dim(-1) != weight.k() || out.dim(-1) != weight.n() || rowCount("linear", "out", out) != m) {
+            throw new ShapeException("linear: x " + x + " · W^T [" + weight.n() + "," + weight.k() + "] -> out " + out
+                    + ": inner sizes and rows must agree");
+        }
+        if (bias != null) {
+            checkVector("linear", "bias", bias, weight.n());
+        }
+        linear.run(
+                x.segment(),
+                rowStride(x),
+                weight,
+                bias == null ? null : bias.segment(),
+                out.segment(),
+                rowStride(out),
+                m);
+    }
+
+    /**
+     * out = a b for each index of the outer dimensions.
+     *
+     * @param a [..., M, K], elements of a row adjacent
+     * @param b [..., K, N], elements of a row or of a column adjacent (so b may be a transposed view); without outer dimensions
+     *     it serves for all of a
+     * @param out [..., M, N], elements of a row adjacent; overlaps neither
+     * @throws ShapeException if shapes or types do not fit
+     */
+    public void matmul(Tensor a, Tensor b, Tensor out) {
+        checkF32("matmul", "a", a);
+        checkF32("matmul", "b", b);
+        checkF32("matmul", "out", out);
+        boolean outerFits = a.rank() == out.rank() && a.rank() >= 2 && (b.rank() == 2 || b.rank() == a.rank());
+        for (int i = 0; outerFits && i < a.rank() - 2; i++) {
+            outerFits = a.dim(i) == out.dim(i) && (b.rank() == 2 || b.dim(i) == a.dim(i));
+        }
+        if (!outerFits || a.dim(-1) != b.dim(-2) || a.dim(-2) != out.dim(-2) || b.dim(-1) != out.dim(-1)) {
+            throw new ShapeException("matmul: a " + a + " · b " + b + " -> out " + out
+                    + ": needs [...,M,K] · [...,K,N] -> [...,M,N] with equal outer dimensions");
+        }
+        boolean transposed = b.stride(-1) != 1 && b.dim(-1) > 1;
+        if (a.stride(-1) != 1 && a.dim(-1) > 1
+                || out.stride(-1) != 1 && out.dim(-1) > 1
+                || transposed && b.stride(-2) != 1 && b.dim(-2) > 1) {
+            throw new ShapeException("matmul: a " + a + " · b " + b + " -> out " + out
+                    + ": rows of a and out, rows or columns of b must have adjacent elements");
+        }
+        if (out.elements() > 0) {
+            matmul(a, b, transposed, out);
+        }
+    }
+
+    private void matmul(Tensor a, Tensor b, boolean transposed, Tensor out) {
+        if (a.rank() > 3) {
+            for (int i = 0; i < a.dim(0); i++) {
+                matmul(a.select(0, i), b.rank() == 2 ? b : b.select(0, i), transposed, out.select(0, i));
+            }
+            return;
+        }
+        boolean batched = a.rank() == 3;
+        matMul.multiply(
+                batched ? a.dim(0) : 1,
+                a.dim(-2),
+                b.dim(-1),
+                a.dim(-1),
+                1f,
+                a.segment(),
+                0,
+                batched ? a.stride(0) * Float.BYTES : 0,
+                a.stride(-2) * Float.BYTES,
+                b.segment(),
+                0,
+                batched && b.rank() == 3 ? b.stride(0) * Float.BYTES : 0,
+                (transposed ? b.stride(-1) : b.stride(-2)) * Float.BYTES,
+                transposed,
+                false,
+                out.segment(),
+                0,
+                batched ? out.stride(0) * Float.BYTES : 0,
+                out.stride(-2) * Float.BYTES,
+                scratch,
+                0);
+    }
+
+    /**
+     * Scaled dot-product attention of all heads: out = softmax(q k<sup>T</sup> &middot; scale) v over the keys that the mask lets
+     * through (Vaswani et al. 2017, section 3.2.1). Memory does not grow with queries or keys.
+     *
+     * @param q [batch, nHeads, queries, dK]
+     * @param k [batch, nKvHeads, keys, dK]; nKvHeads divides nHeads, and query head h uses key head h / (nHeads / nKvHeads)
+     * @param v [batch, nKvHeads, keys, dV]
+     * @param scale usually 1 / sqrt(dK)
+     * @param softCap above 0: scores become softCap &middot; tanh(score / softCap) before the mask; 0 for none
+     * @param out [batch, nHeads, queries, dV]; overlaps none of the others. All four may be strided (head-split) views whose
+     *     last dimension is adjacent.
+     * @throws ShapeException if shapes or types do not fit
+     */
+    public void attention(Tensor q, Tensor k, Tensor v, AttentionMask mask, float scale, float softCap, Tensor out) {
+        checkHeads("q", q);
+        checkHeads("k", k);
+        checkHeads("v", v);
+        checkHeads("out", out);
+        int nKvHeads = k.dim(1);
+        if (k.dim(0) != q.dim(0) || v.dim(0) != q.dim(0) || out.dim(0) != q.dim(0)
+                || nKvHeads == 0 || q.dim(1) % nKvHeads != 0 || v.dim(1) != nKvHeads || out.dim(1) != q.dim(1)
+                || v.dim(2) != k.dim(2) || out.dim(2) != q.dim(2)
+                || k.dim(3) != q.dim(3) || out.dim(3) != v.dim(3)) {
+            throw new ShapeException("attention: q " + q + ", k " + k + ", v " + v + " -> out " + out
+                    + ": needs [B,H,T,dK], [B,KV,S,dK], [B,KV,S,dV] -> [B,H,T,dV] with KV dividing H");
+        }
+        if (q.dim(1) > attention.maxHeadsAtOnce()) {
+            throw new ShapeException("attention: q " + q + " has more than " + attention.maxHeadsAtOnce() + " heads");
+        }
+        mask.check(q.dim(0), q.dim(1), q.dim(2), k.dim(2));
+        if (out.elements() > 0) {
+            attention.run(q, k, v, mask, scale, softCap, out);
+        }
+    }
+
+    /** out = softmax of each row; a row of only -inf gives zeros. x and out may be the same. */
+    public void softmax(Tensor x, Tensor out) {
+        int n = same("softmax", x, out);
+        rows.softmax(x.segment(), 0, rowStride(x), out.segment(), 0, rowStride(out), n, x.dim(-1));
+    }
+
+    /** out = log of softmax of each row. x and out may be the same. */
+    public void logSoftmax(Tensor x, Tensor out) {
+        int n = same("logSoftmax", x, out);
+        rows.logSoftmax(x.segment(), 0, rowStride(x), out.segment(), 0, rowStride(out), n, x.dim(-1));
+    }
+
+    /**
+     * out = (x - mean) / sqrt(variance + epsilon) &middot; weight + bias of each row (Ba et al. 2016). x and out may be the same.
+     *
+     * @param weight [D]
+     * @param bias [D], or null
+     */
+    public void layerNorm(Tensor x, Tensor weight, @Nullable Tensor bias, float epsilon, Tensor out) {
+        int n = same("layerNorm", x, out);
+        checkVector("layerNorm", "weight", weight, x.dim(-1));
+        if (bias != null) {
+            checkVector("layerNorm", "bias", bias, x.dim(-1));
+        }
+        rows.layerNorm(
+                x.segment(),
+                0,
+                rowStride(x),
+                weight.segment(),
+                0,
+                bias == null ? null : bias.segment(),
+                0,
+                epsilon,
+                out.segment(),
+                0,
+                rowStride(out),
+                n,
+                x.dim(-1));
+    }
+
+    /** out = x / sqrt(mean(x&sup2;) + epsilon) &middot; weight of each row (Zhang &amp; Sennrich 2019). x and out may be the same. */
+    public void rmsNorm(Tensor x, Tensor weight, float epsilon, Tensor out) {
+        int n = same("rmsNorm", x, out);
+        checkVector("rmsNorm", "weight", weight, x.dim(-1));
+        rows.rmsNorm(
+                x.segment(), 0, rowStride(x), weight.segment(), 0, epsilon, out.segment(), 0, rowStride(out), n, x.dim(-1));
+    }
+
+    /** out = activation(x), element by element. x and out may be the same. */
+    public void activate(Activation activation, Tensor x, Tensor out) {
+        int n = same("activate", x, out);
+        rows.activate(activation, x.segment(), 0, rowStride(x), out.segment(), 0, rowStride(out), n, x.dim(-1));
+    }
+
+    /** out = a + b; b may be one row [D] for all rows of a. out may be a or b. */
+    public void add(Tensor a, Tensor b, Tensor out) {
+        int n = same("add", a, out);
+        rows.add(
+                a.segment(), 0, rowStride(a), b.segment(), 0, otherStride("add", a, b), out.segment(), 0, rowStride(out), n,
+                a.dim(-1));
+    }
+
+    /** out = a &middot; b, element by element; b may be one row [D] for all rows of a. out may be a or b. */
+    public void multiply(Tensor a, Tensor b, Tensor out) {
+        int n = same("multiply", a, out);
+        rows.multiply(
+                a.segment(), 0, rowStride(a), b.segment(), 0, otherStride("multiply", a, b), out.segment(), 0, rowStride(out),
+                n, a.dim(-1));
+    }
+
+    /** out = factor &middot; x. x and out may be the same. */
+    public void scale(float factor, Tensor x, Tensor out) {
+        int n = same("scale", x, out);
+        rows.scale(factor, x.segment(), 0, rowStride(x), out.segment(), 0, rowStride(out), n, x.dim(-1));
+    }
+
+    /**
+     * Rotary positions (Su et al. 2021): turns the first rotaryDim elements of each row of x [batch, heads, ctx, d] by the angles
+     * of its position and copies the rest.
+     *
+     * @param cos [batch or 1, ctx, rotaryDim / 2], row t belonging to token t of the sequence
+     * @param sin likewise
+     * @param interleaved pairs are (2i, 2i + 1), else (i, i + rotaryDim / 2)
+     * @param out as x; may be x
+     */
+    public void rope(Tensor x, Tensor cos, Tensor sin, boolean interleaved, Tensor out) {
+        checkHeads("x", x);
+        checkHeads("out", out);
+        checkF32("rope", "cos", cos);
+        checkF32("rope", "sin", sin);
+        if (!x.shape().equals(out.shape()) || cos.rank() != 3 || !cos.shape().equals(sin.shape())
+                || cos.dim(0) != 1 && cos.dim(0) != x.dim(0) || cos.dim(1) != x.dim(2) || cos.dim(2) * 2L > x.dim(3)
+                || cos.stride(2) != 1 && cos.dim(2) > 1 || sin.stride(2) != cos.stride(2)
+                || sin.stride(1) != cos.stride(1)) {
+            throw new ShapeException("rope: x " + x + ", cos " + cos + ", sin " + sin + " -> out " + out
+                    + ": needs [B,H,T,d], [B or 1,T,r/2] twice -> [B,H,T,d] with r <= d");
+        }
+        long f = Float.BYTES;
+        for (int b = 0; b < x.dim(0); b++) {
+            int table = cos.dim(0) == 1 ? 0 : b;
+            for (int h = 0; h < x.dim(1); h++) {
+                rows.rope(
+                        x.segment(), (b * x.stride(0) + h * x.stride(1)) * f, x.stride(2) * f,
+                        cos.segment(), table * cos.stride(0) * f,
+                        sin.segment(), table * sin.stride(0) * f, cos.stride(1) * f,
+                        cos.dim(2) * 2, interleaved,
+                        out.segment(), (b * out.stride(0) + h * out.stride(1)) * f, out.stride(2) * f,
+                        x.dim(2), x.dim(3));
+            }
+        }
+    }
+
+    /**
+     * Embedding: row i of out = row ids[from + i] of the table, widened to F32.
+     *
+     * @param table [V, D] of any floating-point type
+     * @param out rows [..., D]; as many ids are taken as it has rows
+     * @throws IndexOutOfBoundsException if an id is not 0 to V - 1
+     */
+    public void gather(Tensor table, int[] ids, int from, Tensor out) {
+        int n = rowCount("gather", "out", out);
+        if (table.rank() != 2 || table.dim(1) != out.dim(-1) || table.stride(1) != 1 && table.dim(1) > 1
+                || !table.dtype().isFloat() || from < 0 || from > ids.length - n) {
+            throw new ShapeException("gather: table " + table + ", ids " + from + " to " + (from + n) + " of " + ids.length
+                    + " -> out " + out + ": needs [V,D] and an id for each row [D]");
+        }
+        for (int i = 0; i < n; i++) {
+            int id = ids[from + i];
+            if (id < 0 || id >= table.dim(0)) {
+                throw new IndexOutOfBoundsException(
+                        "gather: id " + id + " at index " + (from + i) + " is not 0 to " + (table.dim(0) - 1));
+            }
+            table.widenRow(id, out.segment(), i * rowStride(out));
+        }
+    }
+
+    /** Index of the largest element of a vector [N]; the lowest index wins a tie. */
+    public int argMax(Tensor x) {
+        checkVector("argMax", "x", x, x.dim(-1));
+        if (x.dim(0) == 0) {
+            throw new ShapeException("argMax: x " + x + " is empty");
+        }
+        return rows.argMax(x.segment(), 0, x.dim(0));
+    }
+
+    /** How many rows a tensor [..., D] has, after checking that it has rows. */
+    private static int rowCount(String op, String name, Tensor t) {
+        checkF32(op, name, t);
+        if (t.rank() < 1 || t.stride(-1) != 1 && t.dim(-1) > 1) {
+            throw new ShapeException(op + ": " + name + " " + t + ": elements of a row must be adjacent");
+        }
+        long n = 1;
+        for (int i = 0; i < t.rank() - 1; i++) {
+            n *= t.dim(i);
+            if (i < t.rank() - 2 && t.dim(i) > 1 && t.stride(i) != t.stride(i + 1) * t.dim(i + 1)) {
+                throw new ShapeException(op + ": " + name + " " + t + ": rows must be evenly spaced");
+            }
+        }
+        return Math.toIntExact(n);
+    }
+
+    /** Bytes from one row to the next. */
+    private static long rowStride(Tensor t) {
+        return t.rank() < 2 ? t.dim(-1) * (long) Float.BYTES : t.stride(-2) * Float.BYTES;
+    }
+
+    private static int same(String op, Tensor x, Tensor out) {
+        int n = rowCount(op, "x", x);
+        if (!x.shape().equals(out.shape()) || rowCount(op, "out", out) != n) {
+            throw new ShapeException(op + ": x " + x + " and out " + out + " must have the same shape");
+        }
+        return n;
+    }
+
+    private static long otherStride(String op, Tensor a, Tensor b) {
+        if (b.rank() == 1 && a.rank() > 1) {
+            checkVector(op, "b", b, a.dim(-1));
+            return 0;
+        }
+        same(op, a, b);
+        return rowStride(b);
+    }
+
+    private static void checkF32(String op, String name, Tensor t) {
+        if (t.dtype() != DType.F32) {
+            throw new ShapeException(op + ": " + name + " " + t + " must be F32");
+        }
+    }
+
+    private static void checkVector(String op, String name, Tensor t, int size) {
+        checkF32(op, name, t);
+        if (t.rank() != 1 || t.dim(0) != size || t.stride(0) != 1 && size > 1) {
+            throw new ShapeException(op + ": " + name + " " + t + " must be [" + size + "] with adjacent elements");
+        }
+    }
+
+    private static void checkHeads(String name, Tensor t) {
+        checkF32("attention", name, t);
+        if (t.rank() != 4 || t.stride(3) != 1 && t.dim(3) > 1) {
+            throw new ShapeException("attention: " + name + " " + t + " must be [batch,heads,ctx,d] with adjacent elements");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+package dev.gatun.ops.internal;
+
+import dev.gatun.memory.Tensor;
+import dev.gatun.ops.PackedWeight;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Products of F32 matrices. Offsets and strides are in bytes; elements of a row are adjacent. Implementations are stateless and
+ * thread-safe and allocate nothing but packed weights; what scratch they need is handed to them.
+ */
+public interface MatMul {
+    /** The name users give on the command line. */
+    String name();
+
+    /** Bytes of an arena that {@link #pack} will take for a weight [n, k]; 0 where the checkpoint's own bytes are used. */
+    long packedByteSize(Tensor weight);
+
+    /** Brings a weight [n, k] of any floating-point type into the layout that {@link #linear} reads. */
+    PackedWeight pack(Tensor weight, Arena arena);
+
+    /** Bytes of scratch that each thread needs; zeroed once, when it is allocated. A multiple of 64. */
+    long scratchByteSize();
+
+    /** Rows of one output tile of {@link #linear}: what a worker computes at a time. {@code m} where it cannot be cut. */
+    int tileRows(int m, int n, int k, int threads);
+
+    /** Columns of one output tile of {@link #linear}. {@code n} where it cannot be cut. */
+    int tileCols(int m, int n, int k, int threads);
+
+    /** Whether one {@link #multiply} should do all heads of a layer, rather than one call a head on each worker. */
+    boolean batchesHeads();
+
+    /**
+     * The tile of out = x W<sup>T</sup> + bias that rows [rowFrom, rowTo) and columns [colFrom, colTo) are.
+     *
+     * @param x [m, k]
+     * @param bias n adjacent floats, or null
+     * @param out [m, n]; x and out do not overlap
+     * @param scratch {@link #scratchByteSize()} bytes from {@code scratchOffset} that no other thread uses now
+     */
+    void linear(
+            MemorySegment x,
+            long xOffset,
+            long xStride,
+            PackedWeight weight,
+            @Nullable MemorySegment bias,
+            MemorySegment out,
+            long outOffset,
+            long outStride,
+            int rowFrom,
+            int rowTo,
+            int colFrom,
+            int colTo,
+            MemorySegment scratch,
+            long scratchOffset);
+
+    /**
+     * {@code count} products c = alpha &middot; a b, or c += a b where {@code accumulate} (then alpha is 1), on this thread.
+     * Operand i of a batch lies i &middot; batch stride bytes after the first; a batch stride of 0 uses one for all.
+     *
+     * @param a [m, k]
+     * @param b [k, n], or [n, k] if {@code bTransposed}
+     * @param c [m, n]; does not overlap a or b
+     * @param scratch {@link #scratchByteSize()} bytes from {@code scratchOffset} that no other thread uses now
+     */
+    void multiply(
+            int count,
+            int m,
+            int n,
+            int k,
+            float alpha,
+            MemorySegment a,
+            long aOffset,
+            long aBatch,
+            long aStride,
+            MemorySegment b,
+            long bOffset,
+            long bBatch,
+            long bStride,
+            boolean bTransposed,
+            boolean accumulate,
+            MemorySegment c,
+            long cOffset,
+            long cBatch,
+            long cStride,
+            MemorySegment scratch,
+            long scratchOffset);
+}

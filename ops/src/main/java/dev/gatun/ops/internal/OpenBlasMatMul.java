@@ -1,0 +1,157 @@
+package dev.gatun.ops.internal;
+
+import dev.gatun.memory.Tensor;
+import dev.gatun.openblas.Blas;
+import dev.gatun.ops.PackedWeight;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Products by {@code cblas_sgemm} through the generated bindings, on the checkpoint's own bytes; all heads of a layer in one
+ * strided batch. The library divides the work among its own threads, so one output is one tile. Its sums are in an order of its
+ * own: equal to the other backends' within rounding, not to the bit.
+ */
+public final class OpenBlasMatMul implements MatMul {
+    private final Blas blas;
+
+    /** Products by {@code blas}, whose threads have been set. */
+    public OpenBlasMatMul(Blas blas) {
+        this.blas = blas;
+    }
+
+    @Override
+    public String name() {
+        return "openblas";
+    }
+
+    @Override
+    public long packedByteSize(Tensor weight) {
+        return StridedWeights.byteSize(weight);
+    }
+
+    @Override
+    public PackedWeight pack(Tensor weight, Arena arena) {
+        return StridedWeights.pack(weight, arena);
+    }
+
+    @Override
+    public long scratchByteSize() {
+        return 0;
+    }
+
+    @Override
+    public int tileRows(int m, int n, int k, int threads) {
+        return m;
+    }
+
+    @Override
+    public int tileCols(int m, int n, int k, int threads) {
+        return n;
+    }
+
+    @Override
+    public boolean batchesHeads() {
+        return true;
+    }
+
+    /** A bias is laid out as every row of out first, then the product is added to it. */
+    @Override
+    public void linear(
+            MemorySegment x,
+            long xOffset,
+            long xStride,
+            PackedWeight weight,
+            @Nullable MemorySegment bias,
+            MemorySegment out,
+            long outOffset,
+            long outStride,
+            int rowFrom,
+            int rowTo,
+            int colFrom,
+            int colTo,
+            MemorySegment scratch,
+            long scratchOffset) {
+        StridedWeight w = (StridedWeight) weight;
+        int rows = rowTo - rowFrom;
+        int cols = colTo - colFrom;
+        long outFirst = outOffset + rowFrom * outStride + colFrom * (long) Float.BYTES;
+        if (bias != null) {
+            for (int i = 0; i < rows; i++) {
+                MemorySegment.copy(
+                        bias, colFrom * (long) Float.BYTES, out, outFirst + i * outStride, cols * (long) Float.BYTES);
+            }
+        }
+        blas.sgemm(
+                false,
+                true,
+                rows,
+                cols,
+                w.k(),
+                1f,
+                x.asSlice(xOffset + rowFrom * xStride),
+                floats(xStride),
+                w.segment().asSlice(colFrom * w.rowStride()),
+                floats(w.rowStride()),
+                bias == null ? 0f : 1f,
+                out.asSlice(outFirst),
+                floats(outStride));
+    }
+
+    @Override
+    public void multiply(
+            int count,
+            int m,
+            int n,
+            int k,
+            float alpha,
+            MemorySegment a,
+            long aOffset,
+            long aBatch,
+            long aStride,
+            MemorySegment b,
+            long bOffset,
+            long bBatch,
+            long bStride,
+            boolean bTransposed,
+            boolean accumulate,
+            MemorySegment c,
+            long cOffset,
+            long cBatch,
+            long cStride,
+            MemorySegment scratch,
+            long scratchOffset) {
+        MemorySegment aFirst = a.asSlice(aOffset);
+        MemorySegment bFirst = b.asSlice(bOffset);
+        MemorySegment cFirst = c.asSlice(cOffset);
+        float beta = accumulate ? 1f : 0f;
+        if (count == 1) {
+            blas.sgemm(
+                    false, bTransposed, m, n, k, alpha, aFirst, floats(aStride), bFirst, floats(bStride), beta, cFirst,
+                    floats(cStride));
+        } else {
+            blas.sgemmBatchStrided(
+                    false,
+                    bTransposed,
+                    m,
+                    n,
+                    k,
+                    alpha,
+                    aFirst,
+                    floats(aStride),
+                    floats(aBatch),
+                    bFirst,
+                    floats(bStride),
+                    floats(bBatch),
+                    beta,
+                    cFirst,
+                    floats(cStride),
+                    floats(cBatch),
+                    count);
+        }
+    }
+
+    private static int floats(long bytes) {
+        return Math.toIntExact(bytes / Float.BYTES);
+    }
+}

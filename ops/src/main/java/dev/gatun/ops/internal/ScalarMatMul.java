@@ -1,0 +1,126 @@
+package dev.gatun.ops.internal;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+import dev.gatun.memory.Tensor;
+import dev.gatun.ops.PackedWeight;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/** The definition of a product, in plain Java: each element one chain of {@link Math#fma} in ascending k, from the
+ * bias if there is one. The oracle for bits. */
+public final class ScalarMatMul implements MatMul {
+    @Override
+    public String name() {
+        return "scalar";
+    }
+
+    @Override
+    public long packedByteSize(Tensor weight) {
+        return StridedWeights.byteSize(weight);
+    }
+
+    @Override
+    public PackedWeight pack(Tensor weight, Arena arena) {
+        return StridedWeights.pack(weight, arena);
+    }
+
+    @Override
+    public long scratchByteSize() {
+        return 0;
+    }
+
+    @Override
+    public int tileRows(int m, int n, int k, int threads) {
+        return Math.min(m, 16);
+    }
+
+    @Override
+    public int tileCols(int m, int n, int k, int threads) {
+        return Math.min(n, 64);
+    }
+
+    @Override
+    public boolean batchesHeads() {
+        return false;
+    }
+
+    @Override
+    public void linear(
+            MemorySegment x,
+            long xOffset,
+            long xStride,
+            PackedWeight weight,
+            @Nullable MemorySegment bias,
+            MemorySegment out,
+            long outOffset,
+            long outStride,
+            int rowFrom,
+            int rowTo,
+            int colFrom,
+            int colTo,
+            MemorySegment scratch,
+            long scratchOffset) {
+        StridedWeight w = (StridedWeight) weight;
+        for (int i = rowFrom; i < rowTo; i++) {
+            for (int j = colFrom; j < colTo; j++) {
+                float start = bias == null ? 0f : bias.get(JAVA_FLOAT_UNALIGNED, j * (long) Float.BYTES);
+                float sum = dot(start, x, xOffset + i * xStride, w.segment(), j * w.rowStride(), Float.BYTES, w.k());
+                out.set(JAVA_FLOAT_UNALIGNED, outOffset + i * outStride + j * (long) Float.BYTES, sum);
+            }
+        }
+    }
+
+    @Override
+    public void multiply(
+            int count,
+            int m,
+            int n,
+            int k,
+            float alpha,
+            MemorySegment a,
+            long aOffset,
+            long aBatch,
+            long aStride,
+            MemorySegment b,
+            long bOffset,
+            long bBatch,
+            long bStride,
+            boolean bTransposed,
+            boolean accumulate,
+            MemorySegment c,
+            long cOffset,
+            long cBatch,
+            long cStride,
+            MemorySegment scratch,
+            long scratchOffset) {
+        long bCol = bTransposed ? bStride : Float.BYTES;
+        long bStep = bTransposed ? Float.BYTES : bStride;
+        for (int batch = 0; batch < count; batch++) {
+            for (int i = 0; i < m; i++) {
+                long aRow = aOffset + batch * aBatch + i * aStride;
+                long cRow = cOffset + batch * cBatch + i * cStride;
+                for (int j = 0; j < n; j++) {
+                    long at = cRow + j * (long) Float.BYTES;
+                    long bFirst = bOffset + batch * bBatch + j * bCol;
+                    float sum = accumulate
+                            ? dot(c.get(JAVA_FLOAT_UNALIGNED, at), a, aRow, b, bFirst, bStep, k)
+                            : alpha * dot(0f, a, aRow, b, bFirst, bStep, k);
+                    c.set(JAVA_FLOAT_UNALIGNED, at, sum);
+                }
+            }
+        }
+    }
+
+    private static float dot(
+            float sum, MemorySegment a, long aOffset, MemorySegment b, long bOffset, long bStep, int k) {
+        for (int i = 0; i < k; i++) {
+            sum = Math.fma(
+                    a.get(JAVA_FLOAT_UNALIGNED, aOffset + i * (long) Float.BYTES),
+                    b.get(JAVA_FLOAT_UNALIGNED, bOffset + i * bStep),
+                    sum);
+        }
+        return sum;
+    }
+}
