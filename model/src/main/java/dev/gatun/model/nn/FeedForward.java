@@ -1,0 +1,27 @@
+package dev.gatun.model.nn;
+
+import dev.gatun.memory.Tensor;
+import dev.gatun.ops.Activation;
+import dev.gatun.ops.Ops;
+
+/**
+ * The position-wise feed-forward network FFN(x) = activation(x W1 + b1) W2 + b2 (Vaswani et al. 2017, section 3.3).
+ *
+ * @param fc1 [dFf, D]
+ * @param activation between the two
+ * @param fc2 [D, dFf]
+ */
+public record FeedForward(Linear fc1, Activation activation, Linear fc2) {
+    /**
+     * Computes the network for each row.
+     *
+     * @param x [..., D]
+     * @param hidden [..., dFf], overwritten
+     * @param out [..., D]; must not overlap x
+     */
+    public void forward(Ops ops, Tensor x, Tensor hidden, Tensor out) {
+        fc1.forward(ops, x, hidden); //                        [B, T, dFf]
+        ops.activate(activation, hidden, hidden); //           [B, T, dFf]
+        fc2.forward(ops, hidden, out); //                      [B, T, D]
+    }
+}

@@ -1,0 +1,24 @@
+package dev.gatun.model.nn;
+
+import dev.gatun.memory.Tensor;
+import dev.gatun.ops.Ops;
+import dev.gatun.ops.PackedWeight;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A linear layer y = x W<sup>T</sup> + b.
+ *
+ * @param weight W [N, K], packed by the model's backend
+ * @param bias b [N], or null for none
+ */
+public record Linear(PackedWeight weight, @Nullable Tensor bias) {
+    /**
+     * Computes the layer for each row.
+     *
+     * @param x [..., K]
+     * @param out [..., N]; must not overlap x
+     */
+    public void forward(Ops ops, Tensor x, Tensor out) {
+        ops.linear(x, weight, bias, out);
+    }
+}

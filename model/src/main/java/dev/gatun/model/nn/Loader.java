@@ -1,0 +1,41 @@
+package dev.gatun.model.nn;
+
+import dev.gatun.memory.DType;
+import dev.gatun.memory.Tensor;
+import dev.gatun.model.weights.Weights;
+import dev.gatun.ops.Backend;
+import java.lang.foreign.Arena;
+
+/**
+ * Makes parts from a checkpoint's tensors by their names, checking their shapes.
+ *
+ * @param weights the checkpoint; outlives the parts
+ * @param backend packs the weights
+ * @param arena where packed weights live; outlives the parts
+ */
+public record Loader(Weights weights, Backend backend, Arena arena) {
+    /** {@code name.weight} [n, k] and {@code name.bias} [n]. */
+    public Linear linear(String name, int n, int k) {
+        return new Linear(backend.pack(weights.require(name + ".weight", n, k), arena), vector(name + ".bias", n));
+    }
+
+    /** {@code name.weight} [d] and {@code name.bias} [d]. */
+    public LayerNorm layerNorm(String name, int d, float epsilon) {
+        return new LayerNorm(vector(name + ".weight", d), vector(name + ".bias", d), epsilon);
+    }
+
+    /** The vector {@code name} [n] as F32. */
+    public Tensor vector(String name, int n) {
+        return f32(weights.require(name, n));
+    }
+
+    /** A tensor of any floating-point type as F32: itself, or a widened copy. */
+    public Tensor f32(Tensor tensor) {
+        if (tensor.dtype() == DType.F32) {
+            return tensor;
+        }
+        Tensor widened = Tensor.allocate(arena, DType.F32, tensor.shape());
+        widened.copyFrom(tensor);
+        return widened;
+    }
+}
