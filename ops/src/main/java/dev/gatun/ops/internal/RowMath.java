@@ -1,0 +1,47 @@
+package dev.gatun.ops.internal;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** What the row operators compute once a row, the same for every implementation. */
+final class RowMath {
+    /** Rows whose squares overflow are multiplied by this: then 2<sup>31</sup> squares of the largest float do not. */
+    static final float SHRINK = 0x1p-80f;
+
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+    private RowMath() {}
+
+    /** What softmax subtracts: the maximum; 0 from a row of only -inf, where -inf - -inf would be NaN instead of -inf. */
+    static float softmaxShift(float max) {
+        return max == Float.NEGATIVE_INFINITY ? 0f : max;
+    }
+
+    /** Factor to what was summed with an earlier maximum. */
+    static float softmaxCorrection(float before, float max) {
+        return max == before ? 1f : Elementary.exp(before - max);
+    }
+
+    /** Writes maximum, sum and correction of row r to the three arrays of {@link Rows#softmaxTile}. */
+    static void updateState(
+            MemorySegment state, long stateOffset, int stateRows, int r, float max, float correction, float sum) {
+        long maxAt = stateOffset + (long) r * Float.BYTES;
+        long sumAt = maxAt + (long) stateRows * Float.BYTES;
+        state.set(FLOAT, maxAt, max);
+        state.set(FLOAT, sumAt, Math.fma(state.get(FLOAT, sumAt), correction, sum));
+        state.set(FLOAT, sumAt + (long) stateRows * Float.BYTES, correction);
+    }
+
+    static float inverseOrZero(float sum) {
+        return sum == 0f ? 0f : 1f / sum;
+    }
+
+    /** log(sum); 0 for the empty sum of a row of only -inf, which so stays -inf. */
+    static float logOrZero(float sum) {
+        return sum == 0f ? 0f : (float) StrictMath.log(sum);
+    }
+
+    static float inverseRoot(float squares, int cols, float epsilon) {
+        return 1f / (float) Math.sqrt(squares / cols + epsilon);
+    }
+}
