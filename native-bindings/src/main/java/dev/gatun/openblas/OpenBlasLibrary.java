@@ -9,6 +9,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -68,8 +69,10 @@ public final class OpenBlasLibrary {
         try (PlatformJar jar = PlatformJar.open(OpenBlasLibrary.class.getClassLoader(), platform)) {
             Path folder = cache.install(jar);
             Path library = folder.resolve(platform.library());
-            List<Path> files =
-                    jar.libraries().stream().map(file -> folder.resolve(file.name())).toList();
+            List<Path> files = new ArrayList<>();
+            for (PlatformJar.Library file : jar.libraries()) {
+                files.add(folder.resolve(file.name()));
+            }
             bind(library, files, cache);
             return keep(null, jar.coordinates(), library);
         } catch (IOException e) {
@@ -89,7 +92,11 @@ public final class OpenBlasLibrary {
     public static synchronized Blas loadFile(Path file) {
         Path library = realPath(file);
         if (loaded != null) return alreadyLoaded(loaded, library);
-        bind(library, List.of(library), new LibraryCache(userCacheFolder()));
+        // The arena keeps the library open until System.load has opened it too, so it is set up only once.
+        try (Arena probe = Arena.ofConfined()) {
+            checkIsCblas(library, probe);
+            bind(library, List.of(library), new LibraryCache(userCacheFolder()));
+        }
         return keep(library, "file", library);
     }
 
@@ -119,24 +126,15 @@ public final class OpenBlasLibrary {
         }
     }
 
-    /** Loads the library for this class loader, once it is known to be a CBLAS: there is no way to unload it again. */
+    /** Loads the library for this class loader; there is no way to unload it again. */
     private static void bind(Path library, List<Path> files, LibraryCache cache) {
-        // The arena keeps the library open until System.load has opened it too, so it is set up only once.
-        try (Arena probe = Arena.ofConfined()) {
-            checkIsCblas(library, probe);
-            try {
-                System.load(library.toString());
-            } catch (UnsatisfiedLinkError e) {
-                if (!isLoadedElsewhere(e)) throw e;
-                loadAgain(library, files, cache);
-            }
-        } catch (IllegalCallerException e) {
-            throw new BlasUnavailableException(
-                    "this JVM does not let dev.gatun.openblas call native code: " + e.getMessage(),
-                    "start it with --enable-native-access=dev.gatun.openblas (on the class path: ALL-UNNAMED)",
-                    e);
+        try {
+            System.load(library.toString());
         } catch (UnsatisfiedLinkError e) {
-            throw notLoadable(library, e);
+            if (!isLoadedElsewhere(e)) throw notLoadable(library, e);
+            loadAgain(library, files, cache);
+        } catch (IllegalCallerException e) {
+            throw notAllowed(e);
         }
     }
 
@@ -157,12 +155,15 @@ public final class OpenBlasLibrary {
         }
         try {
             System.load(links.resolve(library.getFileName()).toString());
+        } catch (UnsatisfiedLinkError e) {
+            throw notLoadable(library, e);
         } finally {
             // What is mapped needs no name any more.
             LibraryCache.delete(links);
         }
     }
 
+    /** Called before the library is loaded for good: a wrong one must not be in the way of the next choice. */
     private static void checkIsCblas(Path library, Arena arena) {
         SymbolLookup symbols;
         try {
@@ -170,6 +171,8 @@ public final class OpenBlasLibrary {
         } catch (IllegalArgumentException e) {
             // It says no more than "cannot open"; System.load, which comes next, gives the system's reason.
             return;
+        } catch (IllegalCallerException e) {
+            throw notAllowed(e);
         }
         for (String name : List.of("cblas_sgemm", "cblas_sgemv")) {
             if (symbols.find(name).isEmpty()) {
@@ -201,6 +204,13 @@ public final class OpenBlasLibrary {
         } catch (Throwable e) {
             throw new AssertionError(e);
         }
+    }
+
+    private static BlasUnavailableException notAllowed(IllegalCallerException e) {
+        return new BlasUnavailableException(
+                "this JVM does not let dev.gatun.openblas call native code: " + e.getMessage(),
+                "start it with --enable-native-access=dev.gatun.openblas (on the class path: ALL-UNNAMED)",
+                e);
     }
 
     private static BlasUnavailableException notLoadable(Path library, UnsatisfiedLinkError e) {

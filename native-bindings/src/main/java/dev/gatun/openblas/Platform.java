@@ -11,10 +11,12 @@ enum Platform {
     WINDOWS_X86_64("windows-x86_64", "libopenblas.dll");
 
     private final String classifier;
+    private final String folder;
     private final String library;
 
     Platform(String classifier, String library) {
         this.classifier = classifier;
+        this.folder = "org/bytedeco/openblas/".concat(classifier).concat("/");
         this.library = library;
     }
 
@@ -25,7 +27,7 @@ enum Platform {
 
     /** The folder inside the jar that holds the library and what it is linked against. */
     String folder() {
-        return "org/bytedeco/openblas/" + classifier + "/";
+        return folder;
     }
 
     /** The file name of the library. */

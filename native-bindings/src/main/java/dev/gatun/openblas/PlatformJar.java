@@ -5,8 +5,11 @@ import java.io.InputStream;
 import java.net.JarURLConnection;
 import java.net.URL;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Enumeration;
 import java.util.List;
 import java.util.Properties;
+import java.util.jar.JarEntry;
 import java.util.jar.JarFile;
 import java.util.zip.CRC32;
 import java.util.zip.ZipEntry;
@@ -66,12 +69,17 @@ final class PlatformJar implements AutoCloseable {
      * libgcc_s and, save on linux-arm64, libquadmath. Beside them lie JavaCPP's libraries, which are left where they are.
      */
     private static List<Library> librariesIn(JarFile jar, String folder) {
-        return jar.stream()
-                .filter(entry -> entry.getName().startsWith(folder + "lib"))
-                .filter(entry -> !entry.getName().startsWith(folder + "libjni"))
-                .filter(entry -> entry.getName().indexOf('/', folder.length()) < 0)
-                .map(entry -> new Library(entry.getName().substring(folder.length()), entry.getSize(), entry.getCrc()))
-                .toList();
+        // Loops, here and below: the first stream and the first lambda of a JVM cost a start some 50 ms.
+        List<Library> libraries = new ArrayList<>();
+        for (Enumeration<JarEntry> entries = jar.entries(); entries.hasMoreElements(); ) {
+            JarEntry entry = entries.nextElement();
+            if (!entry.getName().startsWith(folder)) continue;
+            String name = entry.getName().substring(folder.length());
+            if (name.startsWith("lib") && !name.startsWith("libjni") && name.indexOf('/') < 0) {
+                libraries.add(new Library(name, entry.getSize(), entry.getCrc()));
+            }
+        }
+        return libraries;
     }
 
     List<Library> libraries() {
@@ -95,10 +103,11 @@ final class PlatformJar implements AutoCloseable {
     String key() {
         CRC32 crc = new CRC32();
         for (Library library : libraries) {
-            String line = library.name() + " " + library.size() + " " + library.crc();
-            crc.update(line.getBytes(StandardCharsets.UTF_8));
+            crc.update(library.name().getBytes(StandardCharsets.UTF_8));
+            crc.update(Long.toString(library.size()).getBytes(StandardCharsets.UTF_8));
+            crc.update(Long.toHexString(library.crc()).getBytes(StandardCharsets.UTF_8));
         }
-        return version + "-" + platform.classifier() + "-" + Long.toHexString(crc.getValue());
+        return String.join("-", version, platform.classifier(), Long.toHexString(crc.getValue()));
     }
 
     @Override
