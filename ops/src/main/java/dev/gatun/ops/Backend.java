@@ -3,7 +3,6 @@ package dev.gatun.ops;
 import dev.gatun.memory.ShapeException;
 import dev.gatun.memory.Tensor;
 import dev.gatun.openblas.Blas;
-import dev.gatun.openblas.BlasStatus;
 import dev.gatun.openblas.BlasUnavailableException;
 import dev.gatun.openblas.OpenBlasLibrary;
 import dev.gatun.ops.internal.MatMul;
@@ -72,6 +71,17 @@ public final class Backend implements AutoCloseable {
         }
     }
 
+    /**
+     * A BLAS library.
+     *
+     * @param origin where it came from: the coordinates of the artifact it was taken out of, or "file"
+     * @param file the file that was loaded
+     * @param config how it was built, in its own words, or "unknown"
+     * @param coreName the CPU kernels that it picked, or "unknown"
+     * @param threads it computes with now; 0 if it does not say
+     */
+    public record BlasInfo(String origin, Path file, String config, String coreName, int threads) {}
+
     private final MatMul matMul;
     private final Rows rows;
     private final WorkerPool pool;
@@ -89,7 +99,7 @@ public final class Backend implements AutoCloseable {
     /**
      * Opens what is asked for.
      *
-     * @throws BlasUnavailableException if OpenBLAS, or a library at a path, was asked for and cannot be had; never for {@link
+     * @throws BackendUnavailableException if OpenBLAS, or a library at a path, was asked for and cannot be had; never for {@link
      *     Kind#AUTO} without a path, which then logs a WARNING and picks the vector kernels
      * @throws IllegalArgumentException if threads is not 1 to 1024
      */
@@ -102,7 +112,7 @@ public final class Backend implements AutoCloseable {
             case AUTO -> {
                 try {
                     yield openBlas(options, new ScalarRows(), "fast from the first call");
-                } catch (BlasUnavailableException e) {
+                } catch (BackendUnavailableException e) {
                     if (options.blas != null) {
                         throw e;
                     }
@@ -115,9 +125,13 @@ public final class Backend implements AutoCloseable {
     }
 
     private static Backend openBlas(Options options, Rows rows, String reason) {
-        Blas blas = options.blas == null ? OpenBlasLibrary.load() : OpenBlasLibrary.loadFile(options.blas);
-        blas.setThreads(options.threads);
-        return new Backend(new OpenBlasMatMul(blas), rows, options.threads, reason, blas);
+        try {
+            Blas blas = options.blas == null ? OpenBlasLibrary.load() : OpenBlasLibrary.loadFile(options.blas);
+            blas.setThreads(options.threads);
+            return new Backend(new OpenBlasMatMul(blas), rows, options.threads, reason, blas);
+        } catch (BlasUnavailableException e) {
+            throw new BackendUnavailableException(e.getMessage(), e);
+        }
     }
 
     /** Who computes matrix products: {@code openblas}, {@code vector} or {@code scalar}. */
@@ -141,8 +155,12 @@ public final class Backend implements AutoCloseable {
     }
 
     /** The BLAS in use, as it describes itself now; null if products are computed in Java. */
-    public @Nullable BlasStatus blasStatus() {
-        return blas == null ? null : blas.status();
+    public @Nullable BlasInfo blasInfo() {
+        if (blas == null) {
+            return null;
+        }
+        var status = blas.status();
+        return new BlasInfo(status.origin(), status.file(), status.config(), status.coreName(), status.threads());
     }
 
     /** Bytes of an arena that {@link #pack} will take; 0 where the checkpoint's own bytes are used. */

@@ -277,8 +277,8 @@ public final class FlashAttention implements WorkerPool.Task {
                 }
                 long low = (long) position + i - mask.left();
                 long high = (long) position + i + mask.right() + 1; // exclusive
-                fillHidden(row, 0, (int) Math.min(width, low - from));
-                fillHidden(row, (int) Math.max(0, Math.min(width, high - from)), width);
+                fillHidden(row, 0, Math.clamp(low - from, 0, width));
+                fillHidden(row, Math.clamp(high - from, 0, width), width);
             }
         }
     }
