@@ -99,7 +99,8 @@ class GeneratedBindingsTest {
     @Test
     void aDifferenceIsReportedWithTheParameterThatDiffers() throws IOException {
         FunctionDescriptor wrong = FunctionDescriptor.of(
-                cblas_h.C_FLOAT, cblas_h.C_INT, cblas_h.C_POINTER, cblas_h.C_LONG, cblas_h.C_POINTER, cblas_h.C_INT);
+                cblas_h.C_FLOAT, cblas_h.C_INT, cblas_h.C_POINTER, cblas_h.C_LONG_LONG, cblas_h.C_POINTER,
+                cblas_h.C_INT);
 
         assertThat(differences(prototype("cblas_sdot"), wrong))
                 .containsExactly("cblas_sdot, parameter 3: header: const blasint incx (i4), binding: j8");
