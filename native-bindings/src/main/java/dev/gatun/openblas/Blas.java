@@ -126,8 +126,24 @@ public final class Blas {
         }
         if (hasBatchStrided && isLarge(m, n, k, alpha) && reachableByInt(strideA, strideB, strideC, batch)) {
             cblas_h.cblas_sgemm_batch_strided(
-                    ROW_MAJOR, op(transA), op(transB), m, n, k, alpha, a, lda, strideA, b, ldb, strideB, beta, c, ldc,
-                    strideC, batch);
+                    ROW_MAJOR,
+                    op(transA),
+                    op(transB),
+                    m,
+                    n,
+                    k,
+                    alpha,
+                    a,
+                    lda,
+                    strideA,
+                    b,
+                    ldb,
+                    strideB,
+                    beta,
+                    c,
+                    ldc,
+                    strideC,
+                    batch);
             return;
         }
         if (m == 0 || n == 0) return;
@@ -198,7 +214,8 @@ public final class Blas {
     /** What was loaded and how it is set up now. */
     public BlasStatus status() {
         String config = hasConfig ? cblas_h.openblas_get_config().getString(0).strip() : "unknown";
-        String coreName = hasCoreName ? cblas_h.openblas_get_corename().getString(0).strip() : "unknown";
+        String coreName =
+                hasCoreName ? cblas_h.openblas_get_corename().getString(0).strip() : "unknown";
         return new BlasStatus(origin, file, config, coreName, threads());
     }
 
@@ -299,9 +316,7 @@ public final class Blas {
                     + Long.toHexString(segment.address()) + ", must be a multiple of " + Float.BYTES);
         }
         // Below 2^63: each of the two products is below 2^62, by enough for the columns.
-        long needed = rows == 0 || columns == 0 || batch == 0
-                ? 0
-                : (batch - 1L) * stride + (rows - 1L) * ld + columns;
+        long needed = rows == 0 || columns == 0 || batch == 0 ? 0 : (batch - 1L) * stride + (rows - 1L) * ld + columns;
         long there = segment.byteSize() / Float.BYTES;
         if (needed > there) {
             throw new IllegalArgumentException(op + ": " + describe(name, rows, columns, ld, stride, batch) + " needs "

@@ -95,7 +95,7 @@ final class LibraryCache {
         }
         if (!isWhole(file, library)) {
             throw new IOException(
-                    library.name() + " came out of " + jar.file() + " with another size or CRC than the jar states");
+                    library.name() + " came out of " + jar.file() + " with another size or CRC than the jar states: delete the jar, so that it is downloaded again");
         }
     }
 

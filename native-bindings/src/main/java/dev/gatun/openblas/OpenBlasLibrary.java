@@ -41,8 +41,7 @@ public final class OpenBlasLibrary {
      * {@code ~/Library/Caches} on macOS, in {@code %LOCALAPPDATA%} on Windows.
      */
     public static Path userCacheFolder() {
-        return LibraryCache.userFolder(
-                System.getProperty("os.name"), System.getProperty("user.home"), System::getenv);
+        return LibraryCache.userFolder(System.getProperty("os.name"), System.getProperty("user.home"), System::getenv);
     }
 
     /**
@@ -215,8 +214,7 @@ public final class OpenBlasLibrary {
 
     private static BlasUnavailableException notLoadable(Path library, UnsatisfiedLinkError e) {
         if (!Files.exists(library)) {
-            return new BlasUnavailableException(
-                    "there is no file " + library, "check the path given with --blas", e);
+            return new BlasUnavailableException("there is no file " + library, "check the path given with --blas", e);
         }
         if (Files.isDirectory(library)) {
             return new BlasUnavailableException(

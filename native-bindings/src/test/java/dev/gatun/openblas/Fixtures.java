@@ -83,7 +83,7 @@ final class Fixtures {
                 Function<String, String> function = (Function<String, String>) constructor.newInstance();
                 return function.apply(argument);
             } catch (ReflectiveOperationException e) {
-                throw new AssertionError(e);
+                throw new LinkageError(e.toString(), e);
             }
         }
 

@@ -36,8 +36,8 @@ class GeneratedBindingsTest {
         try (Stream<Path> files = Files.walk(GENERATED)) {
             TreeMap<String, Path> byName = new TreeMap<>();
             files.filter(Files::isRegularFile)
-                    .forEach(file -> byName.put(
-                            GENERATED.relativize(file).toString().replace('\\', '/'), file));
+                    .forEach(file ->
+                            byName.put(GENERATED.relativize(file).toString().replace('\\', '/'), file));
             for (var file : byName.entrySet()) {
                 byte[] sum = MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file.getValue()));
                 actual.append(HexFormat.of().formatHex(sum) + "  " + file.getKey() + "\n");
@@ -55,8 +55,8 @@ class GeneratedBindingsTest {
     void everyBoundSymbolResolves() throws Exception {
         Fixtures.blas();
         for (String function : boundFunctions()) {
-            MemorySegment address =
-                    (MemorySegment) cblas_h.class.getMethod(function + "$address").invoke(null);
+            MemorySegment address = (MemorySegment)
+                    cblas_h.class.getMethod(function + "$address").invoke(null);
             assertThat(address).as(function).isNotEqualTo(MemorySegment.NULL);
         }
     }
@@ -88,7 +88,8 @@ class GeneratedBindingsTest {
     void everyConstantHasTheValueInTheHeader() throws Exception {
         String header = header();
         for (String constant : listed("constant")) {
-            Matcher definition = Pattern.compile("\\b" + constant + "\\s*=\\s*(\\d+)").matcher(header);
+            Matcher definition =
+                    Pattern.compile("\\b" + constant + "\\s*=\\s*(\\d+)").matcher(header);
             assertThat(definition.find()).as(constant).isTrue();
             assertThat(cblas_h.class.getMethod(constant).invoke(null))
                     .as(constant)
@@ -99,7 +100,12 @@ class GeneratedBindingsTest {
     @Test
     void aDifferenceIsReportedWithTheParameterThatDiffers() throws IOException {
         FunctionDescriptor wrong = FunctionDescriptor.of(
-                cblas_h.C_FLOAT, cblas_h.C_INT, cblas_h.C_POINTER, cblas_h.C_LONG, cblas_h.C_POINTER, cblas_h.C_INT);
+                cblas_h.C_FLOAT,
+                cblas_h.C_INT,
+                cblas_h.C_POINTER,
+                cblas_h.C_LONG_LONG,
+                cblas_h.C_POINTER,
+                cblas_h.C_INT);
 
         assertThat(differences(prototype("cblas_sdot"), wrong))
                 .containsExactly("cblas_sdot, parameter 3: header: const blasint incx (i4), binding: j8");
@@ -121,8 +127,8 @@ class GeneratedBindingsTest {
         }
         List<MemoryLayout> layouts = binding.argumentLayouts();
         if (layouts.size() != header.parameters.size()) {
-            differences.add(header.name + ": header: " + header.parameters.size() + " parameters, binding: "
-                    + layouts.size());
+            differences.add(
+                    header.name + ": header: " + header.parameters.size() + " parameters, binding: " + layouts.size());
             return differences;
         }
         for (int i = 0; i < layouts.size(); i++) {

@@ -56,11 +56,16 @@ class LibraryCacheTest {
         try (OutputStream out = Files.newOutputStream(file);
                 ZipOutputStream zip = new ZipOutputStream(out)) {
             for (Map.Entry<String, String> entry : Map.of(
-                            FOLDER + "libopenblas.so.0", library.repeat(100_000),
-                            FOLDER + "libgfortran.so.5", "a companion",
-                            FOLDER + "libjniopenblas.so", "of JavaCPP",
-                            FOLDER + "include/libheader.h", "a header",
-                            "META-INF/maven/org.bytedeco/openblas/pom.properties", "version=" + version)
+                            FOLDER + "libopenblas.so.0",
+                            library.repeat(100_000),
+                            FOLDER + "libgfortran.so.5",
+                            "a companion",
+                            FOLDER + "libjniopenblas.so",
+                            "of JavaCPP",
+                            FOLDER + "include/libheader.h",
+                            "a header",
+                            "META-INF/maven/org.bytedeco/openblas/pom.properties",
+                            "version=" + version)
                     .entrySet()) {
                 zip.putNextEntry(new ZipEntry(entry.getKey()));
                 zip.write(entry.getValue().getBytes());
@@ -152,7 +157,8 @@ class LibraryCacheTest {
         for (String[] other : new String[][] {{"0.3.32-1.5.14", "the library"}, {"0.3.31-1.5.13", "the Library"}}) {
             Path file = temporary.resolve("other.jar");
             writeJar(file, other[0], other[1]);
-            try (URLClassLoader otherLoader = new URLClassLoader(new URL[] {file.toUri().toURL()}, null);
+            try (URLClassLoader otherLoader =
+                            new URLClassLoader(new URL[] {file.toUri().toURL()}, null);
                     PlatformJar otherJar = PlatformJar.open(otherLoader, Platform.LINUX_X86_64)) {
                 Path second = new LibraryCache(cache).install(otherJar);
                 assertThat(second).isNotEqualTo(first);
@@ -170,14 +176,16 @@ class LibraryCacheTest {
         crc.update("a companion".getBytes());
         // The directory at the end of the jar is the second place that holds the CRC; it is the one that is read.
         for (int i = bytes.length - 4; ; i--) {
-            int value = (bytes[i] & 0xFF) | (bytes[i + 1] & 0xFF) << 8 | (bytes[i + 2] & 0xFF) << 16 | bytes[i + 3] << 24;
+            int value =
+                    (bytes[i] & 0xFF) | (bytes[i + 1] & 0xFF) << 8 | (bytes[i + 2] & 0xFF) << 16 | bytes[i + 3] << 24;
             if (value == (int) crc.getValue()) {
                 bytes[i] ^= 1;
                 break;
             }
         }
         Path damaged = Files.write(temporary.resolve("damaged.jar"), bytes);
-        try (URLClassLoader damagedLoader = new URLClassLoader(new URL[] {damaged.toUri().toURL()}, null);
+        try (URLClassLoader damagedLoader =
+                        new URLClassLoader(new URL[] {damaged.toUri().toURL()}, null);
                 PlatformJar damagedJar = PlatformJar.open(damagedLoader, Platform.LINUX_X86_64)) {
             assertThatIOException()
                     .isThrownBy(() -> new LibraryCache(cache).install(damagedJar))
@@ -191,7 +199,9 @@ class LibraryCacheTest {
         Path library = install().resolve("libopenblas.so.0");
         LibraryCache links = new LibraryCache(cache);
         Path folder = links.link(List.of(library));
-        assertThat(folder.resolve("libopenblas.so.0")).hasSameBinaryContentAs(library).isNotEqualTo(library);
+        assertThat(folder.resolve("libopenblas.so.0"))
+                .hasSameBinaryContentAs(library)
+                .isNotEqualTo(library);
         LibraryCache.delete(folder);
         assertWhole(library.getParent());
     }
@@ -209,7 +219,8 @@ class LibraryCacheTest {
     @Test
     void theUsersCacheFolderFollowsTheRulesOfEachSystem() {
         Map<String, String> environment = Map.of("XDG_CACHE_HOME", "/xdg", "LOCALAPPDATA", "/local");
-        assertThat(LibraryCache.userFolder("Linux", "/home/me", environment::get)).isEqualTo(Path.of("/xdg/gatun"));
+        assertThat(LibraryCache.userFolder("Linux", "/home/me", environment::get))
+                .isEqualTo(Path.of("/xdg/gatun"));
         assertThat(LibraryCache.userFolder("Mac OS X", "/home/me", environment::get))
                 .isEqualTo(Path.of("/home/me/Library/Caches/gatun"));
         assertThat(LibraryCache.userFolder("Windows 11", "/home/me", environment::get))

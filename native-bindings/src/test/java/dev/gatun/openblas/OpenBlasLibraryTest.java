@@ -63,7 +63,8 @@ class OpenBlasLibraryTest {
         assertThat(OpenBlasLibrary.load(Fixtures.CACHE)).isSameAs(Fixtures.blas());
         assertThat(OpenBlasLibrary.load(temporary)).isSameAs(Fixtures.blas());
         assertThat(temporary).isEmptyDirectory();
-        assertThat(Fixtures.inNewClassLoader(SameFileTwice.class, Fixtures.library().toString()))
+        assertThat(Fixtures.inNewClassLoader(
+                        SameFileTwice.class, Fixtures.library().toString()))
                 .isEqualTo("same");
     }
 
@@ -95,7 +96,8 @@ class OpenBlasLibraryTest {
         for (int i = 0; i < 3; i++) {
             assertThat(Fixtures.inNewClassLoader(LoadFromJar.class, Fixtures.CACHE.toString()))
                     .isEqualTo("3 * 5 = 15.0 with " + Fixtures.library());
-            assertThat(Fixtures.inNewClassLoader(LoadFile.class, Fixtures.library().toString()))
+            assertThat(Fixtures.inNewClassLoader(
+                            LoadFile.class, Fixtures.library().toString()))
                     .isEqualTo("3 * 5 = 15.0 with " + Fixtures.library());
         }
         assertThat(product(Fixtures.blas())).isEqualTo(15);
@@ -208,8 +210,8 @@ class OpenBlasLibraryTest {
         assertThat(loader.run(LoadFile.class, missing.toString()))
                 .isEqualTo("there is no file " + missing + "; check the path given with --blas");
         assertThat(loader.run(LoadFile.class, temporary.toString()))
-                .isEqualTo(temporary + " is a folder; name the library in it, as --blas " + temporary
-                        + "/libopenblas.so");
+                .isEqualTo(
+                        temporary + " is a folder; name the library in it, as --blas " + temporary + "/libopenblas.so");
         assertThat(loader.run(LoadFile.class, text.toString()))
                 .startsWith(text + " cannot be loaded as a library: ")
                 .contains("it must be built for " + System.getProperty("os.name"));
@@ -235,11 +237,16 @@ class OpenBlasLibraryTest {
     void aCblasWithoutTheExtensionsOfOpenBlasMultipliesAndDoesNotTellItsThreads() throws IOException {
         Path plain = Fixtures.patchedLibrary(
                 temporary,
-                "\0openblas_set_num_threads\0", "\0removed__set_num_threads\0",
-                "\0openblas_get_num_threads\0", "\0removed__get_num_threads\0",
-                "\0openblas_get_config\0", "\0removed__get_config\0",
-                "\0openblas_get_corename\0", "\0removed__get_corename\0",
-                "\0cblas_sgemm_batch_strided\0", "\0cblas_sgemm_other_strided\0");
+                "\0openblas_set_num_threads\0",
+                "\0removed__set_num_threads\0",
+                "\0openblas_get_num_threads\0",
+                "\0removed__get_num_threads\0",
+                "\0openblas_get_config\0",
+                "\0removed__get_config\0",
+                "\0openblas_get_corename\0",
+                "\0removed__get_corename\0",
+                "\0cblas_sgemm_batch_strided\0",
+                "\0cblas_sgemm_other_strided\0");
         assertThat(Fixtures.inNewClassLoader(PlainCblas.class, plain.toString()))
                 .isEqualTo("threads 0, BlasStatus[origin=file, file=" + plain
                         + ", config=unknown, coreName=unknown, threads=0]");
@@ -258,8 +265,8 @@ class OpenBlasLibraryTest {
 
     @Test
     void aJvmThatForbidsNativeCodeIsAnErrorWithTheFlagToPass() throws Exception {
-        Process jvm = Fixtures.startJvm(
-                List.of("--illegal-native-access=deny"), LoadInJvm.class, Fixtures.CACHE.toString());
+        Process jvm =
+                Fixtures.startJvm(List.of("--illegal-native-access=deny"), LoadInJvm.class, Fixtures.CACHE.toString());
         assertThat(jvm.inputReader().readLine()).isEqualTo("ready");
         jvm.outputWriter().append('\n').flush();
         assertThat(Fixtures.output(jvm))

@@ -70,7 +70,10 @@ record Product(
                 }
             }
             for (int i = 0; i < after.length; i++) {
-                if (!written[i]) assertThat(after[i]).as("%s, float %d outside of c", this, i).isNaN();
+                if (!written[i])
+                    assertThat(after[i])
+                            .as("%s, float %d outside of c", this, i)
+                            .isNaN();
             }
         }
     }
