@@ -1,8 +1,14 @@
 package dev.gatun.model.generate;
 
 import dev.gatun.model.transformer.Transformer;
+import dev.gatun.model.nn.Loader;
+import dev.gatun.model.weights.ModelFolder;
+import dev.gatun.model.weights.ModelFormatException;
 import dev.gatun.model.weights.Weights;
+import dev.gatun.ops.Backend;
+import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.util.function.Function;
 
 /**
  * An encoder-decoder that has been loaded: its weights, and how it wants to be used. Any number of sessions and threads share it;
@@ -12,19 +18,39 @@ public final class Seq2SeqModel implements AutoCloseable {
     private final Transformer transformer;
     private final GenerationConfig generation;
     private final Weights weights;
-    private final Arena arena;
+    private final Arena arena; // of packed weights and tables
 
-    /**
-     * Takes over two things to close.
-     *
-     * @param weights the mapped checkpoint
-     * @param arena of packed weights and tables
-     */
-    public Seq2SeqModel(Transformer transformer, GenerationConfig generation, Weights weights, Arena arena) {
+    private Seq2SeqModel(Transformer transformer, GenerationConfig generation, Weights weights, Arena arena) {
         this.transformer = transformer;
         this.generation = generation;
         this.weights = weights;
         this.arena = arena;
+    }
+
+    /**
+     * Opens the weights of a folder and makes a network of them; on failure nothing stays open. For the families.
+     *
+     * @param network makes the network; has to ask for every tensor there is
+     * @throws IOException if a file cannot be read
+     * @throws ModelFormatException if weights break their format, do not fit, or have tensors that the network does not know
+     */
+    public static Seq2SeqModel load(
+            ModelFolder folder, Backend backend, GenerationConfig generation, Function<Loader, Transformer> network)
+            throws IOException {
+        Weights weights = Weights.open(folder);
+        Arena arena = Arena.ofShared();
+        try {
+            Transformer transformer = network.apply(new Loader(weights, backend, arena));
+            if (!weights.unused().isEmpty()) {
+                throw new ModelFormatException(
+                        weights.source() + ": tensors that this kind of model does not have: " + weights.unused());
+            }
+            return new Seq2SeqModel(transformer, generation, weights, arena);
+        } catch (Throwable e) {
+            arena.close();
+            weights.close();
+            throw e;
+        }
     }
 
     /** The network. */

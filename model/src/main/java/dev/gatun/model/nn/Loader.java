@@ -4,6 +4,7 @@ import dev.gatun.memory.DType;
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.weights.Weights;
 import dev.gatun.ops.Backend;
+import dev.gatun.ops.PackedWeight;
 import java.lang.foreign.Arena;
 
 /**
@@ -16,7 +17,12 @@ import java.lang.foreign.Arena;
 public record Loader(Weights weights, Backend backend, Arena arena) {
     /** {@code name.weight} [n, k] and {@code name.bias} [n]. */
     public Linear linear(String name, int n, int k) {
-        return new Linear(backend.pack(weights.require(name + ".weight", n, k), arena), vector(name + ".bias", n));
+        return new Linear(pack(weights.require(name + ".weight", n, k)), vector(name + ".bias", n));
+    }
+
+    /** A weight [n, k] of any floating-point type, packed. */
+    public PackedWeight pack(Tensor weight) {
+        return backend.pack(weight, arena);
     }
 
     /** {@code name.weight} [d] and {@code name.bias} [d]. */

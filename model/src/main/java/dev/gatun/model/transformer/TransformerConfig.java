@@ -32,7 +32,11 @@ public record TransformerConfig(
         Activation activation,
         boolean normFirst,
         SinusoidalPositions.Layout positions) {
-    /** Checks that heads divide dModel. */
+    /**
+     * Checks that heads divide dModel.
+     *
+     * @throws IllegalArgumentException if they do not
+     */
     public TransformerConfig {
         if (dModel % encoderHeads != 0 || dModel % decoderHeads != 0) {
             throw new IllegalArgumentException("dModel " + dModel + " is not a multiple of the encoder's " + encoderHeads

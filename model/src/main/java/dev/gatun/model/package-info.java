@@ -1,0 +1,8 @@
+/**
+ * What an application calls: {@link dev.gatun.model.Translator}, and {@link dev.gatun.model.Models} for who wants the network
+ * itself.
+ */
+@NullMarked
+package dev.gatun.model;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,67 @@
+package dev.gatun.model.verify;
+
+import dev.gatun.memory.Tensor;
+import dev.gatun.model.Models;
+import dev.gatun.model.weights.JsonConfig;
+import dev.gatun.model.weights.ModelFolder;
+import dev.gatun.model.weights.SafetensorsFile;
+import dev.gatun.ops.Backend;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Recomputes every case of a model folder's expected.json and compares with expected.safetensors, each tensor within its own
+ * tolerance. The format is described in golden/README.md.
+ */
+public final class Verifier {
+    private Verifier() {}
+
+    /**
+     * What came out.
+     *
+     * @param checks one for each expected output that is not optional or that we computed
+     * @param computed what we computed, under the same names, in the arena that was passed in
+     */
+    public record Report(List<Check> checks, Map<String, Tensor> computed) {
+        /** Whether every check passed, and there was one. */
+        public boolean passed() {
+            return !checks.isEmpty() && checks.stream().allMatch(Check::passed);
+        }
+    }
+
+    /**
+     * Verifies a model.
+     *
+     * @param folder has the model's files, expected.json and expected.safetensors
+     * @param backend computes
+     * @param arena where computed tensors live
+     * @throws IOException if a file is missing or cannot be read
+     * @throws dev.gatun.model.weights.ModelFormatException if a file breaks its format
+     */
+    public static Report verify(ModelFolder folder, Backend backend, Arena arena) throws IOException {
+        JsonConfig json = JsonConfig.read(folder, "expected.json");
+        try (Arena mapping = Arena.ofShared();
+                var model = Models.loadSeq2Seq(folder, backend)) {
+            Map<String, Tensor> expected =
+                    SafetensorsFile.of(folder.open("expected.safetensors", mapping)).tensors();
+            Map<String, Tensor> computed = new TreeMap<>();
+            List<Check> checks = new ArrayList<>();
+            JsonConfig cases = json.requireObject("cases");
+            for (String name : cases.keys()) {
+                JsonConfig oneCase = cases.requireObject(name);
+                new Seq2SeqCase(name, oneCase, expected, model, arena).compute(computed);
+                for (String output : oneCase.strings("outputs")) {
+                    JsonConfig about = json.requireObject("tensors").requireObject(output);
+                    if (computed.containsKey(output) || !about.optionalBoolean("optional", false)) {
+                        checks.add(Comparison.compare(output, about, expected, computed.get(output)));
+                    }
+                }
+            }
+            return new Report(checks, computed);
+        }
+    }
+}
