@@ -83,7 +83,7 @@ public record MemoryPlan(List<Item> items) {
         return this;
     }
 
-    /** One line an item, largest unit that keeps three digits, total last. */
+    /** One line an item: name, lifetime, bytes; the total last. */
     @Override
     public String toString() {
         var text = new StringBuilder();
@@ -94,6 +94,6 @@ public record MemoryPlan(List<Item> items) {
     }
 
     private static String row(String name, String lifetime, long bytes) {
-        return String.format(Locale.ROOT, "%-32s %-8s %,20d bytes%n", name, lifetime, bytes);
+        return String.format(Locale.ROOT, "%-32s %-8s %,20d bytes\n", name, lifetime, bytes);
     }
 }

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /**
  * A view of elements in off-heap memory: a segment, an element type, a shape and a stride (in elements) for each dimension.
@@ -32,8 +33,23 @@ public final class Tensor {
         this.segment = segment;
         this.dtype = dtype;
         this.shape = shape;
-        this.strides = strides;
-        this.contiguous = Arrays.equals(strides, rowMajor(shape)) || shape.elements() <= 1;
+        this.contiguous = isRowMajor(shape, strides);
+        this.strides = contiguous ? rowMajor(shape) : strides;
+    }
+
+    /** Whether the strides that matter, those of dimensions with more than one index, are row-major. */
+    private static boolean isRowMajor(Shape shape, long[] strides) {
+        if (shape.elements() == 0) {
+            return true;
+        }
+        long stride = 1;
+        for (int i = strides.length - 1; i >= 0; i--) {
+            if (shape.dim(i) != 1 && strides[i] != stride) {
+                return false;
+            }
+            stride *= shape.dim(i);
+        }
+        return true;
     }
 
     /**
@@ -47,10 +63,11 @@ public final class Tensor {
 
     /** A new F32 tensor of the given shape that holds a copy of {@code values} in row-major order. */
     public static Tensor copyOf(Arena arena, float[] values, int... dims) {
-        Tensor tensor = allocate(arena, DType.F32, Shape.of(dims));
-        if (tensor.elements() != values.length) {
-            throw new ShapeException("copyOf: " + values.length + " values for shape " + tensor.shape);
+        Shape shape = Shape.of(dims);
+        if (shape.elements() != values.length) {
+            throw new ShapeException("copyOf: " + values.length + " values for shape " + shape);
         }
+        Tensor tensor = allocate(arena, DType.F32, shape);
         MemorySegment.copy(values, 0, tensor.segment, FLOAT, 0, values.length);
         return tensor;
     }
@@ -106,7 +123,7 @@ public final class Tensor {
 
     /** Elements from one index of dimension {@code i} to the next; negative {@code i} counts from the innermost. */
     public long stride(int i) {
-        return strides[i < 0 ? i + strides.length : i];
+        return strides[shape.index(i)];
     }
 
     /** Number of elements. */
@@ -136,8 +153,8 @@ public final class Tensor {
                     + size);
         }
         int[] dims = shape.toArray();
-        dims[dim < 0 ? dim + dims.length : dim] = to - from;
-        return view(from == to ? 0 : from * stride(dim), Shape.of(dims), strides);
+        dims[shape.index(dim)] = to - from;
+        return view(from * stride(dim), Shape.of(dims), strides);
     }
 
     /** The elements at one index of dimension {@code dim}, which is dropped: {@code [B,T,D].select(1, t)} is {@code [B,D]}. */
@@ -146,7 +163,7 @@ public final class Tensor {
         if (index < 0 || index >= size) {
             throw new ShapeException("select from " + shape + ": no index " + index + " in dimension " + dim + " of " + size);
         }
-        int at = dim < 0 ? dim + rank() : dim;
+        int at = shape.index(dim);
         int[] dims = new int[rank() - 1];
         long[] kept = new long[rank() - 1];
         for (int i = 0, j = 0; i < rank(); i++) {
@@ -160,8 +177,8 @@ public final class Tensor {
 
     /** The same elements with two dimensions exchanged. */
     public Tensor transpose(int dim0, int dim1) {
-        int a = dim0 < 0 ? dim0 + rank() : dim0;
-        int b = dim1 < 0 ? dim1 + rank() : dim1;
+        int a = shape.index(dim0);
+        int b = shape.index(dim1);
         int[] dims = shape.toArray();
         long[] swapped = strides.clone();
         dims[a] = shape.dim(b);
@@ -186,33 +203,36 @@ public final class Tensor {
         if (contiguous) {
             return view(0, target, rowMajor(target));
         }
+        // Dimensions of size 1 are anywhere at no cost: only the others have to fit.
+        int[] from = IntStream.range(0, rank()).filter(i -> shape.dim(i) != 1).toArray();
         long[] result = new long[dims.length];
         int to = 0;
-        for (int from = 0; from < rank(); ) {
+        for (int i = 0; i < from.length; ) {
             // One group: the fewest old and new dimensions whose sizes have the same product.
-            int fromEnd = from + 1;
-            int toEnd = Math.min(to + 1, dims.length);
-            long old = shape.dim(from);
-            long renewed = to < dims.length ? dims[to] : 1;
+            int iEnd = i + 1;
+            int toEnd = to + 1;
+            long old = shape.dim(from[i]);
+            long renewed = dims[to];
             while (old != renewed) {
                 if (old < renewed) {
-                    old *= shape.dim(fromEnd++);
+                    old *= shape.dim(from[iEnd++]);
                 } else {
                     renewed *= dims[toEnd++];
                 }
             }
-            for (int i = from; i + 1 < fromEnd; i++) {
-                if (strides[i] != strides[i + 1] * shape.dim(i + 1)) {
+            for (int j = i; j + 1 < iEnd; j++) {
+                if (strides[from[j]] != strides[from[j + 1]] * shape.dim(from[j + 1])) {
                     throw new ShapeException("reshape " + shape + " with strides " + Arrays.toString(strides) + " to " + target
-                            + ": needs a copy, dimensions " + i + " and " + (i + 1) + " do not follow one another");
+                            + ": needs a copy, dimensions " + from[j] + " and " + from[j + 1]
+                            + " do not follow one another in memory");
                 }
             }
-            long stride = strides[fromEnd - 1];
-            for (int i = toEnd - 1; i >= to; i--) {
-                result[i] = stride;
-                stride *= dims[i];
+            long stride = strides[from[iEnd - 1]];
+            for (int j = toEnd - 1; j >= to; j--) {
+                result[j] = stride;
+                stride *= dims[j];
             }
-            from = fromEnd;
+            i = iEnd;
             to = toEnd;
         }
         Arrays.fill(result, to, dims.length, 1); // trailing new dimensions are all of size 1
@@ -243,7 +263,9 @@ public final class Tensor {
             last += (newShape.dim(i) - 1) * newStrides[i];
         }
         long bytes = newShape.elements() == 0 ? 0 : (last + 1) * dtype.byteSize();
-        return new Tensor(segment.asSlice(offset * dtype.byteSize(), bytes), dtype, newShape, newStrides);
+        // A view of nothing lies at the start: its offset may point past the end.
+        long at = newShape.elements() == 0 ? 0 : offset * dtype.byteSize();
+        return new Tensor(segment.asSlice(at, bytes), dtype, newShape, newStrides);
     }
 
     /** Bytes from {@link #segment()}'s start to the element at {@code index}, one number a dimension. */
@@ -323,7 +345,7 @@ public final class Tensor {
 
     /** All elements in row-major order, widened to float. */
     public float[] toFloats() {
-        float[] values = new float[Math.toIntExact(elements())];
+        float[] values = new float[arrayLength()];
         if (contiguous && dtype == DType.F32) {
             MemorySegment.copy(segment, FLOAT, 0, values, 0, values.length);
         } else {
@@ -338,7 +360,7 @@ public final class Tensor {
 
     /** All elements of an integer or boolean tensor in row-major order. */
     public long[] toLongs() {
-        long[] values = new long[Math.toIntExact(elements())];
+        long[] values = new long[arrayLength()];
         int[] index = new int[rank()];
         for (int i = 0; i < values.length; i++) {
             values[i] = longAt(byteOffset(index));
@@ -366,6 +388,13 @@ public final class Tensor {
                 next(index);
             }
         }
+    }
+
+    private int arrayLength() {
+        if (elements() > Integer.MAX_VALUE - 8) {
+            throw new ShapeException("tensor " + this + ": " + elements() + " elements do not fit in an array");
+        }
+        return (int) elements();
     }
 
     private void next(int[] index) {
