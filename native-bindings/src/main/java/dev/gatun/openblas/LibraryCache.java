@@ -94,8 +94,8 @@ final class LibraryCache {
             channel.force(true);
         }
         if (!isWhole(file, library)) {
-            throw new IOException(
-                    library.name() + " came out of " + jar.file() + " with another size or CRC than the jar states: delete the jar, so that it is downloaded again");
+            throw new IOException(library.name() + " came out of " + jar.file()
+                    + " with another size or CRC than the jar states: delete the jar, so that it is downloaded again");
         }
     }
 

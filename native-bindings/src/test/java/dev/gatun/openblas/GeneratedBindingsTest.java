@@ -19,6 +19,7 @@ import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
@@ -152,7 +153,7 @@ class GeneratedBindingsTest {
         if (type.contains("*") || type.startsWith("openblas_threads_callback") || type.startsWith("openblas_dojob")) {
             return "a8";
         }
-        String word = type.split("\\s+")[0];
+        String word = type.replaceAll("\\s.*", "");
         return switch (word) {
             case "void" -> "void";
             // blasint is int unless OPENBLAS_USE64BITINT is defined, see blasint().
@@ -208,7 +209,7 @@ class GeneratedBindingsTest {
         }
     }
 
-    private static TreeSet<String> boundFunctions() {
+    private static SortedSet<String> boundFunctions() {
         TreeSet<String> functions = new TreeSet<>();
         for (Method method : cblas_h.class.getMethods()) {
             if (method.getName().endsWith("$descriptor")) {
@@ -218,7 +219,7 @@ class GeneratedBindingsTest {
         return functions;
     }
 
-    private static TreeSet<String> listed(String kind) throws IOException {
+    private static SortedSet<String> listed(String kind) throws IOException {
         TreeSet<String> names = new TreeSet<>();
         for (String line : Files.readAllLines(JEXTRACT.resolve("openblas.symbols"))) {
             if (line.startsWith("--include-" + kind + " ")) names.add(line.substring(line.indexOf(' ') + 1));

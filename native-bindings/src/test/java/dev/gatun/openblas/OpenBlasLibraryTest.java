@@ -44,7 +44,7 @@ class OpenBlasLibraryTest {
             Blas blas = load.get();
             return "3 * 5 = " + product(blas) + " with " + blas.status().file();
         } catch (BlasUnavailableException e) {
-            return e.getMessage();
+            return String.valueOf(e.getMessage());
         }
     }
 
@@ -72,7 +72,7 @@ class OpenBlasLibraryTest {
         @Override
         public String apply(String file) {
             Path path = Path.of(file);
-            Path same = path.getParent().resolve(".").resolve(path.getFileName());
+            Path same = path.resolveSibling(Path.of(".", Platform.current().library()));
             return OpenBlasLibrary.loadFile(path) == OpenBlasLibrary.loadFile(same) ? "same" : "another";
         }
     }
