@@ -113,13 +113,14 @@ final class Seq2SeqCase {
             Tensor logits = f32(sources.length, config.maxTokens(), transformer.config().vocab());
             int[][] targets = new GreedySearch(config)
                     .run(session, (b, step, scores) -> logits.select(0, b).select(0, step).copyFrom(scores));
-            int steps = Arrays.stream(targets).mapToInt(target -> target.length).max().orElse(0);
+            int steps = steps(targets, "greedy_ids");
             int[][] mask = Arrays.stream(targets)
                     .map(target -> IntStream.range(0, target.length).map(i -> 1).toArray())
                     .toArray(int[][]::new);
             computed.put(name + ".greedy_ids", integers(targets, steps, config.padId()));
             computed.put(name + ".greedy_mask", integers(mask, steps, 0));
-            computed.put(name + ".greedy_logits", padded(logits.slice(1, 0, steps), steps));
+            int made = Math.min(steps, config.maxTokens());
+            computed.put(name + ".greedy_logits", padded(logits.slice(1, 0, made), steps));
         }
     }
 
@@ -133,7 +134,7 @@ final class Seq2SeqCase {
             session.encode(sources);
             List<List<Hypothesis>> results = new BeamSearch(config).run(session);
             int[][] best = results.stream().map(nBest -> nBest.getFirst().ids()).toArray(int[][]::new);
-            computed.put(name + ".beam_ids", integers(best, longest(best), config.padId()));
+            computed.put(name + ".beam_ids", integers(best, steps(best, "beam_ids"), config.padId()));
             Tensor scores = f32(results.size());
             Tensor nBestScores = f32(results.size(), beams);
             int[][] all = results.stream().flatMap(List::stream).map(Hypothesis::ids).toArray(int[][]::new);
@@ -146,8 +147,9 @@ final class Seq2SeqCase {
             computed.put(name + ".beam_scores", scores);
             if (expected.containsKey(name + ".beam_nbest_ids")) {
                 computed.put(name + ".beam_nbest_scores", nBestScores);
-                Tensor flat = integers(all, longest(all), config.padId());
-                computed.put(name + ".beam_nbest_ids", flat.reshape(results.size(), beams, longest(all)));
+                int steps = steps(all, "beam_nbest_ids");
+                Tensor flat = integers(all, steps, config.padId());
+                computed.put(name + ".beam_nbest_ids", flat.reshape(results.size(), beams, steps));
             }
         }
     }
@@ -156,8 +158,11 @@ final class Seq2SeqCase {
         return model.generation().withMaxTokens(settings.requireInt("max_new_tokens", 1, 10_000));
     }
 
-    private static int longest(int[][] ids) {
-        return Arrays.stream(ids).mapToInt(target -> target.length).max().orElse(0);
+    /** Ids of the longest target, or as many as the reference has: some references pad up to the limit. */
+    private int steps(int[][] targets, String output) {
+        int longest = Arrays.stream(targets).mapToInt(target -> target.length).max().orElse(0);
+        Tensor reference = expected.get(name + "." + output);
+        return reference == null ? longest : Math.max(longest, reference.dim(-1));
     }
 
     private Tensor f32(int... dims) {
