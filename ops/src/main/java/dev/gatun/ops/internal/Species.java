@@ -17,6 +17,9 @@ final class Species {
     /** Floats in a vector: 4, 8 or 16. */
     static final int LANES = FLOATS.length();
 
+    /** Bytes in a vector. */
+    static final int BYTES = LANES * Float.BYTES;
+
     static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
     private Species() {}

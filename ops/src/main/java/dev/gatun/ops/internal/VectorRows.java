@@ -1,14 +1,10 @@
 package dev.gatun.ops.internal;
 
-import static dev.gatun.ops.internal.Lanes.foldMax;
-import static dev.gatun.ops.internal.Lanes.foldSum;
-import static dev.gatun.ops.internal.Lanes.keep;
-import static dev.gatun.ops.internal.Lanes.load;
-import static dev.gatun.ops.internal.Lanes.loadTail;
-import static dev.gatun.ops.internal.Lanes.store;
-import static dev.gatun.ops.internal.Lanes.storeTail;
 import static dev.gatun.ops.internal.Species.FLOATS;
 import static dev.gatun.ops.internal.Species.LANES;
+import static dev.gatun.ops.internal.Species.ORDER;
+import static jdk.incubator.vector.FloatVector.broadcast;
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 
 import dev.gatun.ops.Activation;
 import java.lang.foreign.MemorySegment;
@@ -20,20 +16,29 @@ import jdk.incubator.vector.VectorShuffle;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Rows on the Vector API, the bits of {@link ScalarRows} at every vector width. The 16 partial sums of a row are the lanes of
- * one, two or four accumulators; a row's last elements, fewer than a vector, take the same path under a mask.
+ * Rows on the Vector API, the bits of {@link ScalarRows} at every vector width.
+ *
+ * <p>Three rules keep the loops fast and free of allocation. No method takes or returns a vector (why: {@link
+ * VectorElementary}). A row's last vector ends where the row ends, overlapping the one before where cols asks for it, and is
+ * loaded first, as the row may be overwritten in place; so no loop needs a mask. Rows narrower than a vector go to the scalar
+ * kernels.
  */
 public final class VectorRows implements Rows {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
-    /** Lanes of one pair (2i, 2i + 1) exchanged. */
+    private static final ScalarRows NARROW = new ScalarRows();
+
+    static final VectorShuffle<Float> ROTATE_8 = VectorShuffle.iota(FLOATS, 8 % LANES, 1, true);
+    static final VectorShuffle<Float> ROTATE_4 = VectorShuffle.iota(FLOATS, 4 % LANES, 1, true);
+
+    /** The lanes of each pair (2i, 2i + 1) exchanged. */
     private static final VectorShuffle<Float> SWAP_PAIRS = VectorShuffle.fromOp(FLOATS, i -> i ^ 1);
-    /** Each of the first half of the lanes twice, and of the second. */
+    /** Each lane of the first half twice, of the second half twice. */
     private static final VectorShuffle<Float> TWICE_LOW = VectorShuffle.fromOp(FLOATS, i -> i / 2);
 
     private static final VectorShuffle<Float> TWICE_HIGH = VectorShuffle.fromOp(FLOATS, i -> LANES / 2 + i / 2);
     /** -1, 1, -1, 1, ... */
     private static final FloatVector ALTERNATE =
-            FloatVector.broadcast(FLOATS, 1f).blend(-1f, VectorMask.fromLong(FLOATS, 0x5555_5555_5555_5555L));
+            broadcast(FLOATS, 1f).blend(-1f, VectorMask.fromLong(FLOATS, 0x5555L & ((1L << LANES) - 1)));
 
     @Override
     public String name() {
@@ -48,31 +53,35 @@ public final class VectorRows implements Rows {
         out.set(FLOAT, offset + (long) i * Float.BYTES, value);
     }
 
-    /** As in {@link ScalarRows}; a maximum needs no fixed order, so four accumulators hide the latency of compare and blend. */
+    /** As in {@link ScalarRows}; a maximum needs no fixed order: four accumulators hide the latency of compare and blend. */
     private static float max(MemorySegment x, long offset, int cols) {
-        FloatVector a = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
+        FloatVector a = broadcast(FLOATS, Float.NEGATIVE_INFINITY);
         FloatVector b = a;
         FloatVector c = a;
         FloatVector d = a;
         int i = 0;
         for (; i <= cols - 4 * LANES; i += 4 * LANES) {
-            a = Lanes.max(a, load(x, offset, i));
-            b = Lanes.max(b, load(x, offset, i + LANES));
-            c = Lanes.max(c, load(x, offset, i + 2 * LANES));
-            d = Lanes.max(d, load(x, offset, i + 3 * LANES));
+            long at = offset + (long) i * Float.BYTES;
+            FloatVector va = fromMemorySegment(FLOATS, x, at, ORDER);
+            FloatVector vb = fromMemorySegment(FLOATS, x, at + Species.BYTES, ORDER);
+            FloatVector vc = fromMemorySegment(FLOATS, x, at + 2 * Species.BYTES, ORDER);
+            FloatVector vd = fromMemorySegment(FLOATS, x, at + 3 * Species.BYTES, ORDER);
+            a = a.blend(va, va.compare(VectorOperators.GT, a));
+            b = b.blend(vb, vb.compare(VectorOperators.GT, b));
+            c = c.blend(vc, vc.compare(VectorOperators.GT, c));
+            d = d.blend(vd, vd.compare(VectorOperators.GT, d));
         }
-        for (; i <= cols - LANES; i += LANES) {
-            a = Lanes.max(a, load(x, offset, i));
+        for (; i < cols; i += LANES) {
+            int from = Math.min(i, cols - LANES);
+            FloatVector v = fromMemorySegment(FLOATS, x, offset + (long) from * Float.BYTES, ORDER);
+            a = a.blend(v, v.compare(VectorOperators.GT, a));
         }
-        if (i < cols) {
-            b = Lanes.max(b, keep(loadTail(x, offset, i, cols), cols - i, Float.NEGATIVE_INFINITY));
-        }
-        return foldMax(Lanes.max(Lanes.max(a, b), Lanes.max(c, d))) + 0f;
+        return a.max(b).max(c.max(d)).reduceLanes(VectorOperators.MAX) + 0f;
     }
 
-    // The sums: vector v of a row is added to accumulator v mod (16 / LANES). Instead of one statement for each accumulator they
-    // change places after each vector, which foldSum does not mind; that keeps one copy of the body (C2 stops inlining, and
-    // begins to box, when a method has grown to 8000 bytecodes). Lanes beyond the row add +0, which changes no sum.
+    // The sums: vector v of a row goes to accumulator v mod (16 / LANES). Instead of one statement for each accumulator they
+    // change places after each vector, which the fold at the end does not mind. Lanes beyond the row add +0, which changes no
+    // sum, as none is ever -0.
 
     private static float sum(MemorySegment x, long offset, int cols) {
         FloatVector a = FloatVector.zero(FLOATS);
@@ -81,18 +90,26 @@ public final class VectorRows implements Rows {
         FloatVector d = a;
         int i = 0;
         for (; i <= cols - LANES; i += LANES) {
-            FloatVector next = a.add(load(x, offset, i));
+            FloatVector next = a.add(fromMemorySegment(FLOATS, x, offset + (long) i * Float.BYTES, ORDER));
             a = LANES < 16 ? b : next;
             b = LANES < 8 ? c : next;
             c = d;
             d = next;
         }
         if (i < cols) {
-            a = a.add(loadTail(x, offset, i, cols));
+            int end = cols - LANES;
+            a = a.add(fromMemorySegment(FLOATS, x, offset + (long) end * Float.BYTES, ORDER).slice(i - end));
         }
-        return foldSum(a, b, c, d);
+        if (LANES == 4) {
+            a = a.add(c).add(b.add(d));
+        } else {
+            a = a.add(LANES == 8 ? b : a.rearrange(ROTATE_8));
+            a = a.add(a.rearrange(ROTATE_4));
+        }
+        return (a.lane(0) + a.lane(2)) + (a.lane(1) + a.lane(3));
     }
 
+    /** The sum of ((x - mean) &middot; factor)&sup2;. */
     private static float squares(MemorySegment x, long offset, int cols, float mean, float factor) {
         FloatVector a = FloatVector.zero(FLOATS);
         FloatVector b = a;
@@ -100,141 +117,28 @@ public final class VectorRows implements Rows {
         FloatVector d = a;
         int i = 0;
         for (; i <= cols - LANES; i += LANES) {
-            FloatVector deviation = load(x, offset, i).sub(mean).mul(factor);
-            FloatVector next = deviation.fma(deviation, a);
+            FloatVector v = fromMemorySegment(FLOATS, x, offset + (long) i * Float.BYTES, ORDER).sub(mean).mul(factor);
+            FloatVector next = v.fma(v, a);
             a = LANES < 16 ? b : next;
             b = LANES < 8 ? c : next;
             c = d;
             d = next;
         }
         if (i < cols) {
-            FloatVector deviation = loadTail(x, offset, i, cols).sub(mean).mul(factor);
-            deviation = keep(deviation, cols - i, 0f);
-            a = deviation.fma(deviation, a);
+            int end = cols - LANES;
+            FloatVector v = fromMemorySegment(FLOATS, x, offset + (long) end * Float.BYTES, ORDER).sub(mean).mul(factor);
+            v = v.slice(i - end);
+            a = v.fma(v, a);
         }
-        return foldSum(a, b, c, d);
+        if (LANES == 4) {
+            a = a.add(c).add(b.add(d));
+        } else {
+            a = a.add(LANES == 8 ? b : a.rearrange(ROTATE_8));
+            a = a.add(a.rearrange(ROTATE_4));
+        }
+        return (a.lane(0) + a.lane(2)) + (a.lane(1) + a.lane(3));
     }
 
-    private static float sumExp(MemorySegment x, long offset, float shift, int cols) {
-        FloatVector a = FloatVector.zero(FLOATS);
-        FloatVector b = a;
-        FloatVector c = a;
-        FloatVector d = a;
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            FloatVector next = a.add(VectorElementary.expUpToMax(load(x, offset, i).sub(shift)));
-            a = LANES < 16 ? b : next;
-            b = LANES < 8 ? c : next;
-            c = d;
-            d = next;
-        }
-        if (i < cols) {
-            FloatVector e = VectorElementary.expUpToMax(loadTail(x, offset, i, cols).sub(shift));
-            a = a.add(keep(e, cols - i, 0f));
-        }
-        return foldSum(a, b, c, d);
-    }
-
-    private static float exp(MemorySegment x, long xOffset, float shift, MemorySegment out, long outOffset, int cols) {
-        FloatVector a = FloatVector.zero(FLOATS);
-        FloatVector b = a;
-        FloatVector c = a;
-        FloatVector d = a;
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            FloatVector e = VectorElementary.expUpToMax(load(x, xOffset, i).sub(shift));
-            store(e, out, outOffset, i);
-            FloatVector next = a.add(e);
-            a = LANES < 16 ? b : next;
-            b = LANES < 8 ? c : next;
-            c = d;
-            d = next;
-        }
-        if (i < cols) {
-            FloatVector e = VectorElementary.expUpToMax(loadTail(x, xOffset, i, cols).sub(shift));
-            storeTail(e, out, outOffset, i, cols);
-            a = a.add(keep(e, cols - i, 0f));
-        }
-        return foldSum(a, b, c, d);
-    }
-
-    private static void subtract(
-            MemorySegment x, long xOffset, float first, float second, MemorySegment out, long outOffset, int cols) {
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            store(load(x, xOffset, i).sub(first).sub(second), out, outOffset, i);
-        }
-        if (i < cols) {
-            storeTail(loadTail(x, xOffset, i, cols).sub(first).sub(second), out, outOffset, i, cols);
-        }
-    }
-
-    private static void normalize(
-            MemorySegment x,
-            long xOffset,
-            float mean,
-            float factor,
-            float inverse,
-            MemorySegment weight,
-            long weightOffset,
-            MemorySegment out,
-            long outOffset,
-            int cols) {
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            FloatVector normed = load(x, xOffset, i).sub(mean).mul(factor).mul(inverse);
-            store(normed.mul(load(weight, weightOffset, i)), out, outOffset, i);
-        }
-        if (i < cols) {
-            FloatVector normed = loadTail(x, xOffset, i, cols).sub(mean).mul(factor).mul(inverse);
-            storeTail(normed.mul(loadTail(weight, weightOffset, i, cols)), out, outOffset, i, cols);
-        }
-    }
-
-    private static void normalize(
-            MemorySegment x,
-            long xOffset,
-            float mean,
-            float inverse,
-            MemorySegment weight,
-            long weightOffset,
-            MemorySegment bias,
-            long biasOffset,
-            MemorySegment out,
-            long outOffset,
-            int cols) {
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            FloatVector normed = load(x, xOffset, i).sub(mean).mul(inverse);
-            store(normed.fma(load(weight, weightOffset, i), load(bias, biasOffset, i)), out, outOffset, i);
-        }
-        if (i < cols) {
-            FloatVector normed = loadTail(x, xOffset, i, cols).sub(mean).mul(inverse);
-            FloatVector w = loadTail(weight, weightOffset, i, cols);
-            storeTail(normed.fma(w, loadTail(bias, biasOffset, i, cols)), out, outOffset, i, cols);
-        }
-    }
-
-    private static void scale(float factor, MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            store(load(x, xOffset, i).mul(factor), out, outOffset, i);
-        }
-        if (i < cols) {
-            storeTail(loadTail(x, xOffset, i, cols).mul(factor), out, outOffset, i, cols);
-        }
-    }
-
-    private static void fill(float value, MemorySegment out, long outOffset, int cols) {
-        FloatVector v = FloatVector.broadcast(FLOATS, value);
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            store(v, out, outOffset, i);
-        }
-        if (i < cols) {
-            storeTail(v, out, outOffset, i, cols);
-        }
-    }
     @Override
     public void softmax(
             MemorySegment x,
@@ -245,11 +149,15 @@ public final class VectorRows implements Rows {
             long outStride,
             int rows,
             int cols) {
+        if (cols < LANES) {
+            NARROW.softmax(x, xOffset, xStride, out, outOffset, outStride, rows, cols);
+            return;
+        }
         for (int r = 0; r < rows; r++) {
             long xRow = xOffset + r * xStride;
             long outRow = outOffset + r * outStride;
             float shift = RowMath.softmaxShift(max(x, xRow, cols));
-            float sum = exp(x, xRow, shift, out, outRow, cols);
+            float sum = VectorElementary.exp(x, xRow, shift, out, outRow, cols);
             scale(RowMath.inverseOrZero(sum), out, outRow, out, outRow, cols);
         }
     }
@@ -264,13 +172,30 @@ public final class VectorRows implements Rows {
             long outStride,
             int rows,
             int cols) {
+        if (cols < LANES) {
+            NARROW.logSoftmax(x, xOffset, xStride, out, outOffset, outStride, rows, cols);
+            return;
+        }
         for (int r = 0; r < rows; r++) {
             long xRow = xOffset + r * xStride;
             long outRow = outOffset + r * outStride;
             float shift = RowMath.softmaxShift(max(x, xRow, cols));
-            float logSum = RowMath.logOrZero(sumExp(x, xRow, shift, cols));
-            subtract(x, xRow, shift, logSum, out, outRow, cols);
+            float logSum = RowMath.logOrZero(VectorElementary.exp(x, xRow, shift, null, 0, cols));
+            subtract(shift, logSum, x, xRow, out, outRow, cols);
         }
+    }
+
+    private static void subtract(
+            float first, float second, MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
+        int end = cols - LANES;
+        long endAt = (long) end * Float.BYTES;
+        FloatVector last = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER).sub(first).sub(second);
+        for (int i = 0; i < end; i += LANES) {
+            long at = (long) i * Float.BYTES;
+            FloatVector y = fromMemorySegment(FLOATS, x, xOffset + at, ORDER).sub(first).sub(second);
+            y.intoMemorySegment(out, outOffset + at, ORDER);
+        }
+        last.intoMemorySegment(out, outOffset + endAt, ORDER);
     }
 
     @Override
@@ -283,13 +208,17 @@ public final class VectorRows implements Rows {
             MemorySegment state,
             long stateOffset,
             int stateRows) {
+        if (cols < LANES) {
+            NARROW.softmaxTile(scores, scoresOffset, scoresStride, rows, cols, state, stateOffset, stateRows);
+            return;
+        }
         for (int r = 0; r < rows; r++) {
             long row = scoresOffset + r * scoresStride;
             float before = get(state, stateOffset, r);
             float tile = max(scores, row, cols);
             float max = tile > before ? tile : before;
             float correction = RowMath.softmaxCorrection(before, max);
-            float sum = exp(scores, row, RowMath.softmaxShift(max), scores, row, cols);
+            float sum = VectorElementary.exp(scores, row, RowMath.softmaxShift(max), scores, row, cols);
             RowMath.updateState(state, stateOffset, stateRows, r, max, correction, sum);
         }
     }
@@ -297,6 +226,10 @@ public final class VectorRows implements Rows {
     @Override
     public void scaleRows(
             MemorySegment x, long xOffset, long xStride, int rows, int cols, MemorySegment factors, long factorsOffset) {
+        if (cols < LANES) {
+            NARROW.scaleRows(x, xOffset, xStride, rows, cols, factors, factorsOffset);
+            return;
+        }
         for (int r = 0; r < rows; r++) {
             long row = xOffset + r * xStride;
             scale(get(factors, factorsOffset, r), x, row, x, row, cols);
@@ -312,11 +245,17 @@ public final class VectorRows implements Rows {
             int cols,
             MemorySegment divisors,
             long divisorsOffset) {
+        if (cols < LANES) {
+            NARROW.divideRows(x, xOffset, xStride, rows, cols, divisors, divisorsOffset);
+            return;
+        }
         for (int r = 0; r < rows; r++) {
             long row = xOffset + r * xStride;
             float divisor = get(divisors, divisorsOffset, r);
             if (divisor == 0f) {
-                fill(0f, x, row, cols);
+                for (int i = 0; i < cols; i++) {
+                    set(x, row, i, 0f);
+                }
             } else {
                 scale(1f / divisor, x, row, x, row, cols);
             }
@@ -338,15 +277,32 @@ public final class VectorRows implements Rows {
             long outStride,
             int rows,
             int cols) {
+        if (cols < LANES) {
+            NARROW.layerNorm(
+                    x,
+                    xOffset,
+                    xStride,
+                    weight,
+                    weightOffset,
+                    bias,
+                    biasOffset,
+                    epsilon,
+                    out,
+                    outOffset,
+                    outStride,
+                    rows,
+                    cols);
+            return;
+        }
         for (int r = 0; r < rows; r++) {
             long xRow = xOffset + r * xStride;
             long outRow = outOffset + r * outStride;
             float mean = sum(x, xRow, cols) / cols;
             float inverse = RowMath.inverseRoot(squares(x, xRow, cols, mean, 1f), cols, epsilon);
             if (bias == null) {
-                normalize(x, xRow, mean, 1f, inverse, weight, weightOffset, out, outRow, cols);
+                normalize(mean, 1f, inverse, x, xRow, weight, weightOffset, out, outRow, cols);
             } else {
-                normalize(x, xRow, mean, inverse, weight, weightOffset, bias, biasOffset, out, outRow, cols);
+                normalize(mean, inverse, x, xRow, weight, weightOffset, bias, biasOffset, out, outRow, cols);
             }
         }
     }
@@ -364,6 +320,11 @@ public final class VectorRows implements Rows {
             long outStride,
             int rows,
             int cols) {
+        if (cols < LANES) {
+            NARROW.rmsNorm(
+                    x, xOffset, xStride, weight, weightOffset, epsilon, out, outOffset, outStride, rows, cols);
+            return;
+        }
         for (int r = 0; r < rows; r++) {
             long xRow = xOffset + r * xStride;
             long outRow = outOffset + r * outStride;
@@ -374,8 +335,65 @@ public final class VectorRows implements Rows {
                 squares = squares(x, xRow, cols, 0f, factor);
             }
             float inverse = RowMath.inverseRoot(squares, cols, epsilon * factor * factor);
-            normalize(x, xRow, 0f, factor, inverse, weight, weightOffset, out, outRow, cols);
+            normalize(0f, factor, inverse, x, xRow, weight, weightOffset, out, outRow, cols);
         }
+    }
+
+    /** out = (x - mean) &middot; factor &middot; inverse &middot; weight */
+    private static void normalize(
+            float mean,
+            float factor,
+            float inverse,
+            MemorySegment x,
+            long xOffset,
+            MemorySegment weight,
+            long weightOffset,
+            MemorySegment out,
+            long outOffset,
+            int cols) {
+        int end = cols - LANES;
+        long endAt = (long) end * Float.BYTES;
+        FloatVector vLast = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER);
+        FloatVector wLast = fromMemorySegment(FLOATS, weight, weightOffset + endAt, ORDER);
+        FloatVector last = vLast.sub(mean).mul(factor).mul(inverse).mul(wLast);
+        for (int i = 0; i < end; i += LANES) {
+            long at = (long) i * Float.BYTES;
+            FloatVector v = fromMemorySegment(FLOATS, x, xOffset + at, ORDER);
+            FloatVector w = fromMemorySegment(FLOATS, weight, weightOffset + at, ORDER);
+            FloatVector y = v.sub(mean).mul(factor).mul(inverse).mul(w);
+            y.intoMemorySegment(out, outOffset + at, ORDER);
+        }
+        last.intoMemorySegment(out, outOffset + endAt, ORDER);
+    }
+
+    /** out = (x - mean) &middot; inverse &middot; weight + bias */
+    private static void normalize(
+            float mean,
+            float inverse,
+            MemorySegment x,
+            long xOffset,
+            MemorySegment weight,
+            long weightOffset,
+            MemorySegment bias,
+            long biasOffset,
+            MemorySegment out,
+            long outOffset,
+            int cols) {
+        int end = cols - LANES;
+        long endAt = (long) end * Float.BYTES;
+        FloatVector vLast = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER);
+        FloatVector wLast = fromMemorySegment(FLOATS, weight, weightOffset + endAt, ORDER);
+        FloatVector bLast = fromMemorySegment(FLOATS, bias, biasOffset + endAt, ORDER);
+        FloatVector last = vLast.sub(mean).mul(inverse).fma(wLast, bLast);
+        for (int i = 0; i < end; i += LANES) {
+            long at = (long) i * Float.BYTES;
+            FloatVector v = fromMemorySegment(FLOATS, x, xOffset + at, ORDER);
+            FloatVector w = fromMemorySegment(FLOATS, weight, weightOffset + at, ORDER);
+            FloatVector b = fromMemorySegment(FLOATS, bias, biasOffset + at, ORDER);
+            FloatVector y = v.sub(mean).mul(inverse).fma(w, b);
+            y.intoMemorySegment(out, outOffset + at, ORDER);
+        }
+        last.intoMemorySegment(out, outOffset + endAt, ORDER);
     }
 
     @Override
@@ -389,89 +407,40 @@ public final class VectorRows implements Rows {
             long outStride,
             int rows,
             int cols) {
+        if (cols < LANES) {
+            NARROW.activate(activation, x, xOffset, xStride, out, outOffset, outStride, rows, cols);
+            return;
+        }
         for (int r = 0; r < rows; r++) {
             long xRow = xOffset + r * xStride;
             long outRow = outOffset + r * outStride;
             switch (activation) {
                 case RELU -> relu(x, xRow, out, outRow, cols);
-                case GELU -> gelu(x, xRow, out, outRow, cols);
-                case GELU_TANH -> geluTanh(x, xRow, out, outRow, cols);
-                case QUICK_GELU -> quickGelu(x, xRow, out, outRow, cols);
-                case SILU -> silu(x, xRow, out, outRow, cols);
-                case SIGMOID -> sigmoid(x, xRow, out, outRow, cols);
-                case TANH -> tanh(x, xRow, out, outRow, cols);
+                case GELU -> VectorElementary.gelu(x, xRow, out, outRow, cols);
+                case GELU_TANH ->
+                    VectorElementary.gate(
+                            true, Elementary.GELU_TANH_1, Elementary.GELU_TANH_3, x, xRow, out, outRow, cols);
+                case QUICK_GELU ->
+                    VectorElementary.gate(true, Elementary.QUICK_GELU, 0f, x, xRow, out, outRow, cols);
+                case SILU -> VectorElementary.gate(true, -1f, 0f, x, xRow, out, outRow, cols);
+                case SIGMOID -> VectorElementary.gate(false, -1f, 0f, x, xRow, out, outRow, cols);
+                case TANH -> VectorElementary.tanh(1f, 1f, x, xRow, out, outRow, cols);
             }
         }
     }
 
     private static void relu(MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            store(VectorElementary.relu(load(x, xOffset, i)), out, outOffset, i);
+        int end = cols - LANES;
+        long endAt = (long) end * Float.BYTES;
+        FloatVector vLast = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER);
+        FloatVector last = vLast.blend(0f, vLast.compare(VectorOperators.LE, 0f));
+        for (int i = 0; i < end; i += LANES) {
+            long at = (long) i * Float.BYTES;
+            FloatVector v = fromMemorySegment(FLOATS, x, xOffset + at, ORDER);
+            FloatVector y = v.blend(0f, v.compare(VectorOperators.LE, 0f));
+            y.intoMemorySegment(out, outOffset + at, ORDER);
         }
-        if (i < cols) {
-            storeTail(VectorElementary.relu(loadTail(x, xOffset, i, cols)), out, outOffset, i, cols);
-        }
-    }
-
-    private static void gelu(MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            store(VectorElementary.gelu(load(x, xOffset, i)), out, outOffset, i);
-        }
-        if (i < cols) {
-            storeTail(VectorElementary.gelu(loadTail(x, xOffset, i, cols)), out, outOffset, i, cols);
-        }
-    }
-
-    private static void geluTanh(MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            store(VectorElementary.geluTanh(load(x, xOffset, i)), out, outOffset, i);
-        }
-        if (i < cols) {
-            storeTail(VectorElementary.geluTanh(loadTail(x, xOffset, i, cols)), out, outOffset, i, cols);
-        }
-    }
-
-    private static void quickGelu(MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            store(VectorElementary.quickGelu(load(x, xOffset, i)), out, outOffset, i);
-        }
-        if (i < cols) {
-            storeTail(VectorElementary.quickGelu(loadTail(x, xOffset, i, cols)), out, outOffset, i, cols);
-        }
-    }
-
-    private static void silu(MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            store(VectorElementary.silu(load(x, xOffset, i)), out, outOffset, i);
-        }
-        if (i < cols) {
-            storeTail(VectorElementary.silu(loadTail(x, xOffset, i, cols)), out, outOffset, i, cols);
-        }
-    }
-
-    private static void sigmoid(MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            store(VectorElementary.sigmoid(load(x, xOffset, i)), out, outOffset, i);
-        }
-        if (i < cols) {
-            storeTail(VectorElementary.sigmoid(loadTail(x, xOffset, i, cols)), out, outOffset, i, cols);
-        }
-    }
-
-    private static void tanh(MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            store(VectorElementary.tanh(load(x, xOffset, i)), out, outOffset, i);
-        }
-        if (i < cols) {
-            storeTail(VectorElementary.tanh(loadTail(x, xOffset, i, cols)), out, outOffset, i, cols);
-        }
+        last.intoMemorySegment(out, outOffset + endAt, ORDER);
     }
 
     @Override
@@ -487,6 +456,10 @@ public final class VectorRows implements Rows {
             long outStride,
             int rows,
             int cols) {
+        if (cols < LANES) {
+            NARROW.add(a, aOffset, aStride, b, bOffset, bStride, out, outOffset, outStride, rows, cols);
+            return;
+        }
         for (int r = 0; r < rows; r++) {
             add(a, aOffset + r * aStride, b, bOffset + r * bStride, out, outOffset + r * outStride, cols);
         }
@@ -494,14 +467,19 @@ public final class VectorRows implements Rows {
 
     private static void add(
             MemorySegment a, long aOffset, MemorySegment b, long bOffset, MemorySegment out, long outOffset, int cols) {
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            store(load(a, aOffset, i).add(load(b, bOffset, i)), out, outOffset, i);
+        int end = cols - LANES;
+        long endAt = (long) end * Float.BYTES;
+        FloatVector vaLast = fromMemorySegment(FLOATS, a, aOffset + endAt, ORDER);
+        FloatVector vbLast = fromMemorySegment(FLOATS, b, bOffset + endAt, ORDER);
+        FloatVector last = vaLast.add(vbLast);
+        for (int i = 0; i < end; i += LANES) {
+            long at = (long) i * Float.BYTES;
+            FloatVector va = fromMemorySegment(FLOATS, a, aOffset + at, ORDER);
+            FloatVector vb = fromMemorySegment(FLOATS, b, bOffset + at, ORDER);
+            FloatVector y = va.add(vb);
+            y.intoMemorySegment(out, outOffset + at, ORDER);
         }
-        if (i < cols) {
-            FloatVector sum = loadTail(a, aOffset, i, cols).add(loadTail(b, bOffset, i, cols));
-            storeTail(sum, out, outOffset, i, cols);
-        }
+        last.intoMemorySegment(out, outOffset + endAt, ORDER);
     }
 
     @Override
@@ -517,6 +495,10 @@ public final class VectorRows implements Rows {
             long outStride,
             int rows,
             int cols) {
+        if (cols < LANES) {
+            NARROW.multiply(a, aOffset, aStride, b, bOffset, bStride, out, outOffset, outStride, rows, cols);
+            return;
+        }
         for (int r = 0; r < rows; r++) {
             multiply(a, aOffset + r * aStride, b, bOffset + r * bStride, out, outOffset + r * outStride, cols);
         }
@@ -524,14 +506,19 @@ public final class VectorRows implements Rows {
 
     private static void multiply(
             MemorySegment a, long aOffset, MemorySegment b, long bOffset, MemorySegment out, long outOffset, int cols) {
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            store(load(a, aOffset, i).mul(load(b, bOffset, i)), out, outOffset, i);
+        int end = cols - LANES;
+        long endAt = (long) end * Float.BYTES;
+        FloatVector vaLast = fromMemorySegment(FLOATS, a, aOffset + endAt, ORDER);
+        FloatVector vbLast = fromMemorySegment(FLOATS, b, bOffset + endAt, ORDER);
+        FloatVector last = vaLast.mul(vbLast);
+        for (int i = 0; i < end; i += LANES) {
+            long at = (long) i * Float.BYTES;
+            FloatVector va = fromMemorySegment(FLOATS, a, aOffset + at, ORDER);
+            FloatVector vb = fromMemorySegment(FLOATS, b, bOffset + at, ORDER);
+            FloatVector y = va.mul(vb);
+            y.intoMemorySegment(out, outOffset + at, ORDER);
         }
-        if (i < cols) {
-            FloatVector product = loadTail(a, aOffset, i, cols).mul(loadTail(b, bOffset, i, cols));
-            storeTail(product, out, outOffset, i, cols);
-        }
+        last.intoMemorySegment(out, outOffset + endAt, ORDER);
     }
 
     @Override
@@ -545,27 +532,38 @@ public final class VectorRows implements Rows {
             long outStride,
             int rows,
             int cols) {
+        if (cols < LANES) {
+            NARROW.scale(factor, x, xOffset, xStride, out, outOffset, outStride, rows, cols);
+            return;
+        }
         for (int r = 0; r < rows; r++) {
             scale(factor, x, xOffset + r * xStride, out, outOffset + r * outStride, cols);
         }
     }
 
-    @Override
-    public void softCap(float cap, MemorySegment x, long xOffset, long xStride, int rows, int cols) {
-        float inverse = 1f / cap;
-        for (int r = 0; r < rows; r++) {
-            softCap(cap, inverse, x, xOffset + r * xStride, cols);
+    private static void scale(
+            float factor, MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
+        int end = cols - LANES;
+        long endAt = (long) end * Float.BYTES;
+        FloatVector last = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER).mul(factor);
+        for (int i = 0; i < end; i += LANES) {
+            long at = (long) i * Float.BYTES;
+            FloatVector y = fromMemorySegment(FLOATS, x, xOffset + at, ORDER).mul(factor);
+            y.intoMemorySegment(out, outOffset + at, ORDER);
         }
+        last.intoMemorySegment(out, outOffset + endAt, ORDER);
     }
 
-    private static void softCap(float cap, float inverse, MemorySegment x, long offset, int cols) {
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            store(VectorElementary.tanh(load(x, offset, i).mul(inverse)).mul(cap), x, offset, i);
+    @Override
+    public void softCap(float cap, MemorySegment x, long xOffset, long xStride, int rows, int cols) {
+        if (cols < LANES) {
+            NARROW.softCap(cap, x, xOffset, xStride, rows, cols);
+            return;
         }
-        if (i < cols) {
-            FloatVector tanh = VectorElementary.tanh(loadTail(x, offset, i, cols).mul(inverse));
-            storeTail(tanh.mul(cap), x, offset, i, cols);
+        float inverse = 1f / cap;
+        for (int r = 0; r < rows; r++) {
+            long row = xOffset + r * xStride;
+            VectorElementary.tanh(cap, inverse, x, row, x, row, cols);
         }
     }
 
@@ -586,6 +584,25 @@ public final class VectorRows implements Rows {
             long outStride,
             int rows,
             int cols) {
+        if (rotaryDim / 2 < LANES) {
+            NARROW.rope(
+                    x,
+                    xOffset,
+                    xStride,
+                    cos,
+                    cosOffset,
+                    sin,
+                    sinOffset,
+                    tableStride,
+                    rotaryDim,
+                    interleaved,
+                    out,
+                    outOffset,
+                    outStride,
+                    rows,
+                    cols);
+            return;
+        }
         for (int r = 0; r < rows; r++) {
             long xRow = xOffset + r * xStride;
             long cosRow = cosOffset + r * tableStride;
@@ -598,7 +615,7 @@ public final class VectorRows implements Rows {
             }
             if (cols > rotaryDim) {
                 long skip = (long) rotaryDim * Float.BYTES;
-                scale(1f, x, xRow + skip, out, outRow + skip, cols - rotaryDim);
+                MemorySegment.copy(x, xRow + skip, out, outRow + skip, (long) (cols - rotaryDim) * Float.BYTES);
             }
         }
     }
@@ -615,22 +632,19 @@ public final class VectorRows implements Rows {
             int half) {
         long xHalf = xOffset + (long) half * Float.BYTES;
         long outHalf = outOffset + (long) half * Float.BYTES;
-        int i = 0;
-        for (; i <= half - LANES; i += LANES) {
-            FloatVector x1 = load(x, xOffset, i);
-            FloatVector x2 = load(x, xHalf, i);
-            FloatVector c = load(cos, cosOffset, i);
-            FloatVector s = load(sin, sinOffset, i);
-            store(x1.fma(c, x2.mul(s).neg()), out, outOffset, i);
-            store(x2.fma(c, x1.mul(s)), out, outHalf, i);
-        }
-        if (i < half) {
-            FloatVector x1 = loadTail(x, xOffset, i, half);
-            FloatVector x2 = loadTail(x, xHalf, i, half);
-            FloatVector c = loadTail(cos, cosOffset, i, half);
-            FloatVector s = loadTail(sin, sinOffset, i, half);
-            storeTail(x1.fma(c, x2.mul(s).neg()), out, outOffset, i, half);
-            storeTail(x2.fma(c, x1.mul(s)), out, outHalf, i, half);
+        int end = half - LANES;
+        long endAt = (long) end * Float.BYTES;
+        FloatVector last1 = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER);
+        FloatVector last2 = fromMemorySegment(FLOATS, x, xHalf + endAt, ORDER);
+        for (int i = 0; i < half; i += LANES) {
+            boolean whole = i <= end;
+            long at = whole ? (long) i * Float.BYTES : endAt;
+            FloatVector x1 = whole ? fromMemorySegment(FLOATS, x, xOffset + at, ORDER) : last1;
+            FloatVector x2 = whole ? fromMemorySegment(FLOATS, x, xHalf + at, ORDER) : last2;
+            FloatVector c = fromMemorySegment(FLOATS, cos, cosOffset + at, ORDER);
+            FloatVector s = fromMemorySegment(FLOATS, sin, sinOffset + at, ORDER);
+            x1.fma(c, x2.mul(s).neg()).intoMemorySegment(out, outOffset + at, ORDER);
+            x2.fma(c, x1.mul(s)).intoMemorySegment(out, outHalf + at, ORDER);
         }
     }
 
@@ -646,12 +660,18 @@ public final class VectorRows implements Rows {
             int pairs) {
         int i = 0;
         for (; i <= pairs - LANES; i += LANES) {
-            FloatVector c = load(cos, cosOffset, i);
-            FloatVector s = load(sin, sinOffset, i);
-            FloatVector low = load(x, xOffset, 2 * i);
-            FloatVector high = load(x, xOffset, 2 * i + LANES);
-            store(turnPairs(low, c.rearrange(TWICE_LOW), s.rearrange(TWICE_LOW)), out, outOffset, 2 * i);
-            store(turnPairs(high, c.rearrange(TWICE_HIGH), s.rearrange(TWICE_HIGH)), out, outOffset, 2 * i + LANES);
+            long at = (long) i * Float.BYTES;
+            FloatVector c = fromMemorySegment(FLOATS, cos, cosOffset + at, ORDER);
+            FloatVector s = fromMemorySegment(FLOATS, sin, sinOffset + at, ORDER);
+            FloatVector low = fromMemorySegment(FLOATS, x, xOffset + 2 * at, ORDER);
+            FloatVector high = fromMemorySegment(FLOATS, x, xOffset + 2 * at + Species.BYTES, ORDER);
+            // x1, x2 of each pair to x1 cos - x2 sin, x2 cos + x1 sin
+            FloatVector lowSin = s.rearrange(TWICE_LOW).mul(ALTERNATE);
+            FloatVector highSin = s.rearrange(TWICE_HIGH).mul(ALTERNATE);
+            low = low.fma(c.rearrange(TWICE_LOW), low.rearrange(SWAP_PAIRS).mul(lowSin));
+            high = high.fma(c.rearrange(TWICE_HIGH), high.rearrange(SWAP_PAIRS).mul(highSin));
+            low.intoMemorySegment(out, outOffset + 2 * at, ORDER);
+            high.intoMemorySegment(out, outOffset + 2 * at + Species.BYTES, ORDER);
         }
         for (; i < pairs; i++) {
             float x1 = get(x, xOffset, 2 * i);
@@ -663,24 +683,18 @@ public final class VectorRows implements Rows {
         }
     }
 
-    /** x1, x2, ... to x1 cos - x2 sin, x2 cos + x1 sin, ... */
-    private static FloatVector turnPairs(FloatVector x, FloatVector cos, FloatVector sin) {
-        return x.fma(cos, x.rearrange(SWAP_PAIRS).mul(sin).mul(ALTERNATE));
-    }
-
     @Override
     public int argMax(MemorySegment x, long xOffset, int cols) {
-        float max = max(x, xOffset, cols);
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            VectorMask<Float> found = load(x, xOffset, i).compare(VectorOperators.EQ, max);
-            if (found.anyTrue()) {
-                return i + found.firstTrue();
-            }
+        if (cols < LANES) {
+            return NARROW.argMax(x, xOffset, cols);
         }
-        for (; i < cols; i++) {
-            if (get(x, xOffset, i) == max) {
-                return i;
+        float max = max(x, xOffset, cols);
+        for (int i = 0; i < cols; i += LANES) {
+            int from = Math.min(i, cols - LANES);
+            VectorMask<Float> found = fromMemorySegment(FLOATS, x, xOffset + (long) from * Float.BYTES, ORDER)
+                    .compare(VectorOperators.EQ, max);
+            if (found.anyTrue()) {
+                return from + found.firstTrue();
             }
         }
         return 0; // every element is NaN
