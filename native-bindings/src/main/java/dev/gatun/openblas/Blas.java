@@ -256,6 +256,14 @@ public final class Blas {
         return transposed ? cblas_h.CblasTrans() : cblas_h.CblasNoTrans();
     }
 
+    /**
+     * Whether {@link #sgemmBatchStrided} hands products of this shape to the library in one call. Where it does not, a caller
+     * that keeps its slices saves the garbage by calling {@link #sgemm} for each.
+     */
+    public boolean batchesInOneCall(int m, int n, int k) {
+        return hasBatchStrided && isLarge(m, n, k, 1);
+    }
+
     private static boolean isLarge(int m, int n, int k, float alpha) {
         // m * n * k > SMALL_PRODUCT, without the overflow: a whole number is above a quotient iff above its floor.
         return alpha != 0 && k > 0 && (long) m * n > SMALL_PRODUCT / k;

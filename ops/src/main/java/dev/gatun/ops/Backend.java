@@ -193,7 +193,7 @@ public final class Backend implements AutoCloseable {
 
     /** Operators for one session; their scratch memory, {@link #opsByteSize} bytes, lives in {@code arena}. */
     public Ops newOps(Arena arena) {
-        return new Ops(matMul, rows, pool, arena);
+        return new Ops(matMul.forSession(), rows, pool, arena);
     }
 
     @Override

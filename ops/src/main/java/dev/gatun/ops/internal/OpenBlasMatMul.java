@@ -9,15 +9,22 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Products by {@code cblas_sgemm} through the generated bindings, on the checkpoint's own bytes; all heads of a layer in one
- * strided batch. The library divides the work among its own threads, so one output is one tile. Its sums are in an order of its
+ * strided batch where the products are large enough for one (else OpenBLAS 0.3.31 crashes, see {@link Blas}). The library divides the work among its own threads, so one output is one tile. Its sums are in an order of its
  * own: equal to the other backends' within rounding, not to the bit.
  */
 public final class OpenBlasMatMul implements MatMul {
     private final Blas blas;
+    private final Slices slices = new Slices();
 
     /** Products by {@code blas}, whose threads have been set. */
     public OpenBlasMatMul(Blas blas) {
         this.blas = blas;
+    }
+
+    /** One that remembers the session's slices. */
+    @Override
+    public MatMul forSession() {
+        return new OpenBlasMatMul(blas);
     }
 
     @Override
@@ -89,12 +96,12 @@ public final class OpenBlasMatMul implements MatMul {
                 cols,
                 w.k(),
                 1f,
-                x.asSlice(xOffset + rowFrom * xStride),
+                slices.of(x, xOffset + rowFrom * xStride),
                 floats(xStride),
-                w.segment().asSlice(colFrom * w.rowStride()),
+                slices.of(w.segment(), colFrom * w.rowStride()),
                 floats(w.rowStride()),
                 bias == null ? 0f : 1f,
-                out.asSlice(outFirst),
+                slices.of(out, outFirst),
                 floats(outStride));
     }
 
@@ -121,15 +128,8 @@ public final class OpenBlasMatMul implements MatMul {
             long cStride,
             MemorySegment scratch,
             long scratchOffset) {
-        MemorySegment aFirst = a.asSlice(aOffset);
-        MemorySegment bFirst = b.asSlice(bOffset);
-        MemorySegment cFirst = c.asSlice(cOffset);
         float beta = accumulate ? 1f : 0f;
-        if (count == 1) {
-            blas.sgemm(
-                    false, bTransposed, m, n, k, alpha, aFirst, floats(aStride), bFirst, floats(bStride), beta, cFirst,
-                    floats(cStride));
-        } else {
+        if (count > 1 && blas.batchesInOneCall(m, n, k)) {
             blas.sgemmBatchStrided(
                     false,
                     bTransposed,
@@ -137,17 +137,34 @@ public final class OpenBlasMatMul implements MatMul {
                     n,
                     k,
                     alpha,
-                    aFirst,
+                    slices.of(a, aOffset),
                     floats(aStride),
                     floats(aBatch),
-                    bFirst,
+                    slices.of(b, bOffset),
                     floats(bStride),
                     floats(bBatch),
                     beta,
-                    cFirst,
+                    slices.of(c, cOffset),
                     floats(cStride),
                     floats(cBatch),
                     count);
+            return;
+        }
+        for (int i = 0; i < count; i++) {
+            blas.sgemm(
+                    false,
+                    bTransposed,
+                    m,
+                    n,
+                    k,
+                    alpha,
+                    slices.of(a, aOffset + i * aBatch),
+                    floats(aStride),
+                    slices.of(b, bOffset + i * bBatch),
+                    floats(bStride),
+                    beta,
+                    slices.of(c, cOffset + i * cBatch),
+                    floats(cStride));
         }
     }
 
