@@ -78,7 +78,8 @@ public record MemoryPlan(List<Item> items) {
      */
     public MemoryPlan requireWithin(long budget) {
         if (totalBytes() > budget) {
-            throw new MemoryBudgetException("plan needs " + totalBytes() + " bytes, budget is " + budget + ":\n" + this);
+            throw new MemoryBudgetException(
+                    "plan needs " + totalBytes() + " bytes, budget is " + budget + ":\n" + this);
         }
         return this;
     }

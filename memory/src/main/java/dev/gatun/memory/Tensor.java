@@ -17,9 +17,12 @@ public final class Tensor {
     /** Alignment of what {@link #allocate} returns, in bytes: a cache line, and the widest vector. */
     public static final int ALIGNMENT = 64;
 
-    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfDouble DOUBLE = ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfFloat FLOAT =
+            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfDouble DOUBLE =
+            ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfShort SHORT =
+            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -149,8 +152,8 @@ public final class Tensor {
     public Tensor slice(int dim, int from, int to) {
         int size = shape.dim(dim);
         if (from < 0 || from > to || to > size) {
-            throw new ShapeException("slice of " + shape + ": [" + from + "," + to + ") is not within dimension " + dim + " of "
-                    + size);
+            throw new ShapeException(
+                    "slice of " + shape + ": [" + from + "," + to + ") is not within dimension " + dim + " of " + size);
         }
         int[] dims = shape.toArray();
         dims[shape.index(dim)] = to - from;
@@ -161,7 +164,8 @@ public final class Tensor {
     public Tensor select(int dim, int index) {
         int size = shape.dim(dim);
         if (index < 0 || index >= size) {
-            throw new ShapeException("select from " + shape + ": no index " + index + " in dimension " + dim + " of " + size);
+            throw new ShapeException(
+                    "select from " + shape + ": no index " + index + " in dimension " + dim + " of " + size);
         }
         int at = shape.index(dim);
         int[] dims = new int[rank() - 1];
@@ -222,9 +226,10 @@ public final class Tensor {
             }
             for (int j = i; j + 1 < iEnd; j++) {
                 if (strides[from[j]] != strides[from[j + 1]] * shape.dim(from[j + 1])) {
-                    throw new ShapeException("reshape " + shape + " with strides " + Arrays.toString(strides) + " to " + target
-                            + ": needs a copy, dimensions " + from[j] + " and " + from[j + 1]
-                            + " do not follow one another in memory");
+                    throw new ShapeException(
+                            "reshape " + shape + " with strides " + Arrays.toString(strides) + " to " + target
+                                    + ": needs a copy, dimensions " + from[j] + " and " + from[j + 1]
+                                    + " do not follow one another in memory");
                 }
             }
             long stride = strides[from[iEnd - 1]];
@@ -251,10 +256,9 @@ public final class Tensor {
                     + ": needs [batch, ctx, nHeads * headDim] with nHeads dividing the last dimension");
         }
         int headDim = dim(2) / nHeads;
-        return view(
-                0,
-                Shape.of(dim(0), nHeads, dim(1), headDim),
-                new long[] {strides[0], headDim * strides[2], strides[1], strides[2]});
+        return view(0, Shape.of(dim(0), nHeads, dim(1), headDim), new long[] {
+            strides[0], headDim * strides[2], strides[1], strides[2]
+        });
     }
 
     private Tensor view(long offset, Shape newShape, long[] newStrides) {

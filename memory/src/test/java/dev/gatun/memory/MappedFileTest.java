@@ -44,8 +44,8 @@ class MappedFileTest {
         assertThat(file.byteSize()).isZero();
         assertThat(file.stream(0, 0).read()).isEqualTo(-1);
         arena.close();
-        assertThatThrownBy(() -> file.segment().fill((byte) 0)).isInstanceOfAny(
-                IllegalStateException.class, IllegalArgumentException.class);
+        assertThatThrownBy(() -> file.segment().fill((byte) 0))
+                .isInstanceOfAny(IllegalStateException.class, IllegalArgumentException.class);
         assertThat(file.segment().scope().isAlive()).isFalse();
     }
 
@@ -71,7 +71,8 @@ class MappedFileTest {
         assertThatThrownBy(() -> file.getLong(0)).isInstanceOf(IllegalStateException.class);
         assertThatThrownBy(() -> tensor.getFloat(0)).isInstanceOf(IllegalStateException.class);
         assertThatThrownBy(stream::read).isInstanceOf(IllegalStateException.class);
-        assertThatThrownBy(() -> CompletableFuture.supplyAsync(() -> tensor.getFloat(0)).join())
+        assertThatThrownBy(() ->
+                        CompletableFuture.supplyAsync(() -> tensor.getFloat(0)).join())
                 .hasCauseInstanceOf(IllegalStateException.class);
         assertThatThrownBy(() -> MappedFile.open(folder.resolve("weights.bin"), arena))
                 .isInstanceOf(IllegalStateException.class);
@@ -85,7 +86,8 @@ class MappedFileTest {
             assertThat(one.getFloat(0)).isEqualTo(1);
             assertThat(one.segment().address()).isEqualTo(file.segment().address() + 1);
             assertThatThrownBy(() -> file.tensor(2, DType.F32, Shape.of(1))).isInstanceOf(ShapeException.class);
-            assertThatThrownBy(() -> file.tensor(6, DType.U8, Shape.of(0))).isInstanceOf(IndexOutOfBoundsException.class);
+            assertThatThrownBy(() -> file.tensor(6, DType.U8, Shape.of(0)))
+                    .isInstanceOf(IndexOutOfBoundsException.class);
             assertThatThrownBy(() -> file.getLong(0)).isInstanceOf(IndexOutOfBoundsException.class);
         }
     }

@@ -40,7 +40,8 @@ class MemoryPlanTest {
         assertThatThrownBy(() -> plan.plus("odd", Lifetime.SESSION, -1))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContainingAll("odd", "-1");
-        assertThatThrownBy(() -> plan.plus("huge", Lifetime.SESSION, Long.MAX_VALUE).totalBytes())
+        assertThatThrownBy(() ->
+                        plan.plus("huge", Lifetime.SESSION, Long.MAX_VALUE).totalBytes())
                 .isInstanceOf(ArithmeticException.class);
     }
 }

@@ -29,7 +29,10 @@ class ShapeTest {
         Shape shape = Shape.of(dims);
         dims[0] = 99;
         shape.toArray()[1] = 99;
-        assertThat(shape).isEqualTo(Shape.of(2, 3)).hasSameHashCodeAs(Shape.of(2, 3)).isNotEqualTo(Shape.of(3, 2));
+        assertThat(shape)
+                .isEqualTo(Shape.of(2, 3))
+                .hasSameHashCodeAs(Shape.of(2, 3))
+                .isNotEqualTo(Shape.of(3, 2));
     }
 
     @Test
@@ -52,8 +55,12 @@ class ShapeTest {
 
     @Test
     void refusesADimensionItDoesNotHave() {
-        assertThatThrownBy(() -> Shape.of(2, 3).dim(2)).isInstanceOf(ShapeException.class).hasMessageContaining("rank is 2");
-        assertThatThrownBy(() -> Shape.of(2, 3).dim(-3)).isInstanceOf(ShapeException.class).hasMessageContaining("-3");
+        assertThatThrownBy(() -> Shape.of(2, 3).dim(2))
+                .isInstanceOf(ShapeException.class)
+                .hasMessageContaining("rank is 2");
+        assertThatThrownBy(() -> Shape.of(2, 3).dim(-3))
+                .isInstanceOf(ShapeException.class)
+                .hasMessageContaining("-3");
         assertThatThrownBy(() -> Shape.of().dim(0)).isInstanceOf(ShapeException.class);
     }
 }

@@ -137,8 +137,12 @@ class TensorTest {
         Tensor empty = counting(3, 4).slice(0, 3, 3);
         assertThat(empty.shape()).isEqualTo(Shape.of(0, 4));
         assertThat(empty.select(1, 3).toFloats()).isEmpty();
-        assertThat(empty.slice(1, 2, 4).transpose(0, 1).reshape(0, 7).toFloats()).isEmpty();
-        assertThat(Tensor.allocate(arena, DType.F32, Shape.of(0, 5)).slice(1, 4, 5).elements()).isZero();
+        assertThat(empty.slice(1, 2, 4).transpose(0, 1).reshape(0, 7).toFloats())
+                .isEmpty();
+        assertThat(Tensor.allocate(arena, DType.F32, Shape.of(0, 5))
+                        .slice(1, 4, 5)
+                        .elements())
+                .isZero();
     }
 
     @Test
@@ -150,16 +154,24 @@ class TensorTest {
         assertThatThrownBy(() -> tensor.slice(1, 2, 1)).isInstanceOf(ShapeException.class);
         assertThatThrownBy(() -> tensor.slice(0, -1, 1)).isInstanceOf(ShapeException.class);
         assertThatThrownBy(() -> tensor.slice(2, 0, 1)).isInstanceOf(ShapeException.class);
-        assertThatThrownBy(() -> tensor.select(0, 2)).isInstanceOf(ShapeException.class).hasMessageContaining("no index 2");
+        assertThatThrownBy(() -> tensor.select(0, 2))
+                .isInstanceOf(ShapeException.class)
+                .hasMessageContaining("no index 2");
         assertThatThrownBy(() -> tensor.select(-3, 0)).isInstanceOf(ShapeException.class);
         assertThatThrownBy(() -> tensor.transpose(0, 2)).isInstanceOf(ShapeException.class);
         assertThatThrownBy(() -> tensor.transpose(-3, 0)).isInstanceOf(ShapeException.class);
         assertThatThrownBy(() -> tensor.stride(5)).isInstanceOf(ShapeException.class);
-        assertThatThrownBy(() -> tensor.splitHeads(3)).isInstanceOf(ShapeException.class).hasMessageContaining("[batch, ctx");
+        assertThatThrownBy(() -> tensor.splitHeads(3))
+                .isInstanceOf(ShapeException.class)
+                .hasMessageContaining("[batch, ctx");
         assertThatThrownBy(() -> counting(1, 2, 6).splitHeads(4)).isInstanceOf(ShapeException.class);
         assertThatThrownBy(() -> counting(1, 2, 6).splitHeads(0)).isInstanceOf(ShapeException.class);
-        assertThatThrownBy(() -> tensor.getFloat(0)).isInstanceOf(ShapeException.class).hasMessageContaining("rank is 2");
-        assertThatThrownBy(() -> tensor.getFloat(0, 3)).isInstanceOf(ShapeException.class).hasMessageContaining("outside");
+        assertThatThrownBy(() -> tensor.getFloat(0))
+                .isInstanceOf(ShapeException.class)
+                .hasMessageContaining("rank is 2");
+        assertThatThrownBy(() -> tensor.getFloat(0, 3))
+                .isInstanceOf(ShapeException.class)
+                .hasMessageContaining("outside");
         assertThatThrownBy(() -> Tensor.copyOf(arena, new float[5], 2, 3)).isInstanceOf(ShapeException.class);
         assertThatThrownBy(() -> Tensor.of(arena.allocate(23), DType.F32, Shape.of(2, 3)))
                 .isInstanceOf(ShapeException.class)
@@ -173,7 +185,14 @@ class TensorTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"0x0000, 0", "0x3F80, 1", "0xC000, -2", "0x7F7F, 3.3895314E38", "0x0001, 9.1835E-41", "0xFF80, -Infinity"})
+    @CsvSource({
+        "0x0000, 0",
+        "0x3F80, 1",
+        "0xC000, -2",
+        "0x7F7F, 3.3895314E38",
+        "0x0001, 9.1835E-41",
+        "0xFF80, -Infinity"
+    })
     void readsBf16(String bits, float value) {
         assertThat(shorts(DType.BF16, Integer.decode(bits)).getFloat(0)).isEqualTo(value);
     }
@@ -196,7 +215,9 @@ class TensorTest {
         Tensor tensor = Tensor.allocate(arena, dtype, Shape.of(2));
         tensor.segment().asSlice(dtype.byteSize()).fill((byte) 0xFF);
         assertThat(tensor.toLongs()).containsExactly(0, value);
-        assertThatThrownBy(() -> tensor.getFloat(0)).isInstanceOf(ShapeException.class).hasMessageContaining(dtype.toString());
+        assertThatThrownBy(() -> tensor.getFloat(0))
+                .isInstanceOf(ShapeException.class)
+                .hasMessageContaining(dtype.toString());
         assertThatThrownBy(() -> tensor.setFloat(1, 0)).isInstanceOf(ShapeException.class);
     }
 
@@ -260,7 +281,8 @@ class TensorTest {
         for (Consumer<Tensor> use : List.of(read, write, Tensor::toFloats)) {
             for (Tensor closed : List.of(tensor, view)) {
                 assertThatThrownBy(() -> use.accept(closed)).isInstanceOf(IllegalStateException.class);
-                assertThatThrownBy(() -> CompletableFuture.runAsync(() -> use.accept(closed)).join())
+                assertThatThrownBy(() -> CompletableFuture.runAsync(() -> use.accept(closed))
+                                .join())
                         .isInstanceOf(CompletionException.class)
                         .hasCauseInstanceOf(IllegalStateException.class);
             }

@@ -109,8 +109,8 @@ class TensorViewsPropertyTest {
                             int heads = before.dims[2] % 2 == 0 ? 2 : 1;
                             int headDim = before.dims[2] / heads;
                             int[] target = {before.dims[0], heads, before.dims[1], headDim};
-                            model = before.map(
-                                    target, index -> new int[] {index[0], index[2], index[1] * headDim + index[3]});
+                            model = before.map(target, index ->
+                                    new int[] {index[0], index[2], index[1] * headDim + index[3]});
                             view = view.splitHeads(heads);
                         }
                     }
@@ -120,9 +120,13 @@ class TensorViewsPropertyTest {
                             view = view.reshape(target);
                             model = new Model(target, before.origin);
                         } catch (ShapeException e) {
-                            assertThat(view.isContiguous()).as("only a strided view may need a copy").isFalse();
+                            assertThat(view.isContiguous())
+                                    .as("only a strided view may need a copy")
+                                    .isFalse();
                             assertThat(e).hasMessageContaining("needs a copy");
-                            assertThat(reshapable(view, target)).as(view + " to " + Arrays.toString(target)).isFalse();
+                            assertThat(reshapable(view, target))
+                                    .as(view + " to " + Arrays.toString(target))
+                                    .isFalse();
                         }
                     }
                 }
@@ -130,7 +134,9 @@ class TensorViewsPropertyTest {
             }
             int[] first = new int[model.dims.length];
             view.setFloat(-1, first);
-            assertThat(whole.toFloats()[model.origin[0]]).as("writing through the view").isEqualTo(-1);
+            assertThat(whole.toFloats()[model.origin[0]])
+                    .as("writing through the view")
+                    .isEqualTo(-1);
         }
     }
 

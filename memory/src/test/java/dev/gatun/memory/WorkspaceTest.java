@@ -31,8 +31,10 @@ class WorkspaceTest {
 
     @Test
     void takesToTheByteWhatTheLayoutSaid() {
-        Workspace.Layout layout =
-                new Workspace.Layout().f32("q", 2, 3).add("ids", DType.I64, Shape.of(9)).f32("none", 0);
+        Workspace.Layout layout = new Workspace.Layout()
+                .f32("q", 2, 3)
+                .add("ids", DType.I64, Shape.of(9))
+                .f32("none", 0);
         assertThat(layout.byteSize()).isEqualTo(64 + 128);
         AtomicLong allocated = new AtomicLong();
         try (Arena arena = new CountingArena(Arena.ofConfined(), allocated::addAndGet)) {
@@ -45,7 +47,8 @@ class WorkspaceTest {
     @Test
     void givesZeroedAlignedBuffersThatDoNotOverlap() {
         try (Arena arena = Arena.ofConfined()) {
-            Workspace workspace = new Workspace.Layout().f32("a", 5).f32("b", 3, 7).allocate(arena);
+            Workspace workspace =
+                    new Workspace.Layout().f32("a", 5).f32("b", 3, 7).allocate(arena);
             Tensor a = workspace.get("a");
             Tensor b = workspace.get("b");
             assertThat(b.toFloats()).containsOnly(0f);
@@ -70,6 +73,8 @@ class WorkspaceTest {
     @Test
     void refusesANameTwice() {
         Workspace.Layout layout = new Workspace.Layout().f32("q", 1);
-        assertThatThrownBy(() -> layout.f32("q", 2)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("q");
+        assertThatThrownBy(() -> layout.f32("q", 2))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("q");
     }
 }

@@ -32,8 +32,8 @@ public final class Models {
         String type = config.requireString("model_type");
         Family family = FAMILIES.get(type);
         if (family == null) {
-            throw new ModelFormatException(config.file() + ": model_type \"" + type + "\" is not one of "
-                    + new TreeSet<>(FAMILIES.keySet()));
+            throw new ModelFormatException(
+                    config.file() + ": model_type \"" + type + "\" is not one of " + new TreeSet<>(FAMILIES.keySet()));
         }
         return family.load(folder, backend);
     }

@@ -117,15 +117,16 @@ public final class Translator implements AutoCloseable {
         int[] ids = tokenizer.encode(text);
         TransformerConfig config = model.transformer().config();
         if (ids.length > config.nPositions()) {
-            throw new InputException("text of " + text.length() + " characters has " + ids.length + " tokens, the model takes at most "
-                    + config.nPositions());
+            throw new InputException("text of " + text.length() + " characters has " + ids.length
+                    + " tokens, the model takes at most " + config.nPositions());
         }
         return ids;
     }
 
     private int[][] generate(int[][] sources) {
         int nSource = Arrays.stream(sources).mapToInt(ids -> ids.length).max().orElse(1);
-        int nTarget = Math.min(generation.maxTokens(), model.transformer().config().nPositions());
+        int nTarget =
+                Math.min(generation.maxTokens(), model.transformer().config().nPositions());
         var size = new SessionSize(sources.length, generation.beams(), nSource, nTarget, 1);
         GenerationConfig limited = generation.withMaxTokens(nTarget);
         try (var session = model.transformer().newSession(size)) {

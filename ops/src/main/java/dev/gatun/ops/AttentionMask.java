@@ -57,7 +57,8 @@ public final class AttentionMask {
     /** This mask, and at most {@code newLeft} keys before and {@code newRight} keys after the query's own position. */
     public AttentionMask within(int newLeft, int newRight) {
         if (newLeft < 0 || newRight < 0) {
-            throw new IllegalArgumentException("attention mask within " + newLeft + ", " + newRight + ": must not be negative");
+            throw new IllegalArgumentException(
+                    "attention mask within " + newLeft + ", " + newRight + ": must not be negative");
         }
         return new AttentionMask(newLeft, newRight, firstQuery, keyFrom, keyTo, tensor);
     }
@@ -138,8 +139,9 @@ public final class AttentionMask {
                     default -> batch;
                 };
                 if (tensor.dim(-i) != wanted && tensor.dim(-i) != 1) {
-                    throw new ShapeException("attention: mask " + tensor + " does not fit [batch,heads,queries,keys] = [" + batch
-                            + "," + heads + "," + queries + "," + keys + "]");
+                    throw new ShapeException(
+                            "attention: mask " + tensor + " does not fit [batch,heads,queries,keys] = [" + batch + ","
+                                    + heads + "," + queries + "," + keys + "]");
                 }
             }
         }

@@ -34,8 +34,19 @@ class OneResultTest {
 
     @ParameterizedTest
     @CsvSource({
-        "1,1,1", "1,384,384", "2,5,7", "3,48,16", "4,49,17", "5,47,65", "7,33,1", "8,96,64", "9,97,127", "16,16,600", "31,130,513",
-        "64,200,31", "130,100,64"
+        "1,1,1",
+        "1,384,384",
+        "2,5,7",
+        "3,48,16",
+        "4,49,17",
+        "5,47,65",
+        "7,33,1",
+        "8,96,64",
+        "9,97,127",
+        "16,16,600",
+        "31,130,513",
+        "64,200,31",
+        "130,100,64"
     })
     void linearHasTheSameBits(int m, int n, int k) {
         try (Arena arena = Arena.ofShared()) {
@@ -44,13 +55,28 @@ class OneResultTest {
             Tensor bias = random(arena, 3, n);
             Tensor expected = on(Kind.SCALAR, 1, arena, nan(arena, m, n), (backend, ops) -> {});
             for (Tensor b : new Tensor[] {null, bias}) {
-                on(Kind.SCALAR, 1, arena, expected, (backend, ops) -> ops.linear(x, backend.pack(w, arena), b, expected));
+                on(
+                        Kind.SCALAR,
+                        1,
+                        arena,
+                        expected,
+                        (backend, ops) -> ops.linear(x, backend.pack(w, arena), b, expected));
                 for (int threads : THREADS) {
                     Tensor vector = nan(arena, m, n);
-                    on(Kind.VECTOR, threads, arena, vector, (backend, ops) -> ops.linear(x, backend.pack(w, arena), b, vector));
+                    on(
+                            Kind.VECTOR,
+                            threads,
+                            arena,
+                            vector,
+                            (backend, ops) -> ops.linear(x, backend.pack(w, arena), b, vector));
                     assertSameBits("vector, " + threads + " threads", vector, expected);
                     Tensor scalar = nan(arena, m, n);
-                    on(Kind.SCALAR, threads, arena, scalar, (backend, ops) -> ops.linear(x, backend.pack(w, arena), b, scalar));
+                    on(
+                            Kind.SCALAR,
+                            threads,
+                            arena,
+                            scalar,
+                            (backend, ops) -> ops.linear(x, backend.pack(w, arena), b, scalar));
                     assertSameBits("scalar, " + threads + " threads", scalar, expected);
                 }
                 Tensor blas = nan(arena, m, n);
@@ -81,7 +107,8 @@ class OneResultTest {
     void matmulHasTheSameBits(int batch, int m, int n, int k) {
         try (Arena arena = Arena.ofShared()) {
             Tensor a = random(arena, 1, batch, m, k);
-            for (Tensor b : List.of(random(arena, 2, batch, k, n), random(arena, 3, batch, n, k).transpose(1, 2))) {
+            for (Tensor b : List.of(
+                    random(arena, 2, batch, k, n), random(arena, 3, batch, n, k).transpose(1, 2))) {
                 Tensor scalar = nan(arena, batch, m, n);
                 on(Kind.SCALAR, 1, arena, scalar, (backend, ops) -> ops.matmul(a, b, scalar));
                 Tensor vector = nan(arena, batch, m, n);
@@ -96,7 +123,13 @@ class OneResultTest {
 
     @ParameterizedTest
     @CsvSource({
-        "1,1,1,1,1,1", "2,4,4,5,7,16", "1,6,2,70,70,12", "2,3,1,1,300,80", "1,2,2,130,600,64", "1,8,1,1,513,32", "1,4,4,9,257,96",
+        "1,1,1,1,1,1",
+        "2,4,4,5,7,16",
+        "1,6,2,70,70,12",
+        "2,3,1,1,300,80",
+        "1,2,2,130,600,64",
+        "1,8,1,1,513,32",
+        "1,4,4,9,257,96",
         "1,1,1,3,1030,1"
     })
     void attentionHasTheSameBits(int batch, int heads, int kvHeads, int queries, int keys, int dK) {
@@ -119,17 +152,29 @@ class OneResultTest {
                     AttentionMask.full().with(random(arena, 4, heads, queries, keys)))) {
                 for (float cap : new float[] {0, 5}) {
                     Tensor scalar = nan(arena, batch, queries, heads * dK);
-                    on(Kind.SCALAR, 1, arena, scalar, (backend, ops) ->
-                            ops.attention(q, k, v, mask, scale, cap, scalar.splitHeads(heads)));
+                    on(
+                            Kind.SCALAR,
+                            1,
+                            arena,
+                            scalar,
+                            (backend, ops) -> ops.attention(q, k, v, mask, scale, cap, scalar.splitHeads(heads)));
                     for (int threads : THREADS) {
                         Tensor vector = nan(arena, batch, queries, heads * dK);
-                        on(Kind.VECTOR, threads, arena, vector, (backend, ops) ->
-                                ops.attention(q, k, v, mask, scale, cap, vector.splitHeads(heads)));
+                        on(
+                                Kind.VECTOR,
+                                threads,
+                                arena,
+                                vector,
+                                (backend, ops) -> ops.attention(q, k, v, mask, scale, cap, vector.splitHeads(heads)));
                         assertSameBits("vector, " + threads + " threads", vector, scalar);
                     }
                     Tensor blas = nan(arena, batch, queries, heads * dK);
-                    on(Kind.OPENBLAS, 2, arena, blas, (backend, ops) ->
-                            ops.attention(q, k, v, mask, scale, cap, blas.splitHeads(heads)));
+                    on(
+                            Kind.OPENBLAS,
+                            2,
+                            arena,
+                            blas,
+                            (backend, ops) -> ops.attention(q, k, v, mask, scale, cap, blas.splitHeads(heads)));
                     assertClose("openblas", blas, scalar, 3e-5);
                 }
             }
@@ -156,7 +201,12 @@ class OneResultTest {
                 first[0] = i;
                 to[0] = i + 1;
                 Tensor one = nan(arena, 1, heads, 1, dK);
-                on(kind, 2, arena, one, (backend, ops) -> ops.attention(q.slice(2, i, i + 1), k, v, mask, 0.2f, 0, one));
+                on(
+                        kind,
+                        2,
+                        arena,
+                        one,
+                        (backend, ops) -> ops.attention(q.slice(2, i, i + 1), k, v, mask, 0.2f, 0, one));
                 assertSameBits("query " + i, one, all.slice(2, i, i + 1));
             }
         }

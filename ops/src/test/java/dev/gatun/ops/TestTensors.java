@@ -51,8 +51,8 @@ public final class TestTensors {
         float[] b = expected.toFloats();
         for (int i = 0; i < a.length; i++) {
             if (!(Math.abs((double) a[i] - b[i]) <= tolerance)) {
-                throw new AssertionError(what + ": element " + i + " of " + actual.shape() + " is " + a[i] + ", expected "
-                        + b[i] + " within " + tolerance);
+                throw new AssertionError(what + ": element " + i + " of " + actual.shape() + " is " + a[i]
+                        + ", expected " + b[i] + " within " + tolerance);
             }
         }
     }

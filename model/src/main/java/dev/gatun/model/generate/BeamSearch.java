@@ -70,7 +70,9 @@ public final class BeamSearch {
                 }
             }
         }
-        return Arrays.stream(sources).map(source -> List.copyOf(source.finished)).toList();
+        return Arrays.stream(sources)
+                .map(source -> List.copyOf(source.finished))
+                .toList();
     }
 
     /** The hypotheses of one source. */
@@ -122,7 +124,8 @@ public final class BeamSearch {
 
         private void finish(int[] target, float score) {
             finished.add(new Hypothesis(target, score));
-            finished.sort(Comparator.comparingDouble(Hypothesis::score).reversed()); // stable: the earlier of equals stays first
+            finished.sort(Comparator.comparingDouble(Hypothesis::score)
+                    .reversed()); // stable: the earlier of equals stays first
             if (finished.size() > beams) {
                 finished.removeLast();
             }

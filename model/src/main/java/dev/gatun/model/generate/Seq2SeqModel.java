@@ -1,7 +1,7 @@
 package dev.gatun.model.generate;
 
-import dev.gatun.model.transformer.Transformer;
 import dev.gatun.model.nn.Loader;
+import dev.gatun.model.transformer.Transformer;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
 import dev.gatun.model.weights.Weights;

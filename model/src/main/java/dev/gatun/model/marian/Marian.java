@@ -3,6 +3,7 @@ package dev.gatun.model.marian;
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.generate.GenerationConfig;
 import dev.gatun.model.generate.Seq2SeqModel;
+import dev.gatun.model.nn.ActivationNames;
 import dev.gatun.model.nn.Embedding;
 import dev.gatun.model.nn.FeedForward;
 import dev.gatun.model.nn.LayerNorm;
@@ -10,7 +11,6 @@ import dev.gatun.model.nn.Linear;
 import dev.gatun.model.nn.Loader;
 import dev.gatun.model.nn.MultiHeadAttention;
 import dev.gatun.model.nn.SinusoidalPositions;
-import dev.gatun.model.nn.ActivationNames;
 import dev.gatun.model.transformer.DecoderLayer;
 import dev.gatun.model.transformer.EncoderLayer;
 import dev.gatun.model.transformer.Transformer;
@@ -52,12 +52,16 @@ public final class Marian {
                 folder.has("generation_config.json") ? JsonConfig.read(folder, "generation_config.json") : json;
         float scale = json.optionalBoolean("scale_embedding", false) ? (float) Math.sqrt(config.dModel()) : 1f;
         return Seq2SeqModel.load(
-                folder, backend, generation(json, generate, config), loader -> new Marian(loader, config).transformer(scale));
+                folder,
+                backend,
+                generation(json, generate, config),
+                loader -> new Marian(loader, config).transformer(scale));
     }
 
     private static void requireTrue(JsonConfig json, String key) {
         if (!json.optionalBoolean(key, true)) {
-            throw new ModelFormatException(json.file() + ": " + key + " is false; only one shared embedding is supported");
+            throw new ModelFormatException(
+                    json.file() + ": " + key + " is false; only one shared embedding is supported");
         }
     }
 
@@ -155,7 +159,8 @@ public final class Marian {
 
     private FeedForward feedForward(String name, int dFf) {
         int d = config.dModel();
-        return new FeedForward(loader.linear(name + ".fc1", dFf, d), config.activation(), loader.linear(name + ".fc2", d, dFf));
+        return new FeedForward(
+                loader.linear(name + ".fc1", dFf, d), config.activation(), loader.linear(name + ".fc2", d, dFf));
     }
 
     private LayerNorm norm(String name) {

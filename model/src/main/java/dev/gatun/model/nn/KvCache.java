@@ -87,13 +87,16 @@ public final class KvCache {
      */
     public void append(Tensor newKeys, Tensor newValues) {
         int tokens = newKeys.dim(2);
-        if (!newKeys.shape().equals(newValues.shape()) || newKeys.dim(0) != keys.dim(0) || newKeys.dim(1) != keys.dim(1)
+        if (!newKeys.shape().equals(newValues.shape())
+                || newKeys.dim(0) != keys.dim(0)
+                || newKeys.dim(1) != keys.dim(1)
                 || newKeys.dim(3) != keys.dim(3)) {
             throw new ShapeException(
                     "cache of keys " + keys + ": cannot append keys " + newKeys + ", values " + newValues);
         }
         if (tokens > capacity() - length) {
-            throw new ShapeException("cache has " + length + " of " + capacity() + " positions: no room for " + tokens + " more");
+            throw new ShapeException(
+                    "cache has " + length + " of " + capacity() + " positions: no room for " + tokens + " more");
         }
         copy(newKeys, keys, length);
         copy(newValues, values, length);

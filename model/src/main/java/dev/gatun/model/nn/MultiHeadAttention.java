@@ -66,11 +66,25 @@ public record MultiHeadAttention(Linear qProj, Linear kProj, Linear vProj, Linea
 
     /** Buffers of self-attention for B sequences of T tokens, and the same bytes seen by head. */
     public record AttentionBuffers(
-            Tensor q, Tensor k, Tensor v, Tensor context, Tensor qHeads, Tensor kHeads, Tensor vHeads, Tensor contextHeads) {
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Tensor context,
+            Tensor qHeads,
+            Tensor kHeads,
+            Tensor vHeads,
+            Tensor contextHeads) {
         /** Buffers [B, T, D] and their views [B, nHeads, T, dK]. */
         public static AttentionBuffers of(Tensor q, Tensor k, Tensor v, Tensor context, int nHeads) {
             return new AttentionBuffers(
-                    q, k, v, context, q.splitHeads(nHeads), k.splitHeads(nHeads), v.splitHeads(nHeads), context.splitHeads(nHeads));
+                    q,
+                    k,
+                    v,
+                    context,
+                    q.splitHeads(nHeads),
+                    k.splitHeads(nHeads),
+                    v.splitHeads(nHeads),
+                    context.splitHeads(nHeads));
         }
     }
 

@@ -53,7 +53,8 @@ record Activations(
                 view(workspace, "normed", batch, tokens),
                 view(workspace, "sublayer", batch, tokens),
                 Tensor.of(workspace.get("hidden").segment(), x.dtype(), Shape.of(batch, tokens, dFf)),
-                AttentionBuffers.of(q, view(workspace, "k", batch, tokens), view(workspace, "v", batch, tokens), context, nHeads),
+                AttentionBuffers.of(
+                        q, view(workspace, "k", batch, tokens), view(workspace, "v", batch, tokens), context, nHeads),
                 CrossBuffers.of(q, context, beams, nHeads));
     }
 

@@ -30,18 +30,32 @@ public record DecoderLayer(
         boolean normFirst) {
     /** x [B, T, D] = the layer's output for T new tokens x, in place; their keys and values join the cache. */
     void forward(
-            Ops ops, Tensor x, AttentionMask selfMask, KvCache cache, Source source, AttentionMask sourceMask, Activations a) {
+            Ops ops,
+            Tensor x,
+            AttentionMask selfMask,
+            KvCache cache,
+            Source source,
+            AttentionMask sourceMask,
+            Activations a) {
         Tensor in = Residual.enter(ops, x, selfAttnNorm, normFirst, a.normed());
-        selfAttn.forward(ops, in, selfMask, cache, a.selfAttn(), a.sublayer()); //                               [B, T, D]
+        selfAttn.forward(
+                ops, in, selfMask, cache, a.selfAttn(), a.sublayer()); //                               [B, T, D]
         Residual.leave(ops, x, a.sublayer(), selfAttnNorm, normFirst);
 
         in = Residual.enter(ops, x, crossAttnNorm, normFirst, a.normed());
         crossAttn.forwardCross(
-                ops, in, source.keyHeads(), source.valueHeads(), sourceMask, a.crossAttn(), a.sublayer()); //     [B, T, D]
+                ops,
+                in,
+                source.keyHeads(),
+                source.valueHeads(),
+                sourceMask,
+                a.crossAttn(),
+                a.sublayer()); //     [B, T, D]
         Residual.leave(ops, x, a.sublayer(), crossAttnNorm, normFirst);
 
         in = Residual.enter(ops, x, feedForwardNorm, normFirst, a.normed());
-        feedForward.forward(ops, in, a.hidden(), a.sublayer()); //                                               [B, T, D]
+        feedForward.forward(
+                ops, in, a.hidden(), a.sublayer()); //                                               [B, T, D]
         Residual.leave(ops, x, a.sublayer(), feedForwardNorm, normFirst);
     }
 

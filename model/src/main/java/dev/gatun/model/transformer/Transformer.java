@@ -73,9 +73,17 @@ public record Transformer(
         int dFf = Math.max(config.encoderFf(), config.decoderFf());
         long source = 2L * size.batch * size.nSource * dModel * Float.BYTES * config.decoderLayers();
         long cache = config.decoderLayers()
-                * KvCache.byteSize(size.rows(), config.decoderHeads(), size.nTarget, dModel / config.decoderHeads(), size.beams > 1);
+                * KvCache.byteSize(
+                        size.rows(),
+                        config.decoderHeads(),
+                        size.nTarget,
+                        dModel / config.decoderHeads(),
+                        size.beams > 1);
         return MemoryPlan.empty()
-                .plus("activations", Lifetime.SESSION, Activations.layout(size.maxTokens(), dModel, dFf).byteSize())
+                .plus(
+                        "activations",
+                        Lifetime.SESSION,
+                        Activations.layout(size.maxTokens(), dModel, dFf).byteSize())
                 .plus("source keys and values", Lifetime.SESSION, source)
                 .plus("key/value cache", Lifetime.SESSION, cache)
                 .plus("logits", Lifetime.SESSION, (long) size.rows() * size.chunk * config.vocab() * Float.BYTES)

@@ -39,8 +39,8 @@ public record TransformerConfig(
      */
     public TransformerConfig {
         if (dModel % encoderHeads != 0 || dModel % decoderHeads != 0) {
-            throw new IllegalArgumentException("dModel " + dModel + " is not a multiple of the encoder's " + encoderHeads
-                    + " and the decoder's " + decoderHeads + " heads");
+            throw new IllegalArgumentException("dModel " + dModel + " is not a multiple of the encoder's "
+                    + encoderHeads + " and the decoder's " + decoderHeads + " heads");
         }
     }
 }

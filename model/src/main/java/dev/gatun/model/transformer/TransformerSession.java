@@ -63,7 +63,12 @@ public final class TransformerSession implements AutoCloseable {
             sourceKeys[i] = Tensor.allocate(arena, DType.F32, Shape.of(size.batch() * size.nSource(), dModel));
             sourceValues[i] = Tensor.allocate(arena, DType.F32, Shape.of(size.batch() * size.nSource(), dModel));
             caches[i] = KvCache.allocate(
-                    arena, size.rows(), config.decoderHeads(), size.nTarget(), dModel / config.decoderHeads(), size.beams() > 1);
+                    arena,
+                    size.rows(),
+                    config.decoderHeads(),
+                    size.nTarget(),
+                    dModel / config.decoderHeads(),
+                    size.beams() > 1);
         }
         logits = Tensor.allocate(arena, DType.F32, Shape.of(size.rows() * size.chunk(), config.vocab()));
         sourceLengths = new int[size.batch()];
@@ -82,13 +87,14 @@ public final class TransformerSession implements AutoCloseable {
      */
     public void encode(int[]... ids) {
         if (ids.length < 1 || ids.length > size.batch()) {
-            throw new IllegalArgumentException("encode: " + ids.length + " sources, the session takes 1 to " + size.batch());
+            throw new IllegalArgumentException(
+                    "encode: " + ids.length + " sources, the session takes 1 to " + size.batch());
         }
         int tokens = 0;
         for (int b = 0; b < ids.length; b++) {
             if (ids[b].length < 1 || ids[b].length > size.nSource()) {
-                throw new IllegalArgumentException("encode: source " + b + " has " + ids[b].length + " tokens, the session takes 1 to "
-                        + size.nSource());
+                throw new IllegalArgumentException("encode: source " + b + " has " + ids[b].length
+                        + " tokens, the session takes 1 to " + size.nSource());
             }
             tokens = Math.max(tokens, ids[b].length);
         }
@@ -120,7 +126,9 @@ public final class TransformerSession implements AutoCloseable {
         sources = new Source[caches.length];
         for (int i = 0; i < caches.length; i++) {
             sources[i] = Source.of(
-                    rows(sourceKeys[i], newBatch, tokens), rows(sourceValues[i], newBatch, tokens), config.decoderHeads());
+                    rows(sourceKeys[i], newBatch, tokens),
+                    rows(sourceValues[i], newBatch, tokens),
+                    config.decoderHeads());
             model.decoder().get(i).crossAttn().projectSource(ops, x, sources[i].keys(), sources[i].values());
             caches[i].reset(newBatch * size.beams());
         }
@@ -149,8 +157,8 @@ public final class TransformerSession implements AutoCloseable {
                     "decode: " + ids.length + " ids for " + rows + " hypotheses of " + tokens + " new tokens");
         }
         if (tokens > size.nTarget() - first) {
-            throw new IllegalArgumentException("decode: " + tokens + " new tokens after " + first + ", the session has room for "
-                    + size.nTarget());
+            throw new IllegalArgumentException("decode: " + tokens + " new tokens after " + first
+                    + ", the session has room for " + size.nTarget());
         }
         Arrays.fill(position, 0, rows, first);
         Arrays.fill(targetLengths, 0, rows, first + tokens);
@@ -178,7 +186,8 @@ public final class TransformerSession implements AutoCloseable {
             return current;
         }
         if (tokens < 1 || tokens > size.chunk()) {
-            throw new IllegalArgumentException("decode: " + tokens + " new tokens, the session takes 1 to " + size.chunk());
+            throw new IllegalArgumentException(
+                    "decode: " + tokens + " new tokens, the session takes 1 to " + size.chunk());
         }
         var config = model.config();
         int rows = hypotheses();

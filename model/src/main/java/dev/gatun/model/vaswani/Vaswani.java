@@ -3,6 +3,7 @@ package dev.gatun.model.vaswani;
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.generate.GenerationConfig;
 import dev.gatun.model.generate.Seq2SeqModel;
+import dev.gatun.model.nn.ActivationNames;
 import dev.gatun.model.nn.Embedding;
 import dev.gatun.model.nn.FeedForward;
 import dev.gatun.model.nn.LayerNorm;
@@ -10,7 +11,6 @@ import dev.gatun.model.nn.Linear;
 import dev.gatun.model.nn.Loader;
 import dev.gatun.model.nn.MultiHeadAttention;
 import dev.gatun.model.nn.SinusoidalPositions;
-import dev.gatun.model.nn.ActivationNames;
 import dev.gatun.model.transformer.DecoderLayer;
 import dev.gatun.model.transformer.EncoderLayer;
 import dev.gatun.model.transformer.Transformer;
@@ -59,10 +59,14 @@ public final class Vaswani {
         boolean finalNorm = json.optionalBoolean("final_norm", false);
         float scale = json.optionalBoolean("scale_embedding", true) ? (float) Math.sqrt(config.dModel()) : 1f;
         if (!json.optionalBoolean("tie_word_embeddings", true) || json.optionalBoolean("projection_bias", false)) {
-            throw new ModelFormatException(json.file() + ": only a projection tied to the embedding, without bias, is supported");
+            throw new ModelFormatException(
+                    json.file() + ": only a projection tied to the embedding, without bias, is supported");
         }
-        return Seq2SeqModel.load(folder, backend, generation, loader -> new Vaswani(loader, config, epsilon)
-                .transformer(finalNorm, scale));
+        return Seq2SeqModel.load(
+                folder,
+                backend,
+                generation,
+                loader -> new Vaswani(loader, config, epsilon).transformer(finalNorm, scale));
     }
 
     private static TransformerConfig config(JsonConfig json) {
@@ -80,9 +84,11 @@ public final class Vaswani {
                 json.requireInt("max_positions", 1, MAX),
                 json.requireOneOf("activation", ActivationNames.ALL),
                 json.optionalBoolean("norm_first", false),
-                json.requireOneOf("positions", Map.of(
-                        "sinusoidal-interleaved", SinusoidalPositions.Layout.INTERLEAVED,
-                        "sinusoidal-halves", SinusoidalPositions.Layout.HALVES))));
+                json.requireOneOf(
+                        "positions",
+                        Map.of(
+                                "sinusoidal-interleaved", SinusoidalPositions.Layout.INTERLEAVED,
+                                "sinusoidal-halves", SinusoidalPositions.Layout.HALVES))));
     }
 
     private Transformer transformer(boolean finalNorm, float scale) {
@@ -132,8 +138,7 @@ public final class Vaswani {
         Tensor bias = loader.vector(name + ".in_proj_bias", 3 * d);
         Linear[] qkv = new Linear[3];
         for (int i = 0; i < 3; i++) {
-            qkv[i] = new Linear(
-                    loader.pack(weight.slice(0, i * d, (i + 1) * d)), bias.slice(0, i * d, (i + 1) * d));
+            qkv[i] = new Linear(loader.pack(weight.slice(0, i * d, (i + 1) * d)), bias.slice(0, i * d, (i + 1) * d));
         }
         return MultiHeadAttention.of(qkv[0], qkv[1], qkv[2], loader.linear(name + ".out_proj", d, d), nHeads);
     }
@@ -141,7 +146,9 @@ public final class Vaswani {
     private FeedForward feedForward(String name, int dFf) {
         int d = config.dModel();
         return new FeedForward(
-                loader.linear(name + ".linear1", dFf, d), config.activation(), loader.linear(name + ".linear2", d, dFf));
+                loader.linear(name + ".linear1", dFf, d),
+                config.activation(),
+                loader.linear(name + ".linear2", d, dFf));
     }
 
     private LayerNorm norm(String name) {

@@ -50,7 +50,8 @@ final class Seq2SeqCase {
     private Tensor input(String tensor) {
         Tensor value = expected.get(name + "." + tensor);
         if (value == null || value.rank() != 2 || value.dtype().isFloat()) {
-            throw new ModelFormatException(about.file() + ": case " + name + " has no integers " + tensor + " [batch, n]");
+            throw new ModelFormatException(
+                    about.file() + ": case " + name + " has no integers " + tensor + " [batch, n]");
         }
         return value;
     }
@@ -107,12 +108,15 @@ final class Seq2SeqCase {
 
     private void greedy(JsonConfig settings, Map<String, Tensor> computed) {
         GenerationConfig config = limited(settings);
-        try (var session =
-                transformer.newSession(new SessionSize(sources.length, 1, nSource, config.maxTokens(), 1))) {
+        try (var session = transformer.newSession(new SessionSize(sources.length, 1, nSource, config.maxTokens(), 1))) {
             session.encode(sources);
-            Tensor logits = f32(sources.length, config.maxTokens(), transformer.config().vocab());
+            Tensor logits =
+                    f32(sources.length, config.maxTokens(), transformer.config().vocab());
             int[][] targets = new GreedySearch(config)
-                    .run(session, (b, step, scores) -> logits.select(0, b).select(0, step).copyFrom(scores));
+                    .run(
+                            session,
+                            (b, step, scores) ->
+                                    logits.select(0, b).select(0, step).copyFrom(scores));
             int steps = steps(targets, "greedy_ids");
             int[][] mask = Arrays.stream(targets)
                     .map(target -> IntStream.range(0, target.length).map(i -> 1).toArray())
@@ -126,9 +130,8 @@ final class Seq2SeqCase {
 
     private void beam(JsonConfig settings, Map<String, Tensor> computed) {
         int beams = settings.requireInt("num_beams", 1, GenerationConfig.MAX_BEAMS);
-        GenerationConfig config = limited(settings)
-                .withBeams(beams)
-                .withLengthPenalty((float) settings.optionalDouble("length_penalty", 1, -100, 100));
+        GenerationConfig config = limited(settings).withBeams(beams).withLengthPenalty((float)
+                settings.optionalDouble("length_penalty", 1, -100, 100));
         try (var session =
                 transformer.newSession(new SessionSize(sources.length, beams, nSource, config.maxTokens(), 1))) {
             session.encode(sources);
@@ -137,7 +140,8 @@ final class Seq2SeqCase {
             computed.put(name + ".beam_ids", integers(best, steps(best, "beam_ids"), config.padId()));
             Tensor scores = f32(results.size());
             Tensor nBestScores = f32(results.size(), beams);
-            int[][] all = results.stream().flatMap(List::stream).map(Hypothesis::ids).toArray(int[][]::new);
+            int[][] all =
+                    results.stream().flatMap(List::stream).map(Hypothesis::ids).toArray(int[][]::new);
             for (int b = 0; b < results.size(); b++) {
                 scores.setFloat(results.get(b).getFirst().score(), b);
                 for (int i = 0; i < beams; i++) {
@@ -160,7 +164,8 @@ final class Seq2SeqCase {
 
     /** Ids of the longest target, or as many as the reference has: some references pad up to the limit. */
     private int steps(int[][] targets, String output) {
-        int longest = Arrays.stream(targets).mapToInt(target -> target.length).max().orElse(0);
+        int longest =
+                Arrays.stream(targets).mapToInt(target -> target.length).max().orElse(0);
         Tensor reference = expected.get(name + "." + output);
         return reference == null ? longest : Math.max(longest, reference.dim(-1));
     }

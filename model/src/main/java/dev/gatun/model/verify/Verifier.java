@@ -46,8 +46,8 @@ public final class Verifier {
         JsonConfig json = JsonConfig.read(folder, "expected.json");
         try (Arena mapping = Arena.ofShared();
                 var model = Models.loadSeq2Seq(folder, backend)) {
-            Map<String, Tensor> expected =
-                    SafetensorsFile.of(folder.open("expected.safetensors", mapping)).tensors();
+            Map<String, Tensor> expected = SafetensorsFile.of(folder.open("expected.safetensors", mapping))
+                    .tensors();
             Map<String, Tensor> computed = new TreeMap<>();
             List<Check> checks = new ArrayList<>();
             JsonConfig cases = json.requireObject("cases");

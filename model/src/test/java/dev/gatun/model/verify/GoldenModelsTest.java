@@ -25,8 +25,10 @@ class GoldenModelsTest {
             folders = found.sorted().toList();
         }
         assertThat(folders).isNotEmpty();
-        return folders.stream().flatMap(folder -> Stream.of(Kind.OPENBLAS, Kind.VECTOR, Kind.SCALAR)
-                .map(kind -> DynamicTest.dynamicTest(folder.getFileName() + " on " + kind, () -> verify(folder, kind))));
+        return folders.stream()
+                .flatMap(folder -> Stream.of(Kind.OPENBLAS, Kind.VECTOR, Kind.SCALAR)
+                        .map(kind -> DynamicTest.dynamicTest(
+                                folder.getFileName() + " on " + kind, () -> verify(folder, kind))));
     }
 
     private static void verify(Path folder, Kind kind) throws IOException {

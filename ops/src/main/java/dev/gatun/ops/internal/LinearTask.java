@@ -68,7 +68,19 @@ public final class LinearTask implements WorkerPool.Task {
         int row = tile / colTiles * tileRows;
         int col = tile % colTiles * tileCols;
         matMul.linear(
-                x, 0, xStride, w, bias, out, 0, outStride, row, Math.min(m, row + tileRows), col, Math.min(n, col + tileCols),
-                scratch, worker * matMul.scratchByteSize());
+                x,
+                0,
+                xStride,
+                w,
+                bias,
+                out,
+                0,
+                outStride,
+                row,
+                Math.min(m, row + tileRows),
+                col,
+                Math.min(n, col + tileCols),
+                scratch,
+                worker * matMul.scratchByteSize());
     }
 }

@@ -17,11 +17,25 @@ public interface Rows {
      * out = softmax(x) of each row: exp(x - max) / sum. A row of only -inf gives zeros; a NaN makes its row NaN.
      */
     void softmax(
-            MemorySegment x, long xOffset, long xStride, MemorySegment out, long outOffset, long outStride, int rows, int cols);
+            MemorySegment x,
+            long xOffset,
+            long xStride,
+            MemorySegment out,
+            long outOffset,
+            long outStride,
+            int rows,
+            int cols);
 
     /** out = x - max - log(sum(exp(x - max))) of each row; log by {@link StrictMath}. */
     void logSoftmax(
-            MemorySegment x, long xOffset, long xStride, MemorySegment out, long outOffset, long outStride, int rows, int cols);
+            MemorySegment x,
+            long xOffset,
+            long xStride,
+            MemorySegment out,
+            long outOffset,
+            long outStride,
+            int rows,
+            int cols);
 
     /**
      * One key tile of online softmax (Milakov &amp; Gimelshein 2018; Dao et al. 2022, algorithm 1), in place on {@code scores}:
@@ -48,7 +62,13 @@ public interface Rows {
 
     /** x[r] /= divisor[r] by way of 1 / divisor; a row whose divisor is 0 becomes zeros (it saw no key). */
     void divideRows(
-            MemorySegment x, long xOffset, long xStride, int rows, int cols, MemorySegment divisors, long divisorsOffset);
+            MemorySegment x,
+            long xOffset,
+            long xStride,
+            int rows,
+            int cols,
+            MemorySegment divisors,
+            long divisorsOffset);
 
     /**
      * out = (x - mean) / sqrt(variance + epsilon) &middot; weight + bias of each row (Ba et al. 2016), variance biased and summed

@@ -153,7 +153,13 @@ public final class ScalarRows implements Rows {
 
     @Override
     public void scaleRows(
-            MemorySegment x, long xOffset, long xStride, int rows, int cols, MemorySegment factors, long factorsOffset) {
+            MemorySegment x,
+            long xOffset,
+            long xStride,
+            int rows,
+            int cols,
+            MemorySegment factors,
+            long factorsOffset) {
         for (int r = 0; r < rows; r++) {
             long row = xOffset + r * xStride;
             scale(get(factors, factorsOffset, r), x, row, x, row, cols);

@@ -97,7 +97,14 @@ final class VectorElementary {
      * two approximations of GELU, or the sigmoid.
      */
     static void gate(
-            boolean times, float linear, float cubic, MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
+            boolean times,
+            float linear,
+            float cubic,
+            MemorySegment x,
+            long xOffset,
+            MemorySegment out,
+            long outOffset,
+            int cols) {
         int end = cols - LANES;
         FloatVector last = FloatVector.fromMemorySegment(FLOATS, x, xOffset + (long) end * Float.BYTES, ORDER);
         for (int i = 0; i < cols; i += LANES) {
@@ -147,7 +154,9 @@ final class VectorElementary {
             FloatVector r = n.fma(broadcast(FLOATS, -LN2_LOW), n.fma(broadcast(FLOATS, -LN2_HIGH), z));
             FloatVector q = broadcast(FLOATS, Q4).fma(r, broadcast(FLOATS, Q3));
             q = q.fma(r, broadcast(FLOATS, Q2)).fma(r, broadcast(FLOATS, Q1)).fma(r, broadcast(FLOATS, Q0));
-            FloatVector power = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
+            FloatVector power = shifted.reinterpretAsInts()
+                    .lanewise(VectorOperators.LSHL, 23)
+                    .reinterpretAsFloats();
             IntVector e = power.fma(r.mul(r).fma(q, r), power.sub(1f)).reinterpretAsInts();
             IntVector sign = t.reinterpretAsInts().and(0x80000000);
             FloatVector erf = e.and(0x7fffffff).or(sign).reinterpretAsFloats();
@@ -174,7 +183,9 @@ final class VectorElementary {
             FloatVector r = n.fma(broadcast(FLOATS, -LN2_LOW), n.fma(broadcast(FLOATS, -LN2_HIGH), z));
             FloatVector q = broadcast(FLOATS, Q4).fma(r, broadcast(FLOATS, Q3));
             q = q.fma(r, broadcast(FLOATS, Q2)).fma(r, broadcast(FLOATS, Q1)).fma(r, broadcast(FLOATS, Q0));
-            FloatVector power = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
+            FloatVector power = shifted.reinterpretAsInts()
+                    .lanewise(VectorOperators.LSHL, 23)
+                    .reinterpretAsFloats();
             FloatVector e = power.fma(r.mul(r).fma(q, r), power.sub(1f));
             IntVector magnitude = e.div(e.add(2f)).reinterpretAsInts().and(0x7fffffff);
             FloatVector y = magnitude.or(t.reinterpretAsInts().and(0x80000000)).reinterpretAsFloats();

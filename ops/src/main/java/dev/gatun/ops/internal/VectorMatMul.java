@@ -43,7 +43,8 @@ public final class VectorMatMul implements MatMul {
 
     private static final long PANEL_BYTES = (long) PANEL * Float.BYTES;
 
-    // A thread's scratch: a panel's width of zeros, which are never written; a register tile; a panel of SCRATCH_K steps.
+    // A thread's scratch: a panel's width of zeros, which are never written; a register tile; a panel of SCRATCH_K
+    // steps.
     private static final long TILE_OFFSET = PANEL_BYTES;
     private static final long PANEL_OFFSET = TILE_OFFSET + 8 * PANEL_BYTES;
 
@@ -92,13 +93,23 @@ public final class VectorMatMul implements MatMul {
 
     /** Writes [k, cols] with any strides as k rows of whole vectors, zeros beyond cols. */
     private static void pack(
-            MemorySegment from, long fromOffset, long kStride, long colStride, int k, int cols, MemorySegment to, long toOffset) {
+            MemorySegment from,
+            long fromOffset,
+            long kStride,
+            long colStride,
+            int k,
+            int cols,
+            MemorySegment to,
+            long toOffset) {
         int padded = vectors(cols) * LANES;
         for (int i = 0; i < k; i++) {
             long source = fromOffset + i * kStride;
             long target = toOffset + (long) i * padded * Float.BYTES;
             for (int j = 0; j < cols; j++) {
-                to.set(JAVA_FLOAT_UNALIGNED, target + j * (long) Float.BYTES, from.get(JAVA_FLOAT_UNALIGNED, source + j * colStride));
+                to.set(
+                        JAVA_FLOAT_UNALIGNED,
+                        target + j * (long) Float.BYTES,
+                        from.get(JAVA_FLOAT_UNALIGNED, source + j * colStride));
             }
             for (int j = cols; j < padded; j++) {
                 to.set(JAVA_FLOAT_UNALIGNED, target + j * (long) Float.BYTES, 0f);
@@ -217,7 +228,15 @@ public final class VectorMatMul implements MatMul {
                 do { // at least once: k = 0 stores zeros
                     int steps = Math.min(block, k - from);
                     if (!inPlace) {
-                        pack(b, bColumn + from * bStep, bStep, bCol, steps, cols, scratch, scratchOffset + PANEL_OFFSET);
+                        pack(
+                                b,
+                                bColumn + from * bStep,
+                                bStep,
+                                bCol,
+                                steps,
+                                cols,
+                                scratch,
+                                scratchOffset + PANEL_OFFSET);
                     }
                     boolean fromZero = !accumulate && from == 0;
                     tiles(
@@ -295,12 +314,40 @@ public final class VectorMatMul implements MatMul {
             long startAt = startOffset + row * startStride;
             long cAt = cOffset + row * cStride;
             if (whole) {
-                tile(rows, vectors, k, a, aAt, aStride, b, bOffset, bStep, start, startAt, startStride, c, cAt, cStride);
+                tile(
+                        rows,
+                        vectors,
+                        k,
+                        a,
+                        aAt,
+                        aStride,
+                        b,
+                        bOffset,
+                        bStep,
+                        start,
+                        startAt,
+                        startStride,
+                        c,
+                        cAt,
+                        cStride);
             } else {
                 long tile = scratchOffset + TILE_OFFSET;
                 copy(rows, cols, start, startAt, startStride, scratch, tile, PANEL_BYTES);
                 tile(
-                        rows, vectors, k, a, aAt, aStride, b, bOffset, bStep, scratch, tile, PANEL_BYTES, scratch, tile,
+                        rows,
+                        vectors,
+                        k,
+                        a,
+                        aAt,
+                        aStride,
+                        b,
+                        bOffset,
+                        bStep,
+                        scratch,
+                        tile,
+                        PANEL_BYTES,
+                        scratch,
+                        tile,
                         PANEL_BYTES);
                 copy(rows, cols, scratch, tile, PANEL_BYTES, c, cAt, cStride);
             }
@@ -309,7 +356,14 @@ public final class VectorMatMul implements MatMul {
     }
 
     private static void copy(
-            int rows, int cols, MemorySegment from, long fromOffset, long fromStride, MemorySegment to, long toOffset, long toStride) {
+            int rows,
+            int cols,
+            MemorySegment from,
+            long fromOffset,
+            long fromStride,
+            MemorySegment to,
+            long toOffset,
+            long toStride) {
         for (int i = 0; i < rows; i++) {
             for (int j = 0; j < cols; j++) {
                 to.set(
@@ -338,21 +392,36 @@ public final class VectorMatMul implements MatMul {
             long cStride) {
         if (rows == 1) {
             switch (vectors) {
-                case 1 -> rows1vectors1(1, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
-                case 2 -> rows1vectors2(1, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
-                default -> rows1vectors3(1, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
+                case 1 ->
+                    rows1vectors1(1, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
+                case 2 ->
+                    rows1vectors2(1, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
+                default ->
+                    rows1vectors3(1, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
             }
         } else if (rows <= 4) {
             switch (vectors) {
-                case 1 -> rows4vectors1(rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
-                case 2 -> rows4vectors2(rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
-                default -> rows4vectors3(rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
+                case 1 ->
+                    rows4vectors1(
+                            rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
+                case 2 ->
+                    rows4vectors2(
+                            rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
+                default ->
+                    rows4vectors3(
+                            rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
             }
         } else {
             switch (vectors) {
-                case 1 -> rows8vectors1(rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
-                case 2 -> rows8vectors2(rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
-                default -> rows8vectors3(rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
+                case 1 ->
+                    rows8vectors1(
+                            rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
+                case 2 ->
+                    rows8vectors2(
+                            rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
+                default ->
+                    rows8vectors3(
+                            rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
             }
         }
     }

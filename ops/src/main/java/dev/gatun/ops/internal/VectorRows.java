@@ -79,8 +79,10 @@ public final class VectorRows implements Rows {
         return a.max(b).max(c.max(d)).reduceLanes(VectorOperators.MAX) + 0f;
     }
 
-    // The sums: vector v of a row goes to accumulator v mod (16 / LANES). Instead of one statement for each accumulator they
-    // change places after each vector, which the fold at the end does not mind. Lanes beyond the row add +0, which changes no
+    // The sums: vector v of a row goes to accumulator v mod (16 / LANES). Instead of one statement for each accumulator
+    // they
+    // change places after each vector, which the fold at the end does not mind. Lanes beyond the row add +0, which
+    // changes no
     // sum, as none is ever -0.
 
     private static float sum(MemorySegment x, long offset, int cols) {
@@ -98,7 +100,8 @@ public final class VectorRows implements Rows {
         }
         if (i < cols) {
             int end = cols - LANES;
-            a = a.add(fromMemorySegment(FLOATS, x, offset + (long) end * Float.BYTES, ORDER).slice(i - end));
+            a = a.add(fromMemorySegment(FLOATS, x, offset + (long) end * Float.BYTES, ORDER)
+                    .slice(i - end));
         }
         if (LANES == 4) {
             a = a.add(c).add(b.add(d));
@@ -117,7 +120,9 @@ public final class VectorRows implements Rows {
         FloatVector d = a;
         int i = 0;
         for (; i <= cols - LANES; i += LANES) {
-            FloatVector v = fromMemorySegment(FLOATS, x, offset + (long) i * Float.BYTES, ORDER).sub(mean).mul(factor);
+            FloatVector v = fromMemorySegment(FLOATS, x, offset + (long) i * Float.BYTES, ORDER)
+                    .sub(mean)
+                    .mul(factor);
             FloatVector next = v.fma(v, a);
             a = LANES < 16 ? b : next;
             b = LANES < 8 ? c : next;
@@ -126,7 +131,9 @@ public final class VectorRows implements Rows {
         }
         if (i < cols) {
             int end = cols - LANES;
-            FloatVector v = fromMemorySegment(FLOATS, x, offset + (long) end * Float.BYTES, ORDER).sub(mean).mul(factor);
+            FloatVector v = fromMemorySegment(FLOATS, x, offset + (long) end * Float.BYTES, ORDER)
+                    .sub(mean)
+                    .mul(factor);
             v = v.slice(i - end);
             a = v.fma(v, a);
         }
@@ -189,10 +196,12 @@ public final class VectorRows implements Rows {
             float first, float second, MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
         int end = cols - LANES;
         long endAt = (long) end * Float.BYTES;
-        FloatVector last = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER).sub(first).sub(second);
+        FloatVector last =
+                fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER).sub(first).sub(second);
         for (int i = 0; i < end; i += LANES) {
             long at = (long) i * Float.BYTES;
-            FloatVector y = fromMemorySegment(FLOATS, x, xOffset + at, ORDER).sub(first).sub(second);
+            FloatVector y =
+                    fromMemorySegment(FLOATS, x, xOffset + at, ORDER).sub(first).sub(second);
             y.intoMemorySegment(out, outOffset + at, ORDER);
         }
         last.intoMemorySegment(out, outOffset + endAt, ORDER);
@@ -225,7 +234,13 @@ public final class VectorRows implements Rows {
 
     @Override
     public void scaleRows(
-            MemorySegment x, long xOffset, long xStride, int rows, int cols, MemorySegment factors, long factorsOffset) {
+            MemorySegment x,
+            long xOffset,
+            long xStride,
+            int rows,
+            int cols,
+            MemorySegment factors,
+            long factorsOffset) {
         if (cols < LANES) {
             NARROW.scaleRows(x, xOffset, xStride, rows, cols, factors, factorsOffset);
             return;
@@ -321,8 +336,7 @@ public final class VectorRows implements Rows {
             int rows,
             int cols) {
         if (cols < LANES) {
-            NARROW.rmsNorm(
-                    x, xOffset, xStride, weight, weightOffset, epsilon, out, outOffset, outStride, rows, cols);
+            NARROW.rmsNorm(x, xOffset, xStride, weight, weightOffset, epsilon, out, outOffset, outStride, rows, cols);
             return;
         }
         for (int r = 0; r < rows; r++) {
@@ -420,8 +434,7 @@ public final class VectorRows implements Rows {
                 case GELU_TANH ->
                     VectorElementary.gate(
                             true, Elementary.GELU_TANH_1, Elementary.GELU_TANH_3, x, xRow, out, outRow, cols);
-                case QUICK_GELU ->
-                    VectorElementary.gate(true, Elementary.QUICK_GELU, 0f, x, xRow, out, outRow, cols);
+                case QUICK_GELU -> VectorElementary.gate(true, Elementary.QUICK_GELU, 0f, x, xRow, out, outRow, cols);
                 case SILU -> VectorElementary.gate(true, -1f, 0f, x, xRow, out, outRow, cols);
                 case SIGMOID -> VectorElementary.gate(false, -1f, 0f, x, xRow, out, outRow, cols);
                 case TANH -> VectorElementary.tanh(1f, 1f, x, xRow, out, outRow, cols);

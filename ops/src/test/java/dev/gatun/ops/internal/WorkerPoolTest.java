@@ -20,10 +20,12 @@ class WorkerPoolTest {
             for (int tiles : new int[] {0, 1, 2, 7, 1000}) {
                 for (int round = 0; round < 50; round++) {
                     var done = new AtomicIntegerArray(tiles + 1);
-                    pool.run((tile, worker) -> {
-                        assertThat(worker).isBetween(0, threads - 1);
-                        done.incrementAndGet(tile);
-                    }, tiles);
+                    pool.run(
+                            (tile, worker) -> {
+                                assertThat(worker).isBetween(0, threads - 1);
+                                done.incrementAndGet(tile);
+                            },
+                            tiles);
                     for (int tile = 0; tile < tiles; tile++) {
                         assertThat(done.get(tile)).isEqualTo(1);
                     }
@@ -36,11 +38,13 @@ class WorkerPoolTest {
     void throwsWhatATileThrowsAndGoesOn() {
         try (WorkerPool pool = new WorkerPool(3)) {
             for (int round = 0; round < 20; round++) {
-                assertThatThrownBy(() -> pool.run((tile, worker) -> {
-                            if (tile == 5) {
-                                throw new IllegalStateException("tile 5");
-                            }
-                        }, 100))
+                assertThatThrownBy(() -> pool.run(
+                                (tile, worker) -> {
+                                    if (tile == 5) {
+                                        throw new IllegalStateException("tile 5");
+                                    }
+                                },
+                                100))
                         .isInstanceOf(IllegalStateException.class)
                         .hasMessage("tile 5");
                 var done = new AtomicIntegerArray(10);
@@ -79,10 +83,12 @@ class WorkerPoolTest {
         WorkerPool pool = new WorkerPool(4);
         pool.close();
         var done = new AtomicIntegerArray(8);
-        pool.run((tile, worker) -> {
-            assertThat(worker).isZero();
-            done.incrementAndGet(tile);
-        }, 8);
+        pool.run(
+                (tile, worker) -> {
+                    assertThat(worker).isZero();
+                    done.incrementAndGet(tile);
+                },
+                8);
         assertThat(done.toString()).isEqualTo("[1, 1, 1, 1, 1, 1, 1, 1]");
     }
 
