@@ -105,6 +105,9 @@ public final class Backend implements AutoCloseable {
      */
     public static Backend open(Options options) {
         int threads = options.threads;
+        if (threads < 1 || threads > 1024) {
+            throw new IllegalArgumentException("threads " + threads + ": must be 1 to 1024");
+        }
         return switch (options.kind) {
             case SCALAR -> new Backend(new ScalarMatMul(), new ScalarRows(), threads, "asked for", null);
             case VECTOR -> new Backend(new VectorMatMul(), new VectorRows(), threads, "asked for", null);

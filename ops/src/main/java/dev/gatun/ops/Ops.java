@@ -50,9 +50,10 @@ public final class Ops {
      */
     public void linear(Tensor x, PackedWeight weight, @Nullable Tensor bias, Tensor out) {
         int m = rowCount("linear", "x", x);
-        if (x.dim(-1) != weight.k() || out.dim(-1) != weight.n() || rowCount("linear", "out", out) != m) {
-            throw new ShapeException("linear: x " + x + " · W^T [" + weight.n() + "," + weight.k() + "] -> out " + out
-                    + ": inner sizes and rows must agree");
+        int outRows = rowCount("linear", "out", out);
+        if (x.dim(-1) != weight.k() || out.dim(-1) != weight.n() || outRows != m) {
+            throw new ShapeException("linear: x " + x + " · weight [" + weight.n() + "," + weight.k() + "] transposed -> out "
+                    + out + ": needs [...,K] · [N,K]^T -> [...,N] with as many rows");
         }
         if (bias != null) {
             checkVector("linear", "bias", bias, weight.n());
@@ -117,17 +118,17 @@ public final class Ops {
                 a.segment(),
                 0,
                 batched ? a.stride(0) * Float.BYTES : 0,
-                a.stride(-2) * Float.BYTES,
+                matrixStride(a, -2, -1),
                 b.segment(),
                 0,
                 batched && b.rank() == 3 ? b.stride(0) * Float.BYTES : 0,
-                (transposed ? b.stride(-1) : b.stride(-2)) * Float.BYTES,
+                transposed ? matrixStride(b, -1, -2) : matrixStride(b, -2, -1),
                 transposed,
                 false,
                 out.segment(),
                 0,
                 batched ? out.stride(0) * Float.BYTES : 0,
-                out.stride(-2) * Float.BYTES,
+                matrixStride(out, -2, -1),
                 scratch,
                 0);
     }
@@ -146,10 +147,10 @@ public final class Ops {
      * @throws ShapeException if shapes or types do not fit
      */
     public void attention(Tensor q, Tensor k, Tensor v, AttentionMask mask, float scale, float softCap, Tensor out) {
-        checkHeads("q", q);
-        checkHeads("k", k);
-        checkHeads("v", v);
-        checkHeads("out", out);
+        checkHeads("attention", "q", q);
+        checkHeads("attention", "k", k);
+        checkHeads("attention", "v", v);
+        checkHeads("attention", "out", out);
         int nKvHeads = k.dim(1);
         if (k.dim(0) != q.dim(0) || v.dim(0) != q.dim(0) || out.dim(0) != q.dim(0)
                 || nKvHeads == 0 || q.dim(1) % nKvHeads != 0 || v.dim(1) != nKvHeads || out.dim(1) != q.dim(1)
@@ -169,13 +170,13 @@ public final class Ops {
 
     /** out = softmax of each row; a row of only -inf gives zeros. x and out may be the same. */
     public void softmax(Tensor x, Tensor out) {
-        int n = same("softmax", x, out);
+        int n = same("softmax", "x", x, "out", out);
         rows.softmax(x.segment(), 0, rowStride(x), out.segment(), 0, rowStride(out), n, x.dim(-1));
     }
 
     /** out = log of softmax of each row. x and out may be the same. */
     public void logSoftmax(Tensor x, Tensor out) {
-        int n = same("logSoftmax", x, out);
+        int n = same("logSoftmax", "x", x, "out", out);
         rows.logSoftmax(x.segment(), 0, rowStride(x), out.segment(), 0, rowStride(out), n, x.dim(-1));
     }
 
@@ -186,7 +187,7 @@ public final class Ops {
      * @param bias [D], or null
      */
     public void layerNorm(Tensor x, Tensor weight, @Nullable Tensor bias, float epsilon, Tensor out) {
-        int n = same("layerNorm", x, out);
+        int n = same("layerNorm", "x", x, "out", out);
         checkVector("layerNorm", "weight", weight, x.dim(-1));
         if (bias != null) {
             checkVector("layerNorm", "bias", bias, x.dim(-1));
@@ -209,7 +210,7 @@ public final class Ops {
 
     /** out = x / sqrt(mean(x&sup2;) + epsilon) &middot; weight of each row (Zhang &amp; Sennrich 2019). x and out may be the same. */
     public void rmsNorm(Tensor x, Tensor weight, float epsilon, Tensor out) {
-        int n = same("rmsNorm", x, out);
+        int n = same("rmsNorm", "x", x, "out", out);
         checkVector("rmsNorm", "weight", weight, x.dim(-1));
         rows.rmsNorm(
                 x.segment(), 0, rowStride(x), weight.segment(), 0, epsilon, out.segment(), 0, rowStride(out), n, x.dim(-1));
@@ -217,13 +218,13 @@ public final class Ops {
 
     /** out = activation(x), element by element. x and out may be the same. */
     public void activate(Activation activation, Tensor x, Tensor out) {
-        int n = same("activate", x, out);
+        int n = same("activate", "x", x, "out", out);
         rows.activate(activation, x.segment(), 0, rowStride(x), out.segment(), 0, rowStride(out), n, x.dim(-1));
     }
 
     /** out = a + b; b may be one row [D] for all rows of a. out may be a or b. */
     public void add(Tensor a, Tensor b, Tensor out) {
-        int n = same("add", a, out);
+        int n = same("add", "a", a, "out", out);
         rows.add(
                 a.segment(), 0, rowStride(a), b.segment(), 0, otherStride("add", a, b), out.segment(), 0, rowStride(out), n,
                 a.dim(-1));
@@ -231,7 +232,7 @@ public final class Ops {
 
     /** out = a &middot; b, element by element; b may be one row [D] for all rows of a. out may be a or b. */
     public void multiply(Tensor a, Tensor b, Tensor out) {
-        int n = same("multiply", a, out);
+        int n = same("multiply", "a", a, "out", out);
         rows.multiply(
                 a.segment(), 0, rowStride(a), b.segment(), 0, otherStride("multiply", a, b), out.segment(), 0, rowStride(out),
                 n, a.dim(-1));
@@ -239,7 +240,7 @@ public final class Ops {
 
     /** out = factor &middot; x. x and out may be the same. */
     public void scale(float factor, Tensor x, Tensor out) {
-        int n = same("scale", x, out);
+        int n = same("scale", "x", x, "out", out);
         rows.scale(factor, x.segment(), 0, rowStride(x), out.segment(), 0, rowStride(out), n, x.dim(-1));
     }
 
@@ -253,8 +254,8 @@ public final class Ops {
      * @param out as x; may be x
      */
     public void rope(Tensor x, Tensor cos, Tensor sin, boolean interleaved, Tensor out) {
-        checkHeads("x", x);
-        checkHeads("out", out);
+        checkHeads("rope", "x", x);
+        checkHeads("rope", "out", out);
         checkF32("rope", "cos", cos);
         checkF32("rope", "sin", sin);
         if (!x.shape().equals(out.shape()) || cos.rank() != 3 || !cos.shape().equals(sin.shape())
@@ -305,9 +306,9 @@ public final class Ops {
 
     /** Index of the largest element of a vector [N]; the lowest index wins a tie. */
     public int argMax(Tensor x) {
-        checkVector("argMax", "x", x, x.dim(-1));
-        if (x.dim(0) == 0) {
-            throw new ShapeException("argMax: x " + x + " is empty");
+        checkF32("argMax", "x", x);
+        if (x.rank() != 1 || x.dim(0) == 0 || x.stride(0) != 1 && x.dim(0) > 1) {
+            throw new ShapeException("argMax: x " + x + " must be [N] with N at least 1 and adjacent elements");
         }
         return rows.argMax(x.segment(), 0, x.dim(0));
     }
@@ -316,27 +317,45 @@ public final class Ops {
     private static int rowCount(String op, String name, Tensor t) {
         checkF32(op, name, t);
         if (t.rank() < 1 || t.stride(-1) != 1 && t.dim(-1) > 1) {
-            throw new ShapeException(op + ": " + name + " " + t + ": elements of a row must be adjacent");
+            throw new ShapeException(op + ": " + name + " " + t + " must be [...,D], elements of a row adjacent");
         }
         long n = 1;
-        for (int i = 0; i < t.rank() - 1; i++) {
-            n *= t.dim(i);
-            if (i < t.rank() - 2 && t.dim(i) > 1 && t.stride(i) != t.stride(i + 1) * t.dim(i + 1)) {
+        long first = 0; // stride of the innermost dimension that has more than one index
+        for (int i = t.rank() - 2; i >= 0; i--) {
+            if (t.dim(i) == 1) {
+                continue; // its stride leads nowhere
+            }
+            if (n == 1) {
+                first = t.stride(i);
+            } else if (t.stride(i) != first * n && t.elements() > 0) {
                 throw new ShapeException(op + ": " + name + " " + t + ": rows must be evenly spaced");
             }
+            n *= t.dim(i);
         }
         return Math.toIntExact(n);
     }
 
-    /** Bytes from one row to the next. */
+    /** Bytes from one row to the next, of a tensor that {@link #rowCount} has checked. */
     private static long rowStride(Tensor t) {
-        return t.rank() < 2 ? t.dim(-1) * (long) Float.BYTES : t.stride(-2) * Float.BYTES;
+        for (int i = t.rank() - 2; i >= 0; i--) {
+            if (t.dim(i) > 1) {
+                return t.stride(i) * Float.BYTES;
+            }
+        }
+        return t.dim(-1) * (long) Float.BYTES;
     }
 
-    private static int same(String op, Tensor x, Tensor out) {
-        int n = rowCount(op, "x", x);
-        if (!x.shape().equals(out.shape()) || rowCount(op, "out", out) != n) {
-            throw new ShapeException(op + ": x " + x + " and out " + out + " must have the same shape");
+    /** Bytes from one row of a matrix to the next. A single row may have any stride; BLAS wants at least its length. */
+    private static long matrixStride(Tensor t, int row, int col) {
+        return (t.dim(row) > 1 ? t.stride(row) : t.dim(col)) * Float.BYTES;
+    }
+
+    private static int same(String op, String name, Tensor t, String otherName, Tensor other) {
+        int n = rowCount(op, name, t);
+        rowCount(op, otherName, other);
+        if (!t.shape().equals(other.shape())) {
+            throw new ShapeException(
+                    op + ": " + name + " " + t + " and " + otherName + " " + other + " must have the same shape");
         }
         return n;
     }
@@ -346,7 +365,7 @@ public final class Ops {
             checkVector(op, "b", b, a.dim(-1));
             return 0;
         }
-        same(op, a, b);
+        same(op, "a", a, "b", b);
         return rowStride(b);
     }
 
@@ -363,10 +382,10 @@ public final class Ops {
         }
     }
 
-    private static void checkHeads(String name, Tensor t) {
-        checkF32("attention", name, t);
+    private static void checkHeads(String op, String name, Tensor t) {
+        checkF32(op, name, t);
         if (t.rank() != 4 || t.stride(3) != 1 && t.dim(3) > 1) {
-            throw new ShapeException("attention: " + name + " " + t + " must be [batch,heads,ctx,d] with adjacent elements");
+            throw new ShapeException(op + ": " + name + " " + t + " must be [batch,heads,ctx,d], elements of a row adjacent");
         }
     }
 }

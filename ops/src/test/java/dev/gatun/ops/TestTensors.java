@@ -6,6 +6,7 @@ import dev.gatun.memory.DType;
 import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
 import java.util.Random;
 
 /** Tensors for tests. */
@@ -21,6 +22,27 @@ public final class TestTensors {
             values[i] = (float) random.nextGaussian();
         }
         return Tensor.copyOf(arena, values, dims);
+    }
+
+    /** A copy of an F32 tensor with another floating-point type; F16 and BF16 round to nearest even. */
+    public static Tensor as(Arena arena, DType type, Tensor source) {
+        Tensor copy = Tensor.allocate(arena, type, source.shape());
+        float[] values = source.toFloats();
+        for (int i = 0; i < values.length; i++) {
+            long at = (long) i * type.byteSize();
+            switch (type) {
+                case F32 -> copy.segment().set(ValueLayout.JAVA_FLOAT, at, values[i]);
+                case F64 -> copy.segment().set(ValueLayout.JAVA_DOUBLE, at, values[i]);
+                case F16 -> copy.segment().set(ValueLayout.JAVA_SHORT, at, Float.floatToFloat16(values[i]));
+                case BF16 -> {
+                    int bits = Float.floatToRawIntBits(values[i]);
+                    int rounded = bits + 0x7FFF + (bits >>> 16 & 1);
+                    copy.segment().set(ValueLayout.JAVA_SHORT, at, (short) (rounded >>> 16));
+                }
+                default -> throw new IllegalArgumentException(type + " is not a floating-point type");
+            }
+        }
+        return copy;
     }
 
     /** A tensor of NaN, so that what is not written shows. */

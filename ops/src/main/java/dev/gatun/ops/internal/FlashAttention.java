@@ -42,10 +42,10 @@ public final class FlashAttention implements WorkerPool.Task {
     private final long workerScratch;
     private final int unitRows;
 
-    private Operand q = Operand.NONE;
-    private Operand k = Operand.NONE;
-    private Operand v = Operand.NONE;
-    private Operand out = Operand.NONE;
+    private final Operand q = new Operand();
+    private final Operand k = new Operand();
+    private final Operand v = new Operand();
+    private final Operand out = new Operand();
     private AttentionMask mask = AttentionMask.full();
     private float scale;
     private float softCap;
@@ -59,18 +59,19 @@ public final class FlashAttention implements WorkerPool.Task {
     private int dK;
     private int dV;
 
-    /** A tensor [batch, heads, ctx, d] as segment and byte strides. */
-    private record Operand(MemorySegment segment, long batch, long head, long row) {
-        static final Operand NONE = new Operand(MemorySegment.NULL, 0, 0, 0);
+    /** A tensor [batch, heads, ctx, d] as segment and byte strides; mutable, so that a call makes no object. */
+    private static final class Operand {
+        MemorySegment segment = MemorySegment.NULL;
+        long batch;
+        long head;
+        long row;
 
-        static Operand of(Operand last, Tensor t) {
-            // A decode loop passes the same tensors again and again: the last operand then serves once more.
-            return last.segment == t.segment()
-                            && last.batch == t.stride(0) * F
-                            && last.head == t.stride(1) * F
-                            && last.row == t.stride(2) * F
-                    ? last
-                    : new Operand(t.segment(), t.stride(0) * F, t.stride(1) * F, t.stride(2) * F);
+        void set(Tensor t) {
+            segment = t.segment();
+            batch = t.stride(0) * F;
+            head = t.stride(1) * F;
+            // A single row may have any stride; BLAS wants at least its length.
+            row = (t.dim(2) > 1 ? t.stride(2) : t.dim(3)) * F;
         }
 
         long at(int b, int h, int i) {
@@ -118,10 +119,10 @@ public final class FlashAttention implements WorkerPool.Task {
      */
     public void run(
             Tensor newQ, Tensor newK, Tensor newV, AttentionMask newMask, float newScale, float newSoftCap, Tensor newOut) {
-        q = Operand.of(q, newQ);
-        k = Operand.of(k, newK);
-        v = Operand.of(v, newV);
-        out = Operand.of(out, newOut);
+        q.set(newQ);
+        k.set(newK);
+        v.set(newV);
+        out.set(newOut);
         mask = newMask;
         scale = newScale;
         softCap = newSoftCap;
@@ -187,13 +188,7 @@ public final class FlashAttention implements WorkerPool.Task {
         }
         for (int h = 0; h < headsAtOnce; h++) {
             long at = out.at(b, head + h, first);
-            if (any) {
-                rows.divideRows(out.segment, at, out.row, count, dV, scratch, state + (stateRows + h * (long) count) * F);
-            } else {
-                for (int i = 0; i < count; i++) {
-                    out.segment.asSlice(at + i * out.row, dV * F).fill((byte) 0);
-                }
-            }
+            rows.divideRows(out.segment, at, out.row, count, dV, scratch, state + (stateRows + h * (long) count) * F);
         }
     }
 

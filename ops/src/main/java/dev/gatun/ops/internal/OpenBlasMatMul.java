@@ -97,12 +97,12 @@ public final class OpenBlasMatMul implements MatMul {
                 w.k(),
                 1f,
                 slices.of(x, xOffset + rowFrom * xStride),
-                floats(xStride),
+                leading(xStride),
                 slices.of(w.segment(), colFrom * w.rowStride()),
-                floats(w.rowStride()),
+                leading(w.rowStride()),
                 bias == null ? 0f : 1f,
                 slices.of(out, outFirst),
-                floats(outStride));
+                leading(outStride));
     }
 
     @Override
@@ -138,14 +138,14 @@ public final class OpenBlasMatMul implements MatMul {
                     k,
                     alpha,
                     slices.of(a, aOffset),
-                    floats(aStride),
+                    leading(aStride),
                     floats(aBatch),
                     slices.of(b, bOffset),
-                    floats(bStride),
+                    leading(bStride),
                     floats(bBatch),
                     beta,
                     slices.of(c, cOffset),
-                    floats(cStride),
+                    leading(cStride),
                     floats(cBatch),
                     count);
             return;
@@ -159,13 +159,18 @@ public final class OpenBlasMatMul implements MatMul {
                     k,
                     alpha,
                     slices.of(a, aOffset + i * aBatch),
-                    floats(aStride),
+                    leading(aStride),
                     slices.of(b, bOffset + i * bBatch),
-                    floats(bStride),
+                    leading(bStride),
                     beta,
                     slices.of(c, cOffset + i * cBatch),
-                    floats(cStride));
+                    leading(cStride));
         }
+    }
+
+    /** A leading dimension: BLAS wants at least 1, also of rows without elements. */
+    private static int leading(long bytes) {
+        return Math.max(1, floats(bytes));
     }
 
     private static int floats(long bytes) {
