@@ -52,8 +52,8 @@ public final class Ops {
         int m = rowCount("linear", "x", x);
         int outRows = rowCount("linear", "out", out);
         if (x.dim(-1) != weight.k() || out.dim(-1) != weight.n() || outRows != m) {
-            throw new ShapeException("linear: x " + x + " · weight [" + weight.n() + "," + weight.k() + "] transposed -> out "
-                    + out + ": needs [...,K] · [N,K]^T -> [...,N] with as many rows");
+            throw new ShapeException("linear: x " + x + " · weight [" + weight.n() + "," + weight.k()
+                    + "] transposed -> out " + out + ": needs [...,K] · [N,K]^T -> [...,N] with as many rows");
         }
         if (bias != null) {
             checkVector("linear", "bias", bias, weight.n());
@@ -152,10 +152,17 @@ public final class Ops {
         checkHeads("attention", "v", v);
         checkHeads("attention", "out", out);
         int nKvHeads = k.dim(1);
-        if (k.dim(0) != q.dim(0) || v.dim(0) != q.dim(0) || out.dim(0) != q.dim(0)
-                || nKvHeads == 0 || q.dim(1) % nKvHeads != 0 || v.dim(1) != nKvHeads || out.dim(1) != q.dim(1)
-                || v.dim(2) != k.dim(2) || out.dim(2) != q.dim(2)
-                || k.dim(3) != q.dim(3) || out.dim(3) != v.dim(3)) {
+        if (k.dim(0) != q.dim(0)
+                || v.dim(0) != q.dim(0)
+                || out.dim(0) != q.dim(0)
+                || nKvHeads == 0
+                || q.dim(1) % nKvHeads != 0
+                || v.dim(1) != nKvHeads
+                || out.dim(1) != q.dim(1)
+                || v.dim(2) != k.dim(2)
+                || out.dim(2) != q.dim(2)
+                || k.dim(3) != q.dim(3)
+                || out.dim(3) != v.dim(3)) {
             throw new ShapeException("attention: q " + q + ", k " + k + ", v " + v + " -> out " + out
                     + ": needs [B,H,T,dK], [B,KV,S,dK], [B,KV,S,dV] -> [B,H,T,dV] with KV dividing H");
         }
@@ -213,7 +220,17 @@ public final class Ops {
         int n = same("rmsNorm", "x", x, "out", out);
         checkVector("rmsNorm", "weight", weight, x.dim(-1));
         rows.rmsNorm(
-                x.segment(), 0, rowStride(x), weight.segment(), 0, epsilon, out.segment(), 0, rowStride(out), n, x.dim(-1));
+                x.segment(),
+                0,
+                rowStride(x),
+                weight.segment(),
+                0,
+                epsilon,
+                out.segment(),
+                0,
+                rowStride(out),
+                n,
+                x.dim(-1));
     }
 
     /** out = activation(x), element by element. x and out may be the same. */
@@ -226,7 +243,16 @@ public final class Ops {
     public void add(Tensor a, Tensor b, Tensor out) {
         int n = same("add", "a", a, "out", out);
         rows.add(
-                a.segment(), 0, rowStride(a), b.segment(), 0, otherStride("add", a, b), out.segment(), 0, rowStride(out), n,
+                a.segment(),
+                0,
+                rowStride(a),
+                b.segment(),
+                0,
+                otherStride("add", a, b),
+                out.segment(),
+                0,
+                rowStride(out),
+                n,
                 a.dim(-1));
     }
 
@@ -234,8 +260,17 @@ public final class Ops {
     public void multiply(Tensor a, Tensor b, Tensor out) {
         int n = same("multiply", "a", a, "out", out);
         rows.multiply(
-                a.segment(), 0, rowStride(a), b.segment(), 0, otherStride("multiply", a, b), out.segment(), 0, rowStride(out),
-                n, a.dim(-1));
+                a.segment(),
+                0,
+                rowStride(a),
+                b.segment(),
+                0,
+                otherStride("multiply", a, b),
+                out.segment(),
+                0,
+                rowStride(out),
+                n,
+                a.dim(-1));
     }
 
     /** out = factor &middot; x. x and out may be the same. */
@@ -258,9 +293,14 @@ public final class Ops {
         checkHeads("rope", "out", out);
         checkF32("rope", "cos", cos);
         checkF32("rope", "sin", sin);
-        if (!x.shape().equals(out.shape()) || cos.rank() != 3 || !cos.shape().equals(sin.shape())
-                || cos.dim(0) != 1 && cos.dim(0) != x.dim(0) || cos.dim(1) != x.dim(2) || cos.dim(2) * 2L > x.dim(3)
-                || cos.stride(2) != 1 && cos.dim(2) > 1 || sin.stride(2) != cos.stride(2)
+        if (!x.shape().equals(out.shape())
+                || cos.rank() != 3
+                || !cos.shape().equals(sin.shape())
+                || cos.dim(0) != 1 && cos.dim(0) != x.dim(0)
+                || cos.dim(1) != x.dim(2)
+                || cos.dim(2) * 2L > x.dim(3)
+                || cos.stride(2) != 1 && cos.dim(2) > 1
+                || sin.stride(2) != cos.stride(2)
                 || sin.stride(1) != cos.stride(1)) {
             throw new ShapeException("rope: x " + x + ", cos " + cos + ", sin " + sin + " -> out " + out
                     + ": needs [B,H,T,d], [B or 1,T,r/2] twice -> [B,H,T,d] with r <= d");
@@ -270,12 +310,21 @@ public final class Ops {
             int table = cos.dim(0) == 1 ? 0 : b;
             for (int h = 0; h < x.dim(1); h++) {
                 rows.rope(
-                        x.segment(), (b * x.stride(0) + h * x.stride(1)) * f, x.stride(2) * f,
-                        cos.segment(), table * cos.stride(0) * f,
-                        sin.segment(), table * sin.stride(0) * f, cos.stride(1) * f,
-                        cos.dim(2) * 2, interleaved,
-                        out.segment(), (b * out.stride(0) + h * out.stride(1)) * f, out.stride(2) * f,
-                        x.dim(2), x.dim(3));
+                        x.segment(),
+                        (b * x.stride(0) + h * x.stride(1)) * f,
+                        x.stride(2) * f,
+                        cos.segment(),
+                        table * cos.stride(0) * f,
+                        sin.segment(),
+                        table * sin.stride(0) * f,
+                        cos.stride(1) * f,
+                        cos.dim(2) * 2,
+                        interleaved,
+                        out.segment(),
+                        (b * out.stride(0) + h * out.stride(1)) * f,
+                        out.stride(2) * f,
+                        x.dim(2),
+                        x.dim(3));
             }
         }
     }
@@ -289,10 +338,14 @@ public final class Ops {
      */
     public void gather(Tensor table, int[] ids, int from, Tensor out) {
         int n = rowCount("gather", "out", out);
-        if (table.rank() != 2 || table.dim(1) != out.dim(-1) || table.stride(1) != 1 && table.dim(1) > 1
-                || !table.dtype().isFloat() || from < 0 || from > ids.length - n) {
-            throw new ShapeException("gather: table " + table + ", ids " + from + " to " + (from + n) + " of " + ids.length
-                    + " -> out " + out + ": needs [V,D] and an id for each row [D]");
+        if (table.rank() != 2
+                || table.dim(1) != out.dim(-1)
+                || table.stride(1) != 1 && table.dim(1) > 1
+                || !table.dtype().isFloat()
+                || from < 0
+                || from > ids.length - n) {
+            throw new ShapeException("gather: table " + table + ", ids " + from + " to " + (from + n) + " of "
+                    + ids.length + " -> out " + out + ": needs [V,D] and an id for each row [D]");
         }
         for (int i = 0; i < n; i++) {
             int id = ids[from + i];
@@ -385,7 +438,8 @@ public final class Ops {
     private static void checkHeads(String op, String name, Tensor t) {
         checkF32(op, name, t);
         if (t.rank() != 4 || t.stride(3) != 1 && t.dim(3) > 1) {
-            throw new ShapeException(op + ": " + name + " " + t + " must be [batch,heads,ctx,d], elements of a row adjacent");
+            throw new ShapeException(
+                    op + ": " + name + " " + t + " must be [batch,heads,ctx,d], elements of a row adjacent");
         }
     }
 }

@@ -47,7 +47,9 @@ class AllocationTest {
             }
             // A kernel that is replaced by a better one may allocate once more: then once more from the start.
         } while (bytes > 0 && System.nanoTime() < end);
-        assertThat(bytes).as(what + ", heap bytes of the last batch after " + calls + " calls").isZero();
+        assertThat(bytes)
+                .as(what + ", heap bytes of the last batch after " + calls + " calls")
+                .isZero();
     }
 
     @ParameterizedTest
@@ -79,7 +81,14 @@ class AllocationTest {
     /** One new token of two sequences over a cache; two layers take turns, as in a model. */
     @ParameterizedTest
     @CsvSource({
-        "SCALAR,1,4", "SCALAR,2,4", "SCALAR,2,2", "VECTOR,1,4", "VECTOR,2,4", "VECTOR,2,2", "OPENBLAS,1,4", "OPENBLAS,2,4",
+        "SCALAR,1,4",
+        "SCALAR,2,4",
+        "SCALAR,2,2",
+        "VECTOR,1,4",
+        "VECTOR,2,4",
+        "VECTOR,2,2",
+        "OPENBLAS,1,4",
+        "OPENBLAS,2,4",
         "OPENBLAS,2,2"
     })
     void aWarmDecodingStepMakesNoObject(Kind kind, int threads, int nKvHeads) {
@@ -95,7 +104,8 @@ class AllocationTest {
                 v[layer] = random(arena, 3, 2, nKvHeads, 40, 16);
             }
             Tensor out = nan(arena, 2, 1, 4 * 16).splitHeads(4);
-            AttentionMask mask = AttentionMask.causal().atPositions(new int[] {36, 36}).withKeys(null, new int[] {37, 37});
+            AttentionMask mask =
+                    AttentionMask.causal().atPositions(new int[] {36, 36}).withKeys(null, new int[] {37, 37});
             assertAllocatesNothing("attention", () -> {
                 ops.attention(q[0], k[0], v[0], mask, 0.25f, 0f, out);
                 ops.attention(q[1], k[1], v[1], mask, 0.25f, 0f, out);

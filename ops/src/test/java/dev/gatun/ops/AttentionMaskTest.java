@@ -118,7 +118,9 @@ class AttentionMaskTest {
                 "causal, far positions",
                 AttentionMask.causal().atPositions(far),
                 (b, h, i, j) -> unless(j > (long) far[b] + i)));
-        for (int[] w : new int[][] {{0, 0}, {2, 0}, {0, 3}, {5, 1}, {AttentionMask.UNLIMITED, 2}, {1, AttentionMask.UNLIMITED}}) {
+        for (int[] w :
+                new int[][] {{0, 0}, {2, 0}, {0, 3}, {5, 1}, {AttentionMask.UNLIMITED, 2}, {1, AttentionMask.UNLIMITED}
+                }) {
             Bias window = (b, h, i, j) -> unless(j < (long) first[b] + i - w[0] || j > (long) first[b] + i + w[1]);
             cases.add(new Case(
                     "window " + w[0] + ", " + w[1],
@@ -127,27 +129,38 @@ class AttentionMaskTest {
         }
         int[] from = {0, 2, keys};
         int[] to = {keys - 1, keys, keys};
-        cases.add(new Case("keys from", AttentionMask.full().withKeys(from, null), (b, h, i, j) -> unless(j < from[b])));
+        cases.add(
+                new Case("keys from", AttentionMask.full().withKeys(from, null), (b, h, i, j) -> unless(j < from[b])));
         cases.add(new Case("keys to", AttentionMask.full().withKeys(null, to), (b, h, i, j) -> unless(j >= to[b])));
         int[] none = {0, -1, 1};
         cases.add(new Case(
-                "no keys", AttentionMask.full().withKeys(from, none), (b, h, i, j) -> unless(j < from[b] || j >= none[b])));
+                "no keys",
+                AttentionMask.full().withKeys(from, none),
+                (b, h, i, j) -> unless(j < from[b] || j >= none[b])));
         for (int shape = 0; shape < 16; shape++) {
             int[] dims = {
-                (shape & 1) == 0 ? BATCH : 1, (shape & 2) == 0 ? HEADS : 1, (shape & 4) == 0 ? QUERIES : 1, (shape & 8) == 0 ? keys : 1
+                (shape & 1) == 0 ? BATCH : 1,
+                (shape & 2) == 0 ? HEADS : 1,
+                (shape & 4) == 0 ? QUERIES : 1,
+                (shape & 8) == 0 ? keys : 1
             };
             for (Tensor mask : List.of(bools(shape, dims), random(arena, shape, dims))) {
-                cases.add(new Case(mask.toString(), AttentionMask.full().with(mask), (b, h, i, j) -> at(mask, b, h, i, j)));
+                cases.add(new Case(
+                        mask.toString(), AttentionMask.full().with(mask), (b, h, i, j) -> at(mask, b, h, i, j)));
             }
         }
-        for (int[] dims : new int[][] {{keys}, {1}, {QUERIES, keys}, {QUERIES, 1}, {HEADS, QUERIES, keys}, {HEADS, 1, keys}}) {
+        for (int[] dims :
+                new int[][] {{keys}, {1}, {QUERIES, keys}, {QUERIES, 1}, {HEADS, QUERIES, keys}, {HEADS, 1, keys}}) {
             for (Tensor mask : List.of(bools(3, dims), random(arena, 4, dims))) {
-                cases.add(new Case(mask.toString(), AttentionMask.full().with(mask), (b, h, i, j) -> at(mask, b, h, i, j)));
+                cases.add(new Case(
+                        mask.toString(), AttentionMask.full().with(mask), (b, h, i, j) -> at(mask, b, h, i, j)));
             }
         }
         Tensor transposed = random(arena, 5, keys, QUERIES).transpose(0, 1);
         cases.add(new Case(
-                transposed.toString(), AttentionMask.full().with(transposed), (b, h, i, j) -> at(transposed, b, h, i, j)));
+                transposed.toString(),
+                AttentionMask.full().with(transposed),
+                (b, h, i, j) -> at(transposed, b, h, i, j)));
         Tensor infinite = random(arena, 6, BATCH, 1, QUERIES, keys);
         for (int i = 0; i < keys; i++) {
             infinite.setFloat(Float.NEGATIVE_INFINITY, 0, 0, 2, i); // a query that sees nothing
@@ -158,7 +171,11 @@ class AttentionMaskTest {
         int[] begin = {1, 0, 3};
         cases.add(new Case(
                 "all rules at once",
-                AttentionMask.causal().within(6, 1).atPositions(first).withKeys(begin, to).with(some),
+                AttentionMask.causal()
+                        .within(6, 1)
+                        .atPositions(first)
+                        .withKeys(begin, to)
+                        .with(some),
                 (b, h, i, j) -> at(some, b, h, i, j)
                         + unless(j < begin[b] || j >= to[b] || j < first[b] + i - 6 || j > first[b] + i + 1)));
         return cases;
@@ -237,9 +254,15 @@ class AttentionMaskTest {
                     new Wrong(full.atPositions(new int[1]), "batch of 2"),
                     new Wrong(full.withKeys(new int[1], null), "batch of 2"),
                     new Wrong(full.withKeys(null, new int[1]), "batch of 2"),
-                    new Wrong(full.withKeys(new int[] {0, -1}, null), "keys [-1,5) of sequence 1 are not within the 5 given"),
-                    new Wrong(full.withKeys(null, new int[] {5, 6}), "keys [0,6) of sequence 1 are not within the 5 given"),
-                    new Wrong(full.with(random(arena, 3, 4)), "mask F32[4] does not fit [batch,heads,queries,keys] = [2,4,3,5]"),
+                    new Wrong(
+                            full.withKeys(new int[] {0, -1}, null),
+                            "keys [-1,5) of sequence 1 are not within the 5 given"),
+                    new Wrong(
+                            full.withKeys(null, new int[] {5, 6}),
+                            "keys [0,6) of sequence 1 are not within the 5 given"),
+                    new Wrong(
+                            full.with(random(arena, 3, 4)),
+                            "mask F32[4] does not fit [batch,heads,queries,keys] = [2,4,3,5]"),
                     new Wrong(full.with(random(arena, 3, 2, 5)), "mask F32[2,5]"),
                     new Wrong(full.with(random(arena, 3, 2, 3, 5)), "mask F32[2,3,5]"),
                     new Wrong(full.with(bools(3, 3, 4, 3, 5)), "mask BOOL[3,4,3,5]"))) {

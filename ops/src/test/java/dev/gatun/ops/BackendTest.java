@@ -54,7 +54,12 @@ class BackendTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"SCALAR,scalar,scalar,2", "VECTOR,vector,vector,1", "OPENBLAS,openblas,vector,2", "AUTO,openblas,scalar,3"})
+    @CsvSource({
+        "SCALAR,scalar,scalar,2",
+        "VECTOR,vector,vector,1",
+        "OPENBLAS,openblas,vector,2",
+        "AUTO,openblas,scalar,3"
+    })
     void aBackendSaysWhoComputes(Kind kind, String matMul, String rows, int threads) {
         try (Backend backend = Backend.open(Options.defaults().with(kind).withThreads(threads))) {
             assertThat(backend.matMulName()).isEqualTo(matMul);
@@ -76,7 +81,8 @@ class BackendTest {
 
     @Test
     void defaultsAreAutoOnAllProcessors() {
-        assertThat(Options.defaults()).isEqualTo(new Options(Kind.AUTO, Runtime.getRuntime().availableProcessors(), null));
+        assertThat(Options.defaults())
+                .isEqualTo(new Options(Kind.AUTO, Runtime.getRuntime().availableProcessors(), null));
         assertThat(Kind.OPENBLAS).hasToString("openblas");
     }
 

@@ -55,7 +55,8 @@ class OpsTest {
     // ---- checks ----
 
     /** A call with operands that fit; what may be done to one of them without breaking a rule is in {@code legal}. */
-    private record Call(String op, String[] names, Tensor[] operands, Set<String> legal, BiConsumer<Ops, Tensor[]> run) {
+    private record Call(
+            String op, String[] names, Tensor[] operands, Set<String> legal, BiConsumer<Ops, Tensor[]> run) {
         Call(String op, String names, BiConsumer<Ops, Tensor[]> run, Tensor... operands) {
             this(op, names.split(" "), operands, Set.of(), run);
         }
@@ -109,11 +110,31 @@ class OpsTest {
         PackedWeight weight = backend.pack(zeros(5, 4), arena);
         Tensor row = zeros(4);
         String[] strided = {
-            "q UNEVEN", "k UNEVEN", "v UNEVEN", "x UNEVEN", "cos UNEVEN", "sin UNEVEN", "a UNEVEN", "b UNEVEN", "out UNEVEN"
+            "q UNEVEN",
+            "k UNEVEN",
+            "v UNEVEN",
+            "x UNEVEN",
+            "cos UNEVEN",
+            "sin UNEVEN",
+            "a UNEVEN",
+            "b UNEVEN",
+            "out UNEVEN"
         };
         return List.of(
-                new Call("linear", "x bias out", (o, t) -> o.linear(t[0], weight, t[1], t[2]), zeros(X), zeros(5), zeros(2, 3, 5)),
-                new Call("matmul", "a b out", (o, t) -> o.matmul(t[0], t[1], t[2]), zeros(X), zeros(2, 4, 5), zeros(2, 3, 5))
+                new Call(
+                        "linear",
+                        "x bias out",
+                        (o, t) -> o.linear(t[0], weight, t[1], t[2]),
+                        zeros(X),
+                        zeros(5),
+                        zeros(2, 3, 5)),
+                new Call(
+                                "matmul",
+                                "a b out",
+                                (o, t) -> o.matmul(t[0], t[1], t[2]),
+                                zeros(X),
+                                zeros(2, 4, 5),
+                                zeros(2, 3, 5))
                         .butLegal("a UNEVEN", "b UNEVEN", "out UNEVEN", "b SCATTERED"),
                 new Call(
                                 "attention",
@@ -126,7 +147,13 @@ class OpsTest {
                         .butLegal(strided),
                 new Call("softmax", "x out", (o, t) -> o.softmax(t[0], t[1]), zeros(X), zeros(X)),
                 new Call("logSoftmax", "x out", (o, t) -> o.logSoftmax(t[0], t[1]), zeros(X), zeros(X)),
-                new Call("layerNorm", "x weight bias out", (o, t) -> o.layerNorm(t[0], t[1], t[2], 0f, t[3]), zeros(X), row, row,
+                new Call(
+                        "layerNorm",
+                        "x weight bias out",
+                        (o, t) -> o.layerNorm(t[0], t[1], t[2], 0f, t[3]),
+                        zeros(X),
+                        row,
+                        row,
                         zeros(X)),
                 new Call("rmsNorm", "x weight out", (o, t) -> o.rmsNorm(t[0], t[1], 0f, t[2]), zeros(X), row, zeros(X)),
                 new Call("activate", "x out", (o, t) -> o.activate(Activation.RELU, t[0], t[1]), zeros(X), zeros(X)),
@@ -205,8 +232,8 @@ class OpsTest {
         }) {
             assertThatThrownBy(() -> ops.attention(wrong[0], wrong[1], wrong[2], mask, 1f, 0f, wrong[3]))
                     .isInstanceOf(ShapeException.class)
-                    .hasMessageStartingWith("attention: q " + wrong[0] + ", k " + wrong[1] + ", v " + wrong[2] + " -> out "
-                            + wrong[3]);
+                    .hasMessageStartingWith(
+                            "attention: q " + wrong[0] + ", k " + wrong[1] + ", v " + wrong[2] + " -> out " + wrong[3]);
         }
         assertThatThrownBy(() -> ops.attention(
                         zeros(1, 2000, 1, 1), zeros(1, 1, 1, 1), zeros(1, 1, 1, 1), mask, 1f, 0f, zeros(1, 2000, 1, 1)))
@@ -281,9 +308,21 @@ class OpsTest {
         ops.matmul(x, zeros(0, 4, 5), zeros(0, 3, 5));
         ops.matmul(zeros(2, 0, 4), zeros(2, 4, 5), zeros(2, 0, 5));
         ops.attention(
-                zeros(0, 4, 3, 8), zeros(0, 2, 5, 8), zeros(0, 2, 5, 8), AttentionMask.causal(), 1f, 0f, zeros(0, 4, 3, 8));
+                zeros(0, 4, 3, 8),
+                zeros(0, 2, 5, 8),
+                zeros(0, 2, 5, 8),
+                AttentionMask.causal(),
+                1f,
+                0f,
+                zeros(0, 4, 3, 8));
         ops.attention(
-                zeros(1, 4, 0, 8), zeros(1, 2, 5, 8), zeros(1, 2, 5, 8), AttentionMask.causal(), 1f, 0f, zeros(1, 4, 0, 8));
+                zeros(1, 4, 0, 8),
+                zeros(1, 2, 5, 8),
+                zeros(1, 2, 5, 8),
+                AttentionMask.causal(),
+                1f,
+                0f,
+                zeros(1, 4, 0, 8));
         ops.softmax(x, x);
         ops.logSoftmax(x, x);
         ops.layerNorm(x, row, row, 1e-5f, x);
@@ -449,7 +488,12 @@ class OpsTest {
         Tensor row = random(arena, 1, 9, 1).transpose(0, 1); // [1,9] with strides 1, 1
         assertMatmul("a", ops, row, random(arena, 2, 9, 4), nan(arena, 1, 4));
         assertMatmul("b", ops, random(arena, 3, 6, 1), row, nan(arena, 6, 9));
-        assertMatmul("out", ops, random(arena, 4, 1, 5), random(arena, 5, 5, 9), nan(arena, 9, 1).transpose(0, 1));
+        assertMatmul(
+                "out",
+                ops,
+                random(arena, 4, 1, 5),
+                random(arena, 5, 5, 9),
+                nan(arena, 9, 1).transpose(0, 1));
 
         Tensor q = random(arena, 6, 2, 3, 8, 1).transpose(2, 3); // [2,3,1,8]
         Tensor keys = random(arena, 7, 2, 3, 5, 8);

@@ -118,7 +118,13 @@ public final class FlashAttention implements WorkerPool.Task {
      * @param newOut [batch, nHeads, queries, dV]; does not overlap the others
      */
     public void run(
-            Tensor newQ, Tensor newK, Tensor newV, AttentionMask newMask, float newScale, float newSoftCap, Tensor newOut) {
+            Tensor newQ,
+            Tensor newK,
+            Tensor newV,
+            AttentionMask newMask,
+            float newScale,
+            float newSoftCap,
+            Tensor newOut) {
         q.set(newQ);
         k.set(newK);
         v.set(newV);
@@ -224,7 +230,16 @@ public final class FlashAttention implements WorkerPool.Task {
 
     /** out[h, i] = out[h, i] &middot; correction + scores[h, i, :] v; the first tile stores instead of adding to zeros. */
     private void context(
-            int b, int head, int first, int count, int from, int width, long scores, long state, int stateRows, long product,
+            int b,
+            int head,
+            int first,
+            int count,
+            int from,
+            int width,
+            long scores,
+            long state,
+            int stateRows,
+            long product,
             boolean accumulate) {
         if (accumulate) {
             for (int h = 0; h < headsAtOnce; h++) {
@@ -305,8 +320,6 @@ public final class FlashAttention implements WorkerPool.Task {
 
     /** Elements to skip for {@code index} of the mask's dimension that is {@code fromRight} from the right. */
     private static long maskOffset(Tensor tensor, int fromRight, int index) {
-        return tensor.rank() < fromRight || tensor.dim(-fromRight) == 1
-                ? 0
-                : index * tensor.stride(-fromRight);
+        return tensor.rank() < fromRight || tensor.dim(-fromRight) == 1 ? 0 : index * tensor.stride(-fromRight);
     }
 }
