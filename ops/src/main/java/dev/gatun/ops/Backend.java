@@ -133,7 +133,7 @@ public final class Backend implements AutoCloseable {
             blas.setThreads(options.threads);
             return new Backend(new OpenBlasMatMul(blas), rows, options.threads, reason, blas);
         } catch (BlasUnavailableException e) {
-            throw new BackendUnavailableException(e.getMessage(), e);
+            throw new BackendUnavailableException(e);
         }
     }
 

@@ -4,7 +4,7 @@ package dev.gatun.ops;
 public final class BackendUnavailableException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
-    BackendUnavailableException(String message, Throwable cause) {
-        super(message, cause);
+    BackendUnavailableException(Throwable cause) {
+        super(cause.getMessage(), cause);
     }
 }

@@ -100,7 +100,7 @@ public final class FlashAttention implements WorkerPool.Task {
 
     /** Scores, then maximum, sum and correction of each row. */
     private static long workerScratch(MatMul matMul) {
-        return unitRows(matMul) * (KEY_TILE + 3) * F;
+        return (KEY_TILE + 3) * F * unitRows(matMul);
     }
 
     /** Bytes that the constructor takes. */

@@ -13,6 +13,7 @@ final class Slices {
     private final @Nullable MemorySegment[] bases = new MemorySegment[SIZE];
     private final @Nullable MemorySegment[] slices = new MemorySegment[SIZE];
 
+    @SuppressWarnings({"MemorySegmentReferenceEquality", "ReferenceEquality"}) // the same view, not the same bytes
     MemorySegment of(MemorySegment base, long offset) {
         if (offset == 0) {
             return base;

@@ -18,7 +18,7 @@ final class Species {
     static final int LANES = FLOATS.length();
 
     /** Bytes in a vector. */
-    static final int BYTES = LANES * Float.BYTES;
+    static final long BYTES = LANES * (long) Float.BYTES;
 
     static final ByteOrder ORDER = ByteOrder.nativeOrder();
 

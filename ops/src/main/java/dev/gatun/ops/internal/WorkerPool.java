@@ -64,6 +64,7 @@ public final class WorkerPool implements AutoCloseable {
      * Does all tiles and returns when they are done. The first exception of a tile is thrown here after the others have ended;
      * tiles not begun by then are left out.
      */
+    @SuppressWarnings("ThreadPriorityCheck") // yields only where threads outnumber cores
     public void run(Task newTask, int newTiles) {
         if (newTiles == 1 || workers.length == 0 || closed || !busy.compareAndSet(false, true)) {
             for (int tile = 0; tile < newTiles; tile++) {
