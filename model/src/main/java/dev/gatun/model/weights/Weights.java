@@ -1,0 +1,220 @@
+package dev.gatun.model.weights;
+
+import dev.gatun.memory.Shape;
+import dev.gatun.memory.Tensor;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SortedSet;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * The tensors of a model by name, as views of its files: nothing is copied. Whoever opens it closes it; its tensors throw {@link
+ * IllegalStateException} afterwards. Thread-safe: any number of threads may ask for tensors and read them; {@link #close} is
+ * refused with an IllegalStateException while a native call is reading one.
+ */
+public final class Weights implements AutoCloseable {
+    private static final int LISTED = 20;
+    private static final int MAX_LENGTH_DIFFERENCE = 16;
+
+    private final String source;
+    private final Map<String, Tensor> tensors;
+    private final long byteSize;
+    private final Arena arena;
+    private final Set<String> used = ConcurrentHashMap.newKeySet();
+
+    private Weights(String source, Map<String, Tensor> tensors, long byteSize, Arena arena) {
+        this.source = source;
+        this.tensors = tensors;
+        this.byteSize = byteSize;
+        this.arena = arena;
+    }
+
+    /** Tensors by name, and the bytes of the files they are views of. */
+    record Contents(Map<String, Tensor> tensors, long byteSize) {}
+
+    private interface Reader {
+        Contents read(Arena arena) throws IOException;
+    }
+
+    /**
+     * Opens a model's folder, or one safetensors file.
+     *
+     * @throws IOException if it does not exist or cannot be read
+     * @throws ModelFormatException if there are no weights that we read, or they break their format
+     */
+    public static Weights open(Path folderOrFile) throws IOException {
+        if (Files.isDirectory(folderOrFile)) {
+            return open(ModelFolder.of(folderOrFile));
+        }
+        if (!Files.exists(folderOrFile)) {
+            throw new NoSuchFileException(folderOrFile.toString(), null, "no such model folder or file");
+        }
+        if (!folderOrFile.toString().endsWith(".safetensors")) {
+            throw new ModelFormatException(
+                    folderOrFile + ": not a model folder and not named .safetensors, the format that is read");
+        }
+        return open(folderOrFile.toString(), arena -> {
+            SafetensorsFile file = SafetensorsFile.open(folderOrFile, arena);
+            return new Contents(file.tensors(), file.byteSize());
+        });
+    }
+
+    /**
+     * Opens the weights of a model's folder: {@code model.safetensors}, or the shards that {@code model.safetensors.index.json}
+     * names.
+     *
+     * @throws IOException if a file cannot be read
+     * @throws ModelFormatException if there are neither, or they break their format
+     */
+    public static Weights open(ModelFolder folder) throws IOException {
+        if (folder.has(SafetensorsShards.SINGLE)) {
+            return open(folder.name() + "/" + SafetensorsShards.SINGLE, arena -> {
+                SafetensorsFile file = SafetensorsFile.of(folder.open(SafetensorsShards.SINGLE, arena));
+                return new Contents(file.tensors(), file.byteSize());
+            });
+        }
+        if (folder.has(SafetensorsShards.INDEX)) {
+            return open(
+                    folder.name() + "/" + SafetensorsShards.INDEX, arena -> SafetensorsShards.read(folder, arena));
+        }
+        List<String> found = folder.list();
+        throw new ModelFormatException(folder.name() + ": no " + SafetensorsShards.SINGLE + " and no "
+                + SafetensorsShards.INDEX + ", found: "
+                + (found.isEmpty()
+                        ? "nothing"
+                        : String.join(", ", found.subList(0, Math.min(LISTED, found.size())))
+                                + (found.size() > LISTED ? " and " + (found.size() - LISTED) + " more" : "")));
+    }
+
+    private static Weights open(String source, Reader reader) throws IOException {
+        Arena arena = Arena.ofShared();
+        boolean open = false;
+        try {
+            Contents contents = reader.read(arena);
+            var weights = new Weights(source, contents.tensors, contents.byteSize, arena);
+            open = true;
+            return weights;
+        } finally {
+            if (!open) {
+                arena.close();
+            }
+        }
+    }
+
+    /** The file, or the index of the files, that the tensors come from. */
+    public String source() {
+        return source;
+    }
+
+    /** Bytes of the files, which are mapped (or, from a jar, copied off the heap). */
+    public long byteSize() {
+        return byteSize;
+    }
+
+    /** All names, in the order of the files; unmodifiable. Looking at a name does not count as use. */
+    public Set<String> names() {
+        return Collections.unmodifiableSet(tensors.keySet());
+    }
+
+    /** Whether there is such a tensor; asking does not count as use. */
+    public boolean has(String name) {
+        return tensors.containsKey(name);
+    }
+
+    /**
+     * The tensor called {@code name}, of any type and shape.
+     *
+     * @throws ModelFormatException if there is none; the message has the most similar name there is
+     */
+    public Tensor require(String name) {
+        Tensor tensor = tensors.get(name);
+        if (tensor == null) {
+            throw new ModelFormatException(source + ": no tensor " + name + closest(name));
+        }
+        used.add(name);
+        return tensor;
+    }
+
+    /**
+     * The floating-point tensor called {@code name}.
+     *
+     * @param shape the shape it has to have
+     * @throws ModelFormatException if there is none, or it has another shape or no floating-point type
+     */
+    public Tensor require(String name, Shape shape) {
+        Tensor tensor = require(name);
+        if (!tensor.shape().equals(shape)) {
+            throw new ModelFormatException(source + ": tensor " + name + " is " + tensor + ", but the model's config asks for "
+                    + shape);
+        }
+        if (!tensor.dtype().isFloat()) {
+            throw new ModelFormatException(
+                    source + ": tensor " + name + " is " + tensor + ", not of a floating-point type");
+        }
+        return tensor;
+    }
+
+    /** The floating-point tensor called {@code name} with these dimensions, one or more; see {@link #require(String, Shape)}. */
+    public Tensor require(String name, int dim, int... dims) {
+        int[] all = new int[dims.length + 1];
+        all[0] = dim;
+        System.arraycopy(dims, 0, all, 1, dims.length);
+        return require(name, Shape.of(all));
+    }
+
+    /** Names that no {@code require} has asked for so far, sorted. */
+    public SortedSet<String> unused() {
+        SortedSet<String> names = new TreeSet<>(tensors.keySet());
+        names.removeAll(used);
+        return names;
+    }
+
+    /** Unmaps the files. Closing twice does nothing. */
+    @Override
+    public void close() {
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
+    }
+
+    private String closest(String name) {
+        String best = "";
+        int fewest = Integer.MAX_VALUE;
+        for (String other : tensors.keySet()) {
+            if (Math.abs(other.length() - name.length()) <= MAX_LENGTH_DIFFERENCE) {
+                int edits = edits(name, other);
+                if (edits < fewest) {
+                    fewest = edits;
+                    best = other;
+                }
+            }
+        }
+        return fewest > name.length() / 2 ? "; it has " + tensors.size() + " others" : "; the most similar one is " + best;
+    }
+
+    /** Levenshtein's distance: the fewest characters inserted, deleted or replaced to get from one to the other. */
+    private static int edits(String a, String b) {
+        int[] row = new int[b.length() + 1];
+        for (int j = 0; j <= b.length(); j++) {
+            row[j] = j;
+        }
+        for (int i = 1; i <= a.length(); i++) {
+            int diagonal = row[0];
+            row[0] = i;
+            for (int j = 1; j <= b.length(); j++) {
+                int replaced = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.min(replaced, Math.min(row[j], row[j - 1]) + 1);
+            }
+        }
+        return row[b.length()];
+    }
+}

@@ -1,0 +1,11 @@
+/** Transformer models: their weights, text and generation. */
+module dev.gatun.model {
+    requires static transitive org.jspecify;
+    requires transitive dev.gatun.ops;
+    requires ai.djl.sentencepiece;
+    requires com.fasterxml.jackson.core;
+    requires com.google.protobuf;
+
+    exports dev.gatun.model.text;
+    exports dev.gatun.model.weights;
+}
