@@ -6,6 +6,11 @@ module dev.gatun.model {
     requires com.fasterxml.jackson.core;
     requires com.google.protobuf;
 
+    exports dev.gatun.model;
+    exports dev.gatun.model.generate;
+    exports dev.gatun.model.nn;
     exports dev.gatun.model.text;
+    exports dev.gatun.model.transformer;
+    exports dev.gatun.model.verify;
     exports dev.gatun.model.weights;
 }

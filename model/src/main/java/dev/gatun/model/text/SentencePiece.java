@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 final class SentencePiece implements AutoCloseable {
     /** Loaded once a JVM; what went wrong is kept, for every later use to tell. */
     private static final class Library {
+        @SuppressWarnings("StaticAssignmentOfThrowable") // there is one attempt to load: its cause is the answer to all
         static final @Nullable Throwable FAILURE = load();
 
         private static @Nullable Throwable load() {

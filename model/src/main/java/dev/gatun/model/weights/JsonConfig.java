@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -55,8 +56,8 @@ public final class JsonConfig {
      */
     public static JsonConfig read(MappedFile file) {
         if (file.byteSize() > MAX_BYTES) {
-            throw new ModelFormatException(file.name() + ": " + file.byteSize() + " bytes, at most " + MAX_BYTES
-                    + " are allowed");
+            throw new ModelFormatException(
+                    file.name() + ": " + file.byteSize() + " bytes, at most " + MAX_BYTES + " are allowed");
         }
         return Json.read(JSON, file, 0, file.byteSize(), parser -> {
             if (parser.nextToken() != JsonToken.START_OBJECT) {
@@ -103,6 +104,19 @@ public final class JsonConfig {
             case END_OBJECT, END_ARRAY, FIELD_NAME, NOT_AVAILABLE, VALUE_EMBEDDED_OBJECT ->
                 throw new IllegalStateException("a JSON value cannot start with " + parser.currentToken());
         };
+    }
+
+    /**
+     * Makes a value of what was read, for example a record that checks its components.
+     *
+     * @throws ModelFormatException with this file's name where {@code make} throws an IllegalArgumentException
+     */
+    public <T> T checked(Supplier<T> make) {
+        try {
+            return make.get();
+        } catch (IllegalArgumentException e) {
+            throw new ModelFormatException(file + ": " + e.getMessage(), e);
+        }
     }
 
     /** The file's path, for messages. */
@@ -213,7 +227,10 @@ public final class JsonConfig {
         List<JsonConfig> objects = new ArrayList<>(list.size());
         for (Object item : list) {
             String path = key + "[" + objects.size() + "]";
-            objects.add(item instanceof Map<?, ?> map ? object(path, map) : this.<JsonConfig>fail(path, "is not an object"));
+            objects.add(
+                    item instanceof Map<?, ?> map
+                            ? object(path, map)
+                            : this.<JsonConfig>fail(path, "is not an object"));
         }
         return objects;
     }
@@ -285,6 +302,7 @@ public final class JsonConfig {
         return wide;
     }
 
+    @SuppressWarnings("TypeParameterUnusedInFormals") // never returns: of whatever type the caller's expression needs
     private <T> T fail(String key, String what) {
         throw new ModelFormatException(file + ": " + prefix + key + " " + what);
     }
