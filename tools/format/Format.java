@@ -3,6 +3,7 @@ import com.palantir.javaformat.java.FormatterException;
 import com.palantir.javaformat.java.JavaFormatterOptions;
 import com.palantir.javaformat.java.JavaFormatterOptions.Style;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
@@ -15,6 +16,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 
 /**
@@ -28,65 +30,63 @@ public final class Format {
 
     private static final Path UNFORMATTED = Path.of("target", "format", "unformatted");
 
-    private final Set<String> known = new HashSet<>();
-    private final List<String> problems = new ArrayList<>();
+    private final Set<String> known;
     private final boolean fix;
-    private Formatter formatter;
 
-    private Format(boolean fix) {
+    private Format(Set<String> known, boolean fix) {
+        this.known = known;
         this.fix = fix;
     }
+
+    /** What came out for one file: the hash of its formatted text, or else what is wrong with it. */
+    private record Result(String hash, String problem) {}
 
     public static void main(String[] args) throws IOException {
         if (args.length != 1 || !List.of("check", "fix").contains(args[0])) {
             System.err.println("Format: say check or fix");
             System.exit(2);
         }
-        System.exit(new Format(args[0].equals("fix")).run() ? 0 : 3);
-    }
-
-    private boolean run() throws IOException {
-        Set<String> before = Files.exists(KNOWN) ? new HashSet<>(Files.readAllLines(KNOWN)) : Set.of();
-        for (Path file : sources()) {
-            String text = Files.readString(file);
-            String hash = hash(text);
-            if (before.contains(hash)) {
-                known.add(hash);
-            } else {
-                format(file, text, hash);
-            }
-        }
+        Set<String> known = Files.exists(KNOWN) ? new HashSet<>(Files.readAllLines(KNOWN)) : Set.of();
+        Format format = new Format(known, args[0].equals("fix"));
+        List<Result> results = sources().parallelStream().map(format::format).toList();
+        List<String> problems =
+                results.stream().map(Result::problem).filter(Objects::nonNull).toList();
         Files.createDirectories(KNOWN.getParent());
-        if (!known.equals(before)) {
-            Files.write(KNOWN, known.stream().sorted().toList());
-        }
+        Files.write(
+                KNOWN,
+                results.stream().map(Result::hash).filter(Objects::nonNull).toList());
         if (problems.isEmpty()) {
             Files.deleteIfExists(UNFORMATTED);
         } else {
             Files.write(UNFORMATTED, problems);
             problems.forEach(System.out::println);
+            System.exit(3);
         }
-        return problems.isEmpty();
     }
 
-    private void format(Path file, String text, String hash) throws IOException {
-        if (formatter == null) {
-            formatter = Formatter.createFormatter(
-                    JavaFormatterOptions.builder().style(Style.PALANTIR).build());
-        }
+    private Result format(Path file) {
         try {
-            String formatted = formatter.formatSourceAndFixImports(text);
-            if (formatted.equals(text)) {
-                known.add(hash);
-            } else if (fix) {
-                Files.writeString(file, formatted);
-                known.add(hash(formatted));
-                System.out.println("formatted: " + file);
-            } else {
-                problems.add("not formatted: " + file);
+            String text = Files.readString(file);
+            String hash = hash(text);
+            if (known.contains(hash)) {
+                return new Result(hash, null);
             }
+            JavaFormatterOptions options =
+                    JavaFormatterOptions.builder().style(Style.PALANTIR).build();
+            String formatted = Formatter.createFormatter(options).formatSourceAndFixImports(text);
+            if (formatted.equals(text)) {
+                return new Result(hash, null);
+            }
+            if (!fix) {
+                return new Result(null, "not formatted: " + file);
+            }
+            Files.writeString(file, formatted);
+            System.out.println("formatted: " + file);
+            return new Result(hash(formatted), null);
         } catch (FormatterException e) {
-            problems.add("not readable: " + file + ":" + e.getMessage());
+            return new Result(null, "not readable: " + file + ":" + e.getMessage());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
