@@ -140,13 +140,13 @@ class LifetimeTest {
     @ParameterizedTest
     @EnumSource(names = {"SCALAR", "VECTOR", "OPENBLAS"})
     void closingDuringALinearLayerEndsTheCallOrRefuses(Kind kind) throws Exception {
-        closeWhileRunning(kind, LifetimeTest::linear, 192);
+        closeWhileRunning(kind, LifetimeTest::linear, 128);
     }
 
     @ParameterizedTest
     @EnumSource(names = {"SCALAR", "VECTOR", "OPENBLAS"})
     void closingDuringAttentionEndsTheCallOrRefuses(Kind kind) throws Exception {
-        closeWhileRunning(kind, LifetimeTest::attention, 300);
+        closeWhileRunning(kind, LifetimeTest::attention, 200);
     }
 
     private static void closeWhileRunning(Kind kind, Work work, int size) throws Exception {
