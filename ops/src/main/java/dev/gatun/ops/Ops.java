@@ -97,37 +97,41 @@ public final class Ops {
                     + ": rows of a and out, rows or columns of b must have adjacent elements");
         }
         if (out.elements() > 0) {
-            matmul(a, b, transposed, out);
+            matmul(a, b, transposed, out, 0, 0, 0, 0);
         }
     }
 
-    private void matmul(Tensor a, Tensor b, boolean transposed, Tensor out) {
-        if (a.rank() > 3) {
-            for (int i = 0; i < a.dim(0); i++) {
-                matmul(a.select(0, i), b.rank() == 2 ? b : b.select(0, i), transposed, out.select(0, i));
+    /** One index of all dimensions before {@code dim}, given as bytes to skip. */
+    private void matmul(Tensor a, Tensor b, boolean transposed, Tensor out, int dim, long aAt, long bAt, long outAt) {
+        boolean batched = dim < a.rank() - 2;
+        long aBatch = batched ? a.stride(dim) * Float.BYTES : 0;
+        long bBatch = batched && b.rank() > 2 ? b.stride(dim) * Float.BYTES : 0;
+        long outBatch = batched ? out.stride(dim) * Float.BYTES : 0;
+        if (dim < a.rank() - 3) {
+            for (int i = 0; i < a.dim(dim); i++) {
+                matmul(a, b, transposed, out, dim + 1, aAt + i * aBatch, bAt + i * bBatch, outAt + i * outBatch);
             }
             return;
         }
-        boolean batched = a.rank() == 3;
         matMul.multiply(
-                batched ? a.dim(0) : 1,
+                batched ? a.dim(dim) : 1,
                 a.dim(-2),
                 b.dim(-1),
                 a.dim(-1),
                 1f,
                 a.segment(),
-                0,
-                batched ? a.stride(0) * Float.BYTES : 0,
+                aAt,
+                aBatch,
                 matrixStride(a, -2, -1),
                 b.segment(),
-                0,
-                batched && b.rank() == 3 ? b.stride(0) * Float.BYTES : 0,
+                bAt,
+                bBatch,
                 transposed ? matrixStride(b, -1, -2) : matrixStride(b, -2, -1),
                 transposed,
                 false,
                 out.segment(),
-                0,
-                batched ? out.stride(0) * Float.BYTES : 0,
+                outAt,
+                outBatch,
                 matrixStride(out, -2, -1),
                 scratch,
                 0);

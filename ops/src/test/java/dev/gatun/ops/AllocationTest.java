@@ -5,6 +5,7 @@ import static dev.gatun.ops.TestTensors.random;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
+import dev.gatun.memory.DType;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.Backend.Kind;
 import java.lang.foreign.Arena;
@@ -75,6 +76,15 @@ class AllocationTest {
             assertAllocatesNothing("gelu", () -> ops.activate(Activation.GELU, x9, same));
             assertAllocatesNothing("add", () -> ops.add(x9, same, same));
             assertAllocatesNothing("gather", () -> ops.gather(table, ids, 0, same));
+            Tensor half = TestTensors.as(arena, DType.F16, table);
+            assertAllocatesNothing("gather of F16", () -> ops.gather(half, ids, 0, same));
+            assertAllocatesNothing("argMax", () -> ops.argMax(weight));
+            Tensor heads = random(arena, 7, 2, 9, 64).splitHeads(4);
+            Tensor keys = random(arena, 8, 2, 9, 64).splitHeads(4).transpose(2, 3);
+            Tensor scores = nan(arena, 2, 4, 9, 9);
+            assertAllocatesNothing("matmul", () -> ops.matmul(heads, keys, scores));
+            Tensor angles = random(arena, 9, 1, 9, 8);
+            assertAllocatesNothing("rope", () -> ops.rope(heads, angles, angles, false, heads));
         }
     }
 

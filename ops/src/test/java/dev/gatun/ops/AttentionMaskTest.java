@@ -52,18 +52,22 @@ class AttentionMaskTest {
         int heads = q.dim(1);
         int queries = q.dim(2);
         int keys = k.dim(2);
+        int dK = k.dim(3);
         int dV = v.dim(3);
+        float[] qs = q.toFloats();
+        float[] ks = k.toFloats();
+        float[] vs = v.toFloats();
         float[] out = new float[q.dim(0) * heads * queries * dV];
         for (int row = 0; row < out.length / dV; row++) {
             int b = row / queries / heads;
             int h = row / queries % heads;
             int i = row % queries;
-            int kv = h / (heads / k.dim(1));
+            int firstKey = (b * k.dim(1) + h / (heads / k.dim(1))) * keys;
             double[] scores = new double[keys];
             double max = Double.NEGATIVE_INFINITY;
             for (int j = 0; j < keys; j++) {
-                for (int c = 0; c < q.dim(3); c++) {
-                    scores[j] += (double) q.getFloat(b, h, i, c) * k.getFloat(b, kv, j, c);
+                for (int c = 0; c < dK; c++) {
+                    scores[j] += (double) qs[row * dK + c] * ks[(firstKey + j) * dK + c];
                 }
                 scores[j] = scores[j] * SCALE + bias.of(b, h, i, j);
                 max = Math.max(max, scores[j]);
@@ -75,7 +79,7 @@ class AttentionMaskTest {
                     double e = Math.exp(scores[j] - max);
                     sum += e;
                     for (int c = 0; c < dV; c++) {
-                        context[c] += e * v.getFloat(b, kv, j, c);
+                        context[c] += e * vs[(firstKey + j) * dV + c];
                     }
                 }
             }
