@@ -68,7 +68,9 @@ final class CharsMap {
             previous[i] = lastOfBase[from];
             lastOfBase[from] = i;
         }
-        return depth(lastOfBase, previous) > MAX_DEPTH ? "matches more than " + MAX_DEPTH + " bytes, or runs in circles" : "";
+        return depth(lastOfBase, previous) > MAX_DEPTH
+                ? "matches more than " + MAX_DEPTH + " bytes, or runs in circles"
+                : "";
     }
 
     /** The length of the longest walk, or one more than is allowed. */

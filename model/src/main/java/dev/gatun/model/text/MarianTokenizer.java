@@ -104,23 +104,24 @@ public final class MarianTokenizer implements AutoCloseable {
         if (folder.has(CONFIG)) {
             JsonConfig config = JsonConfig.read(folder, CONFIG);
             if (config.optionalBoolean("separate_vocabs", false)) {
-                throw new ModelFormatException(config.file() + ": separate_vocabs is true, only a vocabulary that source"
-                        + " and target share is supported");
+                throw new ModelFormatException(
+                        config.file() + ": separate_vocabs is true, only a vocabulary that source"
+                                + " and target share is supported");
             }
             special = new SpecialTokens(
                     id(vocab, idOf, token(config, "eos_token", "</s>")),
                     id(vocab, idOf, token(config, "unk_token", "<unk>")),
                     id(vocab, idOf, token(config, "pad_token", "<pad>")));
         } else {
-            special = new SpecialTokens(
-                    id(vocab, idOf, "</s>"), id(vocab, idOf, "<unk>"), id(vocab, idOf, "<pad>"));
+            special = new SpecialTokens(id(vocab, idOf, "</s>"), id(vocab, idOf, "<unk>"), id(vocab, idOf, "<pad>"));
         }
         try (Arena arena = Arena.ofConfined()) {
             MappedFile targetFile = folder.open(TARGET, arena);
             SentencePieceModel target =
                     SentencePieceModel.parse(targetFile.name(), SentencePieceModel.bytes(targetFile));
             if (target.denormalizes()) {
-                throw new ModelFormatException(targetFile.name() + ": has rules to denormalize, which are not supported");
+                throw new ModelFormatException(
+                        targetFile.name() + ": has rules to denormalize, which are not supported");
             }
             MappedFile sourceFile = folder.open(SOURCE, arena);
             byte[] bytes = SentencePieceModel.bytes(sourceFile);
@@ -180,9 +181,8 @@ public final class MarianTokenizer implements AutoCloseable {
         int[] ids = Arrays.copyOf(code, code.length + pieces.length + 1);
         for (int i = 0; i < pieces.length; i++) {
             // A run of unknown characters is one piece; the vocabulary may have it from the target language.
-            ids[code.length + i] = pieces[i] == sourceUnk
-                    ? idOf.getOrDefault(encoded.pieces()[i], unkId)
-                    : idOfSource[pieces[i]];
+            ids[code.length + i] =
+                    pieces[i] == sourceUnk ? idOf.getOrDefault(encoded.pieces()[i], unkId) : idOfSource[pieces[i]];
         }
         ids[ids.length - 1] = eosId;
         return ids;

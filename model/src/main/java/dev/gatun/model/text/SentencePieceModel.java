@@ -104,7 +104,8 @@ record SentencePieceModel(List<Piece> pieces, int unkId, String unkSurface, byte
                 fields(this::model);
             } catch (IOException e) { // only ever protobuf's own: the bytes are in memory
                 throw new ModelFormatException(
-                        file + ": not a SentencePiece model, at byte " + in.getTotalBytesRead() + ": " + e.getMessage(), e);
+                        file + ": not a SentencePiece model, at byte " + in.getTotalBytesRead() + ": " + e.getMessage(),
+                        e);
             }
             if (unkId < 0) {
                 throw bad("none of its " + pieces.size() + " pieces is of type UNKNOWN");
@@ -160,7 +161,8 @@ record SentencePieceModel(List<Piece> pieces, int unkId, String unkSurface, byte
                     piece.score = in.readFloat();
                 } else if (tag == PIECE_TYPE) {
                     int type = in.readEnum();
-                    if (type >= 1 && type <= Type.values().length) { // proto2: any other number is as if it was not there
+                    if (type >= 1
+                            && type <= Type.values().length) { // proto2: any other number is as if it was not there
                         piece.type = Type.values()[type - 1];
                     }
                 } else {

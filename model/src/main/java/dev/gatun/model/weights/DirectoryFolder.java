@@ -40,7 +40,9 @@ record DirectoryFolder(Path path) implements ModelFolder {
     @Override
     public List<String> list() throws IOException {
         try (Stream<Path> files = Files.list(path)) {
-            return files.map(file -> String.valueOf(file.getFileName())).sorted().toList();
+            return files.map(file -> String.valueOf(file.getFileName()))
+                    .sorted()
+                    .toList();
         }
     }
 

@@ -52,13 +52,13 @@ final class Json {
      * @throws ModelFormatException if they are not UTF-8, not JSON, beyond a limit, or have anything after the value
      */
     static <T> T read(JsonFactory factory, MappedFile file, long offset, long length, Reader<T> reader) {
-        // A decoder of our own: Jackson's reads malformed UTF-8 as U+FFFD, and takes NULs at the start for UTF-16 or UTF-32.
+        // A decoder of our own: Jackson's reads malformed UTF-8 as U+FFFD, and takes NULs at the start for UTF-16 or
+        // UTF-32.
         var decoder = StandardCharsets.UTF_8
                 .newDecoder()
                 .onMalformedInput(CodingErrorAction.REPORT)
                 .onUnmappableCharacter(CodingErrorAction.REPORT);
-        try (JsonParser parser =
-                factory.createParser(new InputStreamReader(file.stream(offset, length), decoder))) {
+        try (JsonParser parser = factory.createParser(new InputStreamReader(file.stream(offset, length), decoder))) {
             T value = reader.read(parser);
             JsonToken more = parser.nextToken();
             if (more != null) {

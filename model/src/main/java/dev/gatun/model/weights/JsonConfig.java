@@ -55,8 +55,8 @@ public final class JsonConfig {
      */
     public static JsonConfig read(MappedFile file) {
         if (file.byteSize() > MAX_BYTES) {
-            throw new ModelFormatException(file.name() + ": " + file.byteSize() + " bytes, at most " + MAX_BYTES
-                    + " are allowed");
+            throw new ModelFormatException(
+                    file.name() + ": " + file.byteSize() + " bytes, at most " + MAX_BYTES + " are allowed");
         }
         return Json.read(JSON, file, 0, file.byteSize(), parser -> {
             if (parser.nextToken() != JsonToken.START_OBJECT) {
@@ -213,7 +213,10 @@ public final class JsonConfig {
         List<JsonConfig> objects = new ArrayList<>(list.size());
         for (Object item : list) {
             String path = key + "[" + objects.size() + "]";
-            objects.add(item instanceof Map<?, ?> map ? object(path, map) : this.<JsonConfig>fail(path, "is not an object"));
+            objects.add(
+                    item instanceof Map<?, ?> map
+                            ? object(path, map)
+                            : this.<JsonConfig>fail(path, "is not an object"));
         }
         return objects;
     }

@@ -151,7 +151,9 @@ public final class SafetensorsFile {
                         entries.add(tensor(parser, value, name));
                     } catch (JsonProcessingException e) {
                         throw new ModelFormatException(
-                                file.name() + ": tensor " + name + " is not described in JSON: " + e.getOriginalMessage(), e);
+                                file.name() + ": tensor " + name + " is not described in JSON: "
+                                        + e.getOriginalMessage(),
+                                e);
                     }
                 }
             }
@@ -220,8 +222,11 @@ public final class SafetensorsFile {
         private DType dtype(JsonParser parser, String name) throws IOException {
             DType dtype = parser.currentToken() == JsonToken.VALUE_STRING ? TYPES.get(parser.getText()) : null;
             if (dtype == null) {
-                throw bad(name, "has dtype " + parser.getText() + ", which is none of "
-                        + String.join(" ", TYPES.keySet().stream().sorted().toList()));
+                throw bad(
+                        name,
+                        "has dtype " + parser.getText() + ", which is none of "
+                                + String.join(
+                                        " ", TYPES.keySet().stream().sorted().toList()));
             }
             return dtype;
         }
@@ -299,12 +304,16 @@ public final class SafetensorsFile {
             String before = "";
             for (Entry entry : entries) {
                 if (entry.begin < covered) {
-                    throw bad(entry.name, "starts at byte " + entry.begin + " of the data, inside tensor " + before
-                            + ", which ends at " + covered);
+                    throw bad(
+                            entry.name,
+                            "starts at byte " + entry.begin + " of the data, inside tensor " + before
+                                    + ", which ends at " + covered);
                 }
                 if (entry.begin > covered) {
-                    throw bad(entry.name, "starts at byte " + entry.begin + " of the data, but bytes " + covered
-                            + " to there belong to no tensor");
+                    throw bad(
+                            entry.name,
+                            "starts at byte " + entry.begin + " of the data, but bytes " + covered
+                                    + " to there belong to no tensor");
                 }
                 covered = entry.end;
                 before = entry.name;

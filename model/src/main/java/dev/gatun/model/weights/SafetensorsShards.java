@@ -49,8 +49,8 @@ final class SafetensorsShards {
         }
         for (String tensor : shardOf.keys()) {
             if (!tensors.containsKey(tensor)) {
-                throw new ModelFormatException(folder.name() + "/" + shardOf.requireString(tensor) + ": tensor " + tensor
-                        + " is not in it, though " + INDEX + " says so");
+                throw new ModelFormatException(folder.name() + "/" + shardOf.requireString(tensor) + ": tensor "
+                        + tensor + " is not in it, though " + INDEX + " says so");
             }
         }
         checkTotal(index, tensors);

@@ -48,10 +48,14 @@ public final class SafetensorsWriter {
                                 entry -> -entry.getValue().dtype().byteSize())
                         .thenComparing(Map.Entry::getKey))
                 .toList();
-        Path partial = file.resolveSibling(file.getFileName() + "." + ProcessHandle.current().pid() + ".partial");
+        Path partial = file.resolveSibling(
+                file.getFileName() + "." + ProcessHandle.current().pid() + ".partial");
         try {
             try (FileChannel channel = FileChannel.open(
-                    partial, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
+                    partial,
+                    StandardOpenOption.CREATE,
+                    StandardOpenOption.TRUNCATE_EXISTING,
+                    StandardOpenOption.WRITE)) {
                 writeFully(channel, header(ordered));
                 for (var entry : ordered) {
                     write(channel, entry.getValue());

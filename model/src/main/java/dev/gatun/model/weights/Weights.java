@@ -82,8 +82,7 @@ public final class Weights implements AutoCloseable {
             });
         }
         if (folder.has(SafetensorsShards.INDEX)) {
-            return open(
-                    folder.name() + "/" + SafetensorsShards.INDEX, arena -> SafetensorsShards.read(folder, arena));
+            return open(folder.name() + "/" + SafetensorsShards.INDEX, arena -> SafetensorsShards.read(folder, arena));
         }
         List<String> found = folder.list();
         throw new ModelFormatException(folder.name() + ": no " + SafetensorsShards.SINGLE + " and no "
@@ -152,8 +151,8 @@ public final class Weights implements AutoCloseable {
     public Tensor require(String name, Shape shape) {
         Tensor tensor = require(name);
         if (!tensor.shape().equals(shape)) {
-            throw new ModelFormatException(source + ": tensor " + name + " is " + tensor + ", but the model's config asks for "
-                    + shape);
+            throw new ModelFormatException(
+                    source + ": tensor " + name + " is " + tensor + ", but the model's config asks for " + shape);
         }
         if (!tensor.dtype().isFloat()) {
             throw new ModelFormatException(
@@ -197,7 +196,9 @@ public final class Weights implements AutoCloseable {
                 }
             }
         }
-        return fewest > name.length() / 2 ? "; it has " + tensors.size() + " others" : "; the most similar one is " + best;
+        return fewest > name.length() / 2
+                ? "; it has " + tensors.size() + " others"
+                : "; the most similar one is " + best;
     }
 
     /** Levenshtein's distance: the fewest characters inserted, deleted or replaced to get from one to the other. */

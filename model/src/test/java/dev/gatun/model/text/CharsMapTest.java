@@ -29,7 +29,9 @@ class CharsMapTest {
     @Test
     void theRulesOfARealModelAreFine() throws IOException {
         for (String file : new String[] {"source.spm", "target.spm"}) {
-            assertThat(CharsMap.flaw(SentencePieceModel.parse(file, DemoFolder.bytes(file)).charsMap())).isEmpty();
+            assertThat(CharsMap.flaw(SentencePieceModel.parse(file, DemoFolder.bytes(file))
+                            .charsMap()))
+                    .isEmpty();
         }
     }
 
@@ -44,8 +46,10 @@ class CharsMapTest {
         // 'a' leads from the root's base 1 to unit 1 ^ 'a', whose own base holds the value
         int a = 1 ^ 'a';
         int base = a ^ 7;
-        assertThat(CharsMap.flaw(map(5, a, unit('a', 7, true), base, 0x8000_0005))).isEmpty();
-        assertThat(CharsMap.flaw(map(5, a, unit('a', 7, true), base, 0x8000_0006))).contains("replacement at byte 6 of 5");
+        assertThat(CharsMap.flaw(map(5, a, unit('a', 7, true), base, 0x8000_0005)))
+                .isEmpty();
+        assertThat(CharsMap.flaw(map(5, a, unit('a', 7, true), base, 0x8000_0006)))
+                .contains("replacement at byte 6 of 5");
     }
 
     @Test
@@ -74,6 +78,7 @@ class CharsMapTest {
     void aTrieThatRunsInCirclesIsFlawed() {
         int a = 1 ^ 'a';
         // from its own base, 1, 'a' leads back to the same unit: "aaaa..." matches for ever
-        assertThat(CharsMap.flaw(map(0, a, unit('a', a ^ 1, true), 1, 0x8000_0000))).contains("circles");
+        assertThat(CharsMap.flaw(map(0, a, unit('a', a ^ 1, true), 1, 0x8000_0000)))
+                .contains("circles");
     }
 }

@@ -42,7 +42,8 @@ class MarianTokenizerTest {
     }
 
     private static JsonConfig fixture() throws IOException {
-        return JsonConfig.read(ModelFolder.ofResources(MarianTokenizerTest.class, "dev/gatun/model/text"), "marian_ids.json");
+        return JsonConfig.read(
+                ModelFolder.ofResources(MarianTokenizerTest.class, "dev/gatun/model/text"), "marian_ids.json");
     }
 
     private static int[] ids(JsonConfig entry) {
@@ -88,8 +89,8 @@ class MarianTokenizerTest {
     @Test
     void decodesTheReferencesOutputsFromTheirPieces() throws IOException {
         JsonConfig vocab = JsonConfig.read(DemoFolder.RESOURCES, "vocab.json");
-        JsonConfig heldOut =
-                JsonConfig.read(ModelFolder.ofResources(MarianTokenizerTest.class, "dev/gatun/model/text"), "held_out.json");
+        JsonConfig heldOut = JsonConfig.read(
+                ModelFolder.ofResources(MarianTokenizerTest.class, "dev/gatun/model/text"), "held_out.json");
         try (MarianTokenizer tokenizer = MarianTokenizer.open(DemoFolder.RESOURCES)) {
             assertThat(heldOut.objects("cases")).hasSize(200).allSatisfy(each -> {
                 String output = each.requireString("output"); // 五十三
@@ -103,7 +104,9 @@ class MarianTokenizerTest {
                     at = end;
                 }
                 ids.add(EOS);
-                assertThat(tokenizer.decode(ids.stream().mapToInt(Integer::intValue).toArray())).isEqualTo(output);
+                assertThat(tokenizer.decode(
+                                ids.stream().mapToInt(Integer::intValue).toArray()))
+                        .isEqualTo(output);
             });
         }
     }
@@ -123,7 +126,9 @@ class MarianTokenizerTest {
             int[] ids = tokenizer.encode("five ".repeat(100_000));
             assertThat(ids).hasSize(100_001);
             assertThat(ids[0]).isEqualTo(ids[99_999]).isEqualTo(tokenizer.encode("five")[0]);
-            assertThat(tokenizer.encode("五 five ".repeat(50_000))).hasSize(150_001).doesNotContain(UNK);
+            assertThat(tokenizer.encode("五 five ".repeat(50_000)))
+                    .hasSize(150_001)
+                    .doesNotContain(UNK);
         }
     }
 
@@ -169,8 +174,11 @@ class MarianTokenizerTest {
         MarianTokenizer tokenizer = MarianTokenizer.open(DemoFolder.RESOURCES);
         tokenizer.close();
         tokenizer.close();
-        assertThatThrownBy(() -> tokenizer.encode("two")).isInstanceOf(IllegalStateException.class).hasMessageContaining("closed");
-        assertThatThrownBy(() -> CompletableFuture.runAsync(() -> tokenizer.encode("two")).join())
+        assertThatThrownBy(() -> tokenizer.encode("two"))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("closed");
+        assertThatThrownBy(() -> CompletableFuture.runAsync(() -> tokenizer.encode("two"))
+                        .join())
                 .hasCauseInstanceOf(IllegalStateException.class);
         assertThat(tokenizer.decode(30)).isEqualTo("two");
     }
@@ -183,16 +191,19 @@ class MarianTokenizerTest {
             var started = new CountDownLatch(4);
             List<CompletableFuture<Void>> threads = new ArrayList<>();
             for (int thread = 0; thread < 4; thread++) {
-                threads.add(CompletableFuture.runAsync(() -> {
-                    started.countDown();
-                    try {
-                        while (true) {
-                            assertThat(tokenizer.encode("nine hundred and five 五")).containsExactly(expected);
-                        }
-                    } catch (IllegalStateException e) {
-                        assertThat(e).hasMessageContaining("closed");
-                    }
-                }, command -> Thread.ofPlatform().start(command)));
+                threads.add(CompletableFuture.runAsync(
+                        () -> {
+                            started.countDown();
+                            try {
+                                while (true) {
+                                    assertThat(tokenizer.encode("nine hundred and five 五"))
+                                            .containsExactly(expected);
+                                }
+                            } catch (IllegalStateException e) {
+                                assertThat(e).hasMessageContaining("closed");
+                            }
+                        },
+                        command -> Thread.ofPlatform().start(command)));
             }
             assertThat(awaited(started)).isTrue();
             tokenizer.close();

@@ -41,7 +41,13 @@ class SentencePieceModelTest {
         assertThat(model.pieces())
                 .extracting(Piece::type)
                 .containsExactly(
-                        Type.NORMAL, Type.UNKNOWN, Type.CONTROL, Type.USER_DEFINED, Type.UNUSED, Type.BYTE, Type.NORMAL);
+                        Type.NORMAL,
+                        Type.UNKNOWN,
+                        Type.CONTROL,
+                        Type.USER_DEFINED,
+                        Type.UNUSED,
+                        Type.BYTE,
+                        Type.NORMAL);
         assertThat(model.unkId()).isEqualTo(1);
         assertThat(model.unkSurface()).isEqualTo("?");
     }
@@ -70,11 +76,16 @@ class SentencePieceModelTest {
 
     @Test
     void whatTheLibraryRefusesIsAModelFormatException() throws IOException {
-        byte[] bytes = new SpmBuilder().unknown().piece("a", 0, 1).piece("a", 0, 1).build();
+        byte[] bytes =
+                new SpmBuilder().unknown().piece("a", 0, 1).piece("a", 0, 1).build();
         assertThatThrownBy(() -> new SentencePiece("x.spm", bytes, SentencePieceModel.parse("x.spm", bytes)).close())
                 .isInstanceOf(ModelFormatException.class)
                 .hasMessageContainingAll("x.spm: refused by SentencePiece", "already defined");
-        byte[] rules = new SpmBuilder().unknown().piece("a", 0, 1).charsMap(new byte[] {9}).build();
+        byte[] rules = new SpmBuilder()
+                .unknown()
+                .piece("a", 0, 1)
+                .charsMap(new byte[] {9})
+                .build();
         assertThatThrownBy(() -> new SentencePiece("x.spm", rules, SentencePieceModel.parse("x.spm", rules)).close())
                 .isInstanceOf(ModelFormatException.class)
                 .hasMessageContainingAll("x.spm: the charsmap of its normalizer, 1 bytes");
@@ -104,7 +115,8 @@ class SentencePieceModelTest {
     @Test
     void aTargetWithRulesToDenormalizeIsRefused(@TempDir Path folder) throws IOException {
         ModelFolder copy = DemoFolder.copyTo(folder);
-        byte[] target = new SpmBuilder().unknown().denormalizerCharsMap(new byte[9]).build();
+        byte[] target =
+                new SpmBuilder().unknown().denormalizerCharsMap(new byte[9]).build();
         Files.write(folder.resolve("target.spm"), target);
         assertThatThrownBy(() -> MarianTokenizer.open(copy))
                 .isInstanceOf(ModelFormatException.class)

@@ -30,15 +30,17 @@ class JsonConfigTest {
                 .isInstanceOf(ModelFormatException.class)
                 .hasMessageStartingWith(folder.resolve("config.json") + ": ")
                 .satisfies(e -> assertThat(e.getMessage())
-                        .satisfies(text -> assertThat(message).allSatisfy(part -> assertThat(text).contains(part)))
+                        .satisfies(text -> assertThat(message)
+                                .allSatisfy(part -> assertThat(text).contains(part)))
                         .hasSizeLessThan(2000));
     }
 
     @Test
     void givesWhatIsThereByKeyTypeAndRange() throws IOException {
         JsonConfig config = read("""
-                {'d_model': 64, 'eps': 1e-5, 'whole': 2, 'scale': true, 'act': 'relu', 'gone': null, 'deep': {'x': {'y': 3}},
-                 'eos': 0, 'stops': [1, 2], 'bad': [[248], [3, 4]], 'rates': [0.5, 1], 'names': ['a', 'b'], 'cases': [{'n': 1}, {'n': 2}]}""");
+            {'d_model': 64, 'eps': 1e-5, 'whole': 2, 'scale': true, 'act': 'relu', 'gone': null, 'deep': {'x': {'y': 3}},
+             'eos': 0, 'stops': [1, 2], 'bad': [[248], [3, 4]], 'rates': [0.5, 1], 'names': ['a', 'b'], 'cases': [{'n': 1}, {'n': 2}]}\
+            """);
         assertThat(config.requireInt("d_model", 1, 64)).isEqualTo(64);
         assertThat(config.optionalInt("gone", 7, 0, 9)).isEqualTo(7);
         assertThat(config.requireDouble("eps", 0, 1)).isEqualTo(1e-5);
@@ -50,14 +52,17 @@ class JsonConfigTest {
         assertThat(config.optionalString("gone", "x")).isEqualTo("x");
         assertThat(config.requireOneOf("act", Map.of("relu", 1, "gelu", 2))).isEqualTo(1);
         assertThat(config.optionalOneOf("gone", 9, Map.of("relu", 1))).isEqualTo(9);
-        assertThat(config.requireObject("deep").requireObject("x").requireInt("y", 0, 9)).isEqualTo(3);
+        assertThat(config.requireObject("deep").requireObject("x").requireInt("y", 0, 9))
+                .isEqualTo(3);
         assertThat(config.ints("eos", 0, 9)).containsExactly(0);
         assertThat(config.ints("stops", 0, 9)).containsExactly(1, 2);
         assertThat(config.ints("none", 0, 9)).isEmpty();
         assertThat(config.intLists("bad", 0, 248)).containsExactly(List.of(248), List.of(3, 4));
         assertThat(config.doubles("rates", 0, 1)).containsExactly(0.5, 1.0);
         assertThat(config.strings("names")).containsExactly("a", "b");
-        assertThat(config.objects("cases")).extracting(each -> each.requireInt("n", 0, 9)).containsExactly(1, 2);
+        assertThat(config.objects("cases"))
+                .extracting(each -> each.requireInt("n", 0, 9))
+                .containsExactly(1, 2);
         assertThat(config.has("gone")).isFalse();
         assertThat(config.isObject("deep")).isTrue();
         assertThat(config.isString("act")).isTrue();
@@ -69,9 +74,10 @@ class JsonConfigTest {
     @Test
     void whatIsAskedForStrictlyIsAnErrorWithFileKeyAndRange() throws IOException {
         JsonConfig config = read("""
-                {'n': 65, 'half': 0.5, 'two': 2.0, 'text': '64', 'huge': 99999999999999999999, 'nan': NaN, 'inf': 1e999,
-                 'list': [1, 'x', -1], 'gone': null, 'deep': {'x': {}}, 'negative': -Infinity,
-                 'cases': [{'n': 1}, {}], 'mixed': [{}, 7]}""");
+            {'n': 65, 'half': 0.5, 'two': 2.0, 'text': '64', 'huge': 99999999999999999999, 'nan': NaN, 'inf': 1e999,
+             'list': [1, 'x', -1], 'gone': null, 'deep': {'x': {}}, 'negative': -Infinity,
+             'cases': [{'n': 1}, {}], 'mixed': [{}, 7]}\
+            """);
         refused(() -> config.requireInt("n", 1, 64), "n is 65", "1 to 64");
         refused(() -> config.requireInt("half", 0, 9), "half is 0.5", "not an integer");
         refused(() -> config.requireInt("two", 0, 9), "two is 2.0", "not an integer");

@@ -50,7 +50,8 @@ class ModelFolderTest {
         assertThat(DEMO.has("config.json")).isTrue();
         assertThat(DEMO.has("none")).isFalse();
         try (Weights weights = Weights.open(DEMO)) {
-            assertThat(weights.require("model.shared.weight", 249, 64).getFloat(0, 0)).isFinite();
+            assertThat(weights.require("model.shared.weight", 249, 64).getFloat(0, 0))
+                    .isFinite();
         }
         assertThatThrownBy(() -> Weights.open(ModelFolder.ofResources(ModelFolder.class, "no/such/folder")))
                 .isInstanceOf(ModelFormatException.class)
@@ -76,6 +77,8 @@ class ModelFolderTest {
                 .isInstanceOf(NoSuchFileException.class)
                 .hasMessageContaining("none");
         Path file = Files.createFile(folder.resolve("file"));
-        assertThatThrownBy(() -> ModelFolder.of(file)).isInstanceOf(NotDirectoryException.class).hasMessageContaining("file");
+        assertThatThrownBy(() -> ModelFolder.of(file))
+                .isInstanceOf(NotDirectoryException.class)
+                .hasMessageContaining("file");
     }
 }

@@ -18,7 +18,8 @@ final class RawSafetensors {
     }
 
     static Path write(Path file, long headerBytes, byte[] json, int dataBytes) throws IOException {
-        ByteBuffer bytes = ByteBuffer.allocate(Long.BYTES + json.length + dataBytes).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer bytes =
+                ByteBuffer.allocate(Long.BYTES + json.length + dataBytes).order(ByteOrder.LITTLE_ENDIAN);
         bytes.putLong(headerBytes).put(json);
         for (int i = 0; i < dataBytes; i++) {
             bytes.put((byte) i);

@@ -46,28 +46,29 @@ class SafetensorsFileTest {
         assertThat(shared).hasToString("F32[120,32]");
         assertThat(shared.segment().isMapped()).isTrue();
         assertThat(shared.segment().isReadOnly()).isTrue();
-        long bytes = file.tensors().values().stream().mapToLong(Tensor::byteSize).sum();
-        assertThat(file.byteSize()).isGreaterThan(bytes).isEqualTo(Files.size(GOLDEN.resolve("marian/model.safetensors")));
+        long bytes =
+                file.tensors().values().stream().mapToLong(Tensor::byteSize).sum();
+        assertThat(file.byteSize())
+                .isGreaterThan(bytes)
+                .isEqualTo(Files.size(GOLDEN.resolve("marian/model.safetensors")));
     }
 
     @Test
     void readsEveryTypeAndAScalarAndAnEmptyTensor() throws IOException {
-        SafetensorsFile file = open(
-                """
-                {"__metadata__":{"format":"pt"},
-                 "f64":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},
-                 "i64":{"dtype":"I64","shape":[],"data_offsets":[8,16]},
-                 "f32":{"data_offsets":[16,20],"shape":[1],"dtype":"F32"},
-                 "i32":{"dtype":"I32","shape":[1,1],"data_offsets":[20,24]},
-                 "none":{"dtype":"F32","shape":[7,0],"data_offsets":[24,24]},
-                 "f16":{"dtype":"F16","shape":[1],"data_offsets":[24,26]},
-                 "bf16":{"dtype":"BF16","shape":[1],"data_offsets":[26,28]},
-                 "i16":{"dtype":"I16","shape":[1],"data_offsets":[28,30]},
-                 "i8":{"dtype":"I8","shape":[1],"data_offsets":[30,31]},
-                 "u8":{"dtype":"U8","shape":[1],"data_offsets":[31,32]},
-                 "bool":{"dtype":"BOOL","shape":[1],"data_offsets":[32,33]}}  \s
-                """,
-                33);
+        SafetensorsFile file = open("""
+            {"__metadata__":{"format":"pt"},
+             "f64":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},
+             "i64":{"dtype":"I64","shape":[],"data_offsets":[8,16]},
+             "f32":{"data_offsets":[16,20],"shape":[1],"dtype":"F32"},
+             "i32":{"dtype":"I32","shape":[1,1],"data_offsets":[20,24]},
+             "none":{"dtype":"F32","shape":[7,0],"data_offsets":[24,24]},
+             "f16":{"dtype":"F16","shape":[1],"data_offsets":[24,26]},
+             "bf16":{"dtype":"BF16","shape":[1],"data_offsets":[26,28]},
+             "i16":{"dtype":"I16","shape":[1],"data_offsets":[28,30]},
+             "i8":{"dtype":"I8","shape":[1],"data_offsets":[30,31]},
+             "u8":{"dtype":"U8","shape":[1],"data_offsets":[31,32]},
+             "bool":{"dtype":"BOOL","shape":[1],"data_offsets":[32,33]}}  \s
+            """, 33);
         assertThat(file.tensors().keySet())
                 .containsExactly("f64", "i64", "f32", "i32", "none", "f16", "bf16", "i16", "i8", "u8", "bool");
         assertThat(file.tensors().get("i64").getLong()).isEqualTo(0x0F0E0D0C0B0A0908L);
@@ -150,7 +151,12 @@ class SafetensorsFileTest {
                 row("a tensor without a name", "{'':" + a + "}", 8, "without a name"),
                 row("a huge name", "{'" + "n".repeat(2000) + "':" + a + "}", 8, "Name length", "1024"),
                 row("a tensor that is a number", "{'a':1}", 0, "tensor a", "not described by an object"),
-                row("an unknown key", tensor("'dtype':'F32','shape':[2],'data_offsets':[0,8],'x':1"), 8, "tensor a", "\"x\""),
+                row(
+                        "an unknown key",
+                        tensor("'dtype':'F32','shape':[2],'data_offsets':[0,8],'x':1"),
+                        8,
+                        "tensor a",
+                        "\"x\""),
                 row("dtype twice", tensor("'dtype':'F32','dtype':'F32'"), 8, "tensor a has dtype twice"),
                 row("shape twice", tensor("'shape':[],'shape':[]"), 8, "tensor a has shape twice"),
                 row("no dtype", tensor("'shape':[2],'data_offsets':[0,8]"), 8, "tensor a has no dtype"),
@@ -159,13 +165,28 @@ class SafetensorsFileTest {
                 row("an unknown dtype", tensor("F99", "[2]", "[0,8]"), 8, "tensor a", "F99", "BF16 BOOL F16"),
                 row("an unsupported dtype", tensor("F8_E4M3", "[8]", "[0,8]"), 8, "tensor a", "F8_E4M3"),
                 row("a dtype that is a number", tensor("'dtype':32"), 8, "tensor a", "dtype 32"),
-                row("a huge dtype", tensor("F".repeat(100_000), "[8]", "[0,8]"), 8, "tensor a", "not described in JSON"),
+                row(
+                        "a huge dtype",
+                        tensor("F".repeat(100_000), "[8]", "[0,8]"),
+                        8,
+                        "tensor a",
+                        "not described in JSON"),
                 row("a shape that is a number", tensor("F32", "2", "[0,8]"), 8, "tensor a", "not a list"),
                 row("a negative dimension", tensor("F32", "[-2]", "[0,8]"), 8, "tensor a", "-2", "0 to 2147483647"),
                 row("two negative dimensions", tensor("F32", "[-1,-2]", "[0,8]"), 8, "tensor a", "dimension 0 of -1"),
                 row("a dimension of 2^31", tensor("F32", "[2147483648]", "[0,8]"), 8, "tensor a", "2147483648"),
-                row("a dimension of 2^64", tensor("F32", "[18446744073709551616]", "[0,8]"), 8, "tensor a", "beyond 64 bits"),
-                row("a dimension of many digits", tensor("F32", "[" + "9".repeat(9999) + "]", "[0,8]"), 8, "tensor a", "not described in JSON"),
+                row(
+                        "a dimension of 2^64",
+                        tensor("F32", "[18446744073709551616]", "[0,8]"),
+                        8,
+                        "tensor a",
+                        "beyond 64 bits"),
+                row(
+                        "a dimension of many digits",
+                        tensor("F32", "[" + "9".repeat(9999) + "]", "[0,8]"),
+                        8,
+                        "tensor a",
+                        "not described in JSON"),
                 row("a fraction", tensor("F32", "[2.0]", "[0,8]"), 8, "tensor a", "2.0", "not an integer"),
                 row("a dimension that is a string", tensor("F32", "['2']", "[0,8]"), 8, "tensor a", "not an integer"),
                 row("null in a shape", tensor("F32", "[null]", "[0,8]"), 8, "tensor a", "null", "not an integer"),
@@ -176,20 +197,36 @@ class SafetensorsFileTest {
                         0,
                         "tensor a",
                         "more than 2^59 elements"),
-                row("too many dimensions", tensor("F32", "[1" + ",1".repeat(16) + "]", "[0,4]"), 4, "more than 16 dimensions"),
+                row(
+                        "too many dimensions",
+                        tensor("F32", "[1" + ",1".repeat(16) + "]", "[0,4]"),
+                        4,
+                        "more than 16 dimensions"),
                 row("offsets that are no list", tensor("F32", "[2]", "8"), 8, "list of two integers"),
                 row("one offset", tensor("F32", "[2]", "[8]"), 8, "list of two integers"),
                 row("three offsets", tensor("F32", "[2]", "[0,8,8]"), 8, "list of two integers"),
                 row("a negative offset", tensor("F32", "[2]", "[-8,0]"), 8, "tensor a", "[-8,0]", "0 <= begin <= end"),
                 row("reversed offsets", tensor("F32", "[2]", "[8,0]"), 8, "tensor a", "[8,0]", "0 <= begin <= end"),
-                row("offsets beyond the data", tensor("F32", "[4]", "[0,16]"), 8, "tensor a", "[0,16]", "8 bytes of data"),
+                row(
+                        "offsets beyond the data",
+                        tensor("F32", "[4]", "[0,16]"),
+                        8,
+                        "tensor a",
+                        "[0,16]",
+                        "8 bytes of data"),
                 row(
                         "offsets near the end of a long",
                         tensor("F32", "[2]", "[9223372036854775800,9223372036854775807]"),
                         8,
                         "tensor a",
                         "beyond the 8 bytes"),
-                row("fewer bytes than the shape", tensor("F32", "[3]", "[0,8]"), 8, "tensor a", "8 bytes", "F32[3] takes 12"),
+                row(
+                        "fewer bytes than the shape",
+                        tensor("F32", "[3]", "[0,8]"),
+                        8,
+                        "tensor a",
+                        "8 bytes",
+                        "F32[3] takes 12"),
                 row("more bytes than the shape", tensor("F16", "[3]", "[0,8]"), 8, "tensor a", "F16[3] takes 6"),
                 row(
                         "misaligned offsets",
@@ -253,7 +290,9 @@ class SafetensorsFileTest {
                 .isInstanceOf(ModelFormatException.class)
                 .hasMessageStartingWith(file + ": ")
                 .satisfies(e -> assertThat(e.getMessage())
-                        .satisfies(text -> assertThat(message).allSatisfy(part -> assertThat(text).contains(part)))
-                        .hasSizeLessThan(1000).doesNotContain("\n"));
+                        .satisfies(text -> assertThat(message)
+                                .allSatisfy(part -> assertThat(text).contains(part)))
+                        .hasSizeLessThan(1000)
+                        .doesNotContain("\n"));
     }
 }

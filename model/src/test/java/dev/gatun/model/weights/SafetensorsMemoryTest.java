@@ -64,8 +64,10 @@ class SafetensorsMemoryTest {
     @Test
     void hugeNamesNumbersAndNestingAreRefusedBeforeTheyAreHeld() throws IOException {
         assertThat(allocated("{\"" + "n".repeat(30_000_000), "Name length")).isLessThan(4 * MB);
-        assertThat(allocated("{\"a\":{\"shape\":[" + "9".repeat(30_000_000), "tensor a", "length")).isLessThan(4 * MB);
-        assertThat(allocated("{\"a\":{\"shape\":[" + "1,".repeat(15_000_000), "dimensions")).isLessThan(4 * MB);
+        assertThat(allocated("{\"a\":{\"shape\":[" + "9".repeat(30_000_000), "tensor a", "length"))
+                .isLessThan(4 * MB);
+        assertThat(allocated("{\"a\":{\"shape\":[" + "1,".repeat(15_000_000), "dimensions"))
+                .isLessThan(4 * MB);
         assertThat(allocated("{\"a\":" + "[".repeat(30_000_000), "tensor a")).isLessThan(4 * MB);
     }
 }

@@ -36,8 +36,27 @@ class SafetensorsPropertyTest {
 
     private static final Pattern NUMBER = Pattern.compile("\\d+");
     private static final List<String> NUMBERS = List.of(
-            "0", "1", "-1", "3", "64", "4294967296", "2147483647", "2147483648", "9223372036854775807", "-9223372036854775808",
-            "9223372036854775808", "18446744073709551616", "1e3", "1.5", "null", "\"8\"", "[]", "{}", "true", "NaN", "01");
+            "0",
+            "1",
+            "-1",
+            "3",
+            "64",
+            "4294967296",
+            "2147483647",
+            "2147483648",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "9223372036854775808",
+            "18446744073709551616",
+            "1e3",
+            "1.5",
+            "null",
+            "\"8\"",
+            "[]",
+            "{}",
+            "true",
+            "NaN",
+            "01");
 
     private static Path folder = Path.of("");
     private static List<byte[]> originals = List.of();
@@ -125,7 +144,9 @@ class SafetensorsPropertyTest {
 
     @Property(tries = 400)
     void changedBytesGiveAResultOrTheError(
-            @ForAll @IntRange(max = 3) int which, @ForAll @IntRange(min = 1, max = 8) int changes, @ForAll Random random) {
+            @ForAll @IntRange(max = 3) int which,
+            @ForAll @IntRange(min = 1, max = 8) int changes,
+            @ForAll Random random) {
         byte[] bytes = originals.get(which).clone();
         for (int i = 0; i < changes; i++) {
             bytes[random.nextInt(Long.BYTES + headerBytes(originals.get(which)))] = (byte) random.nextInt(256);
@@ -135,7 +156,9 @@ class SafetensorsPropertyTest {
 
     @Property(tries = 400)
     void changedNumbersGiveAResultOrTheError(
-            @ForAll @IntRange(max = 3) int which, @ForAll @IntRange(min = 1, max = 3) int changes, @ForAll Random random) {
+            @ForAll @IntRange(max = 3) int which,
+            @ForAll @IntRange(min = 1, max = 3) int changes,
+            @ForAll Random random) {
         byte[] bytes = originals.get(which);
         String header = new String(bytes, Long.BYTES, headerBytes(bytes), StandardCharsets.UTF_8);
         for (int i = 0; i < changes; i++) {
@@ -144,7 +167,8 @@ class SafetensorsPropertyTest {
             for (int skip = random.nextInt((int) count) + 1; skip > 0; skip--) {
                 number.find();
             }
-            header = header.substring(0, number.start()) + NUMBERS.get(random.nextInt(NUMBERS.size()))
+            header = header.substring(0, number.start())
+                    + NUMBERS.get(random.nextInt(NUMBERS.size()))
                     + header.substring(number.end());
         }
         resultOrError(withHeader(bytes, header));
@@ -167,13 +191,17 @@ class SafetensorsPropertyTest {
     }
 
     @Property(tries = 300)
-    void partsOfTheHeaderMovedOrDoubledGiveAResultOrTheError(@ForAll @IntRange(max = 3) int which, @ForAll Random random) {
+    void partsOfTheHeaderMovedOrDoubledGiveAResultOrTheError(
+            @ForAll @IntRange(max = 3) int which, @ForAll Random random) {
         byte[] bytes = originals.get(which);
         String header = new String(bytes, Long.BYTES, headerBytes(bytes), StandardCharsets.UTF_8);
         int from = random.nextInt(header.length());
         int to = from + random.nextInt(header.length() - from);
         int at = random.nextInt(header.length());
         resultOrError(withHeader(
-                bytes, header.substring(0, at) + header.substring(from, to) + header.substring(random.nextBoolean() ? at : to)));
+                bytes,
+                header.substring(0, at)
+                        + header.substring(from, to)
+                        + header.substring(random.nextBoolean() ? at : to)));
     }
 }

@@ -36,12 +36,18 @@ class SafetensorsWriterTest {
         SafetensorsWriter.write(
                 file,
                 Map.of(
-                        "b.matrix", matrix,
-                        "turned", matrix.transpose(0, 1),
-                        "naïve \"名\"", ids,
-                        "flags", flags,
-                        "scalar", matrix.select(0, 1).select(0, 2),
-                        "none", Tensor.allocate(arena, DType.F16, Shape.of(0, 4))));
+                        "b.matrix",
+                        matrix,
+                        "turned",
+                        matrix.transpose(0, 1),
+                        "naïve \"名\"",
+                        ids,
+                        "flags",
+                        flags,
+                        "scalar",
+                        matrix.select(0, 1).select(0, 2),
+                        "none",
+                        Tensor.allocate(arena, DType.F16, Shape.of(0, 4))));
         Map<String, Tensor> back = SafetensorsFile.open(file, arena).tensors();
         assertThat(back.keySet()).containsExactly("naïve \"名\"", "b.matrix", "scalar", "turned", "none", "flags");
         assertThat(back.get("b.matrix").toFloats()).containsExactly(1, 2, 3, 4, 5, 6);
@@ -62,8 +68,9 @@ class SafetensorsWriterTest {
         Map<String, Tensor> back =
                 SafetensorsFile.open(folder.resolve("again.safetensors"), arena).tensors();
         assertThat(back.keySet()).isEqualTo(golden.keySet());
-        golden.forEach((name, tensor) ->
-                assertThat(back.get(name).segment().mismatch(tensor.segment())).as(name).isEqualTo(-1));
+        golden.forEach((name, tensor) -> assertThat(back.get(name).segment().mismatch(tensor.segment()))
+                .as(name)
+                .isEqualTo(-1));
     }
 
     @Test

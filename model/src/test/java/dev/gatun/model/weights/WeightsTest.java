@@ -29,7 +29,8 @@ class WeightsTest {
 
     @BeforeEach
     void writeShards() throws IOException {
-        SafetensorsWriter.write(folder.resolve("model-00001-of-00002.safetensors"), Map.of("a", vector(1, 2), "b", vector(3)));
+        SafetensorsWriter.write(
+                folder.resolve("model-00001-of-00002.safetensors"), Map.of("a", vector(1, 2), "b", vector(3)));
         SafetensorsWriter.write(folder.resolve("model-00002-of-00002.safetensors"), Map.of("c", vector(4)));
     }
 
@@ -82,7 +83,8 @@ class WeightsTest {
         try (Weights weights = Weights.open(SafetensorsFileTest.GOLDEN.resolve("marian"))) {
             assertThatThrownBy(() -> weights.require("model.shared.weights", 120, 32))
                     .isInstanceOf(ModelFormatException.class)
-                    .hasMessageContainingAll("marian/model.safetensors: no tensor model.shared.weights", "is model.shared.weight");
+                    .hasMessageContainingAll(
+                            "marian/model.safetensors: no tensor model.shared.weights", "is model.shared.weight");
             assertThatThrownBy(() -> weights.require("x"))
                     .isInstanceOf(ModelFormatException.class)
                     .hasMessageContainingAll("no tensor x", "others");
@@ -94,7 +96,8 @@ class WeightsTest {
         try (Weights weights = Weights.open(SafetensorsFileTest.GOLDEN.resolve("marian"))) {
             assertThatThrownBy(() -> weights.require("model.shared.weight", 121, 32))
                     .isInstanceOf(ModelFormatException.class)
-                    .hasMessageContainingAll("model.safetensors: tensor model.shared.weight", "F32[120,32]", "[121,32]");
+                    .hasMessageContainingAll(
+                            "model.safetensors: tensor model.shared.weight", "F32[120,32]", "[121,32]");
         }
     }
 
@@ -117,7 +120,8 @@ class WeightsTest {
         weights.close();
         weights.close();
         assertThatThrownBy(() -> c.getFloat(0)).isInstanceOf(IllegalStateException.class);
-        assertThatThrownBy(() -> CompletableFuture.supplyAsync(() -> c.getFloat(0)).join())
+        assertThatThrownBy(
+                        () -> CompletableFuture.supplyAsync(() -> c.getFloat(0)).join())
                 .hasCauseInstanceOf(IllegalStateException.class);
     }
 
@@ -137,7 +141,8 @@ class WeightsTest {
                 .isInstanceOf(NoSuchFileException.class)
                 .hasMessageContaining("nowhere");
         Files.createDirectory(folder.resolve("dir.safetensors"));
-        assertThatThrownBy(() -> Weights.open(folder.resolve("dir.safetensors"))).isInstanceOf(ModelFormatException.class);
+        assertThatThrownBy(() -> Weights.open(folder.resolve("dir.safetensors")))
+                .isInstanceOf(ModelFormatException.class);
     }
 
     @Test
@@ -186,7 +191,8 @@ class WeightsTest {
 
     @Test
     void aTensorInTwoShardsIsAnErrorUnlessTheIndexSaysWhich() throws IOException {
-        SafetensorsWriter.write(folder.resolve("model-00002-of-00002.safetensors"), Map.of("c", vector(4), "b", vector(9)));
+        SafetensorsWriter.write(
+                folder.resolve("model-00002-of-00002.safetensors"), Map.of("c", vector(4), "b", vector(9)));
         index("{'weight_map':{" + BOTH + "}}");
         try (Weights weights = Weights.open(folder)) {
             assertThat(weights.require("b", 1).getFloat(0)).isEqualTo(3);
@@ -230,7 +236,16 @@ class WeightsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "[]", "{}", "{'weight_map':[]}", "{'weight_map':{'a':1}}", "{'weight_map':", "{'weight_map':null}"})
+    @ValueSource(
+            strings = {
+                "",
+                "[]",
+                "{}",
+                "{'weight_map':[]}",
+                "{'weight_map':{'a':1}}",
+                "{'weight_map':",
+                "{'weight_map':null}"
+            })
     void anIndexThatIsNoneIsAnErrorThatNamesIt(String json) throws IOException {
         index(json);
         assertThatThrownBy(() -> Weights.open(folder))
