@@ -8,10 +8,12 @@ import org.jspecify.annotations.Nullable;
  * garbage that C2 does not remove. A decoding loop asks for the same few again and again. For one caller at a time.
  */
 final class Slices {
-    private static final int SIZE = 4096; // a power of two; 12 layers x 12 heads of keys and values are 288
+    private static final int BUCKETS = 1024; // a power of two
+    private static final int WAYS = 8; // 12 layers x 12 heads of keys and values are 288 of 8192
 
-    private final @Nullable MemorySegment[] bases = new MemorySegment[SIZE];
-    private final @Nullable MemorySegment[] slices = new MemorySegment[SIZE];
+    private final @Nullable MemorySegment[] bases = new MemorySegment[BUCKETS * WAYS];
+    private final @Nullable MemorySegment[] slices = new MemorySegment[BUCKETS * WAYS];
+    private int oldest;
 
     @SuppressWarnings({"MemorySegmentReferenceEquality", "ReferenceEquality"}) // the same view, not the same bytes
     MemorySegment of(MemorySegment base, long offset) {
@@ -19,12 +21,15 @@ final class Slices {
             return base;
         }
         long address = base.address() + offset;
-        int at = (int) (address * 0x9E3779B97F4A7C15L >>> 52); // the product's upper 12 bits
-        MemorySegment known = slices[at];
-        if (known != null && bases[at] == base && known.address() == address) {
-            return known;
+        int first = (int) (address * 0x9E3779B97F4A7C15L >>> 54) * WAYS; // the product's upper 10 bits
+        for (int at = first; at < first + WAYS; at++) {
+            MemorySegment known = slices[at];
+            if (known != null && bases[at] == base && known.address() == address) {
+                return known;
+            }
         }
         MemorySegment slice = base.asSlice(offset);
+        int at = first + (oldest++ & (WAYS - 1));
         bases[at] = base;
         slices[at] = slice;
         return slice;
