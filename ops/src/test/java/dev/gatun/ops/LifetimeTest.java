@@ -111,8 +111,8 @@ class LifetimeTest {
                 ops = backend.newOps(session);
             }
             Tensor heads = random(arena, 1, 1, 2, 6, 10);
-            Runnable call = () ->
-                    ops.attention(heads, heads, heads, AttentionMask.causal(), 1f, 0f, nan(arena, 1, 2, 6, 10));
+            Runnable call =
+                    () -> ops.attention(heads, heads, heads, AttentionMask.causal(), 1f, 0f, nan(arena, 1, 2, 6, 10));
             assertThatThrownBy(call::run).isInstanceOf(IllegalStateException.class);
             Future<?> elsewhere = other.submit(call);
             assertThatThrownBy(elsewhere::get).hasCauseInstanceOf(IllegalStateException.class);
@@ -172,9 +172,7 @@ class LifetimeTest {
                 }
                 boolean closed = close(arena, System.nanoTime() + ROUND_LIMIT_NANOS);
                 assertThat(closed).as("closed, at the latest between two calls").isTrue();
-                assertThatThrownBy(running::get)
-                        .as("round " + round)
-                        .hasCauseInstanceOf(IllegalStateException.class);
+                assertThatThrownBy(running::get).as("round " + round).hasCauseInstanceOf(IllegalStateException.class);
 
                 Tensor[] later = new Tensor[1];
                 work.on(backend, ops, kept, size, later).run();

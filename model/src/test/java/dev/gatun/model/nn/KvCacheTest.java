@@ -85,7 +85,8 @@ class KvCacheTest {
                 float[] cachedKeys = positions(cache.keys(), b, length, length + tokens);
                 float[] cachedValues = positions(cache.values(), b, length, length + tokens);
                 assertThat(cachedKeys).containsExactly(keys.slice(0, b, b + 1).toFloats());
-                assertThat(cachedValues).containsExactly(values.slice(0, b, b + 1).toFloats());
+                assertThat(cachedValues)
+                        .containsExactly(values.slice(0, b, b + 1).toFloats());
             }
             length += tokens;
             assertThat(cache.length()).isEqualTo(length);
@@ -134,7 +135,8 @@ class KvCacheTest {
         assertThat(cache.keys().shape()).hasToString("[2,2,5,4]");
         Tensor keys = heads(3, 2, 1);
         cache.append(keys, keys);
-        assertThat(positions(cache.keys(), 1, 0, 1)).containsExactly(keys.slice(0, 1, 2).toFloats());
+        assertThat(positions(cache.keys(), 1, 0, 1))
+                .containsExactly(keys.slice(0, 1, 2).toFloats());
         assertThatThrownBy(() -> cache.reset(BATCH + 1)).isInstanceOf(ShapeException.class);
     }
 
@@ -152,14 +154,16 @@ class KvCacheTest {
             for (int b = 0; b < BATCH; b++) {
                 origin[b] = before[parents[b]];
                 float[] expectedKeys = keys.slice(0, origin[b], origin[b] + 1).toFloats();
-                float[] expectedValues = values.slice(0, origin[b], origin[b] + 1).toFloats();
+                float[] expectedValues =
+                        values.slice(0, origin[b], origin[b] + 1).toFloats();
                 assertThat(positions(cache.keys(), b, 0, 3)).containsExactly(expectedKeys);
                 assertThat(positions(cache.values(), b, 0, 3)).containsExactly(expectedValues);
             }
         }
         Tensor next = heads(3, BATCH, 1);
         cache.append(next, next);
-        assertThat(positions(cache.keys(), 1, 3, 4)).containsExactly(next.slice(0, 1, 2).toFloats());
+        assertThat(positions(cache.keys(), 1, 3, 4))
+                .containsExactly(next.slice(0, 1, 2).toFloats());
     }
 
     @Test

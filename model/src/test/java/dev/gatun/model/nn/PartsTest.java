@@ -194,7 +194,8 @@ class PartsTest {
                 for (int tokens : new int[] {1, 3}) {
                     Tensor x = random(arena, 10, 1, B * beams, tokens, D);
                     Tensor out = nan(arena, B * beams, tokens, D);
-                    attention.layer()
+                    attention
+                            .layer()
                             .forwardCross(
                                     ops,
                                     x,

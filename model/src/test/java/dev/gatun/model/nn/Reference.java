@@ -189,8 +189,8 @@ public final class Reference {
     public static void assertClose(String what, Tensor actual, double[][] expected, double tolerance) {
         double[][] rows = rows(actual);
         if (rows.length != expected.length || rows[0].length != expected[0].length) {
-            throw new AssertionError(what + ": " + actual + " is not " + expected.length + " rows of "
-                    + expected[0].length);
+            throw new AssertionError(
+                    what + ": " + actual + " is not " + expected.length + " rows of " + expected[0].length);
         }
         for (int t = 0; t < rows.length; t++) {
             for (int i = 0; i < rows[t].length; i++) {

@@ -32,7 +32,8 @@ class LayersTest {
     private static final double TOLERANCE = 1e-5;
 
     /** norm(x + f(x)), or x + f(norm(x)). */
-    private static double[][] residual(double[][] x, RefLayerNorm norm, boolean normFirst, UnaryOperator<double[][]> f) {
+    private static double[][] residual(
+            double[][] x, RefLayerNorm norm, boolean normFirst, UnaryOperator<double[][]> f) {
         return normFirst ? add(x, f.apply(norm.apply(x))) : norm.apply(add(x, f.apply(x)));
     }
 
@@ -46,9 +47,7 @@ class LayersTest {
     }
 
     @ParameterizedTest
-    @CsvSource({
-        "SCALAR,false", "SCALAR,true", "VECTOR,false", "VECTOR,true", "OPENBLAS,false", "OPENBLAS,true"
-    })
+    @CsvSource({"SCALAR,false", "SCALAR,true", "VECTOR,false", "VECTOR,true", "OPENBLAS,false", "OPENBLAS,true"})
     void anEncoderLayerIsSelfAttentionAndFeedForward(Kind kind, boolean normFirst) {
         try (Arena arena = Arena.ofShared();
                 Backend backend = Backend.open(new Backend.Options(kind, 2, null))) {
@@ -56,8 +55,8 @@ class LayersTest {
             RefLayerNorm norm1 = RefLayerNorm.random(arena, 20, D);
             RefFeedForward feedForward = RefFeedForward.random(backend, arena, 30, D, D_FF);
             RefLayerNorm norm2 = RefLayerNorm.random(arena, 40, D);
-            EncoderLayer layer = new EncoderLayer(
-                    attention.layer(), norm1.layer(), feedForward.layer(), norm2.layer(), normFirst);
+            EncoderLayer layer =
+                    new EncoderLayer(attention.layer(), norm1.layer(), feedForward.layer(), norm2.layer(), normFirst);
 
             int[] lengths = {5, 2};
             Activations a = activations(arena, B, T, 1);
@@ -78,7 +77,12 @@ class LayersTest {
 
     @ParameterizedTest
     @CsvSource({
-        "SCALAR,false,1", "SCALAR,true,3", "VECTOR,false,3", "VECTOR,true,1", "OPENBLAS,false,3", "OPENBLAS,true,3"
+        "SCALAR,false,1",
+        "SCALAR,true,3",
+        "VECTOR,false,3",
+        "VECTOR,true,1",
+        "OPENBLAS,false,3",
+        "OPENBLAS,true,3"
     })
     void aDecoderLayerAddsAttentionToTheSource(Kind kind, boolean normFirst, int beams) {
         try (Arena arena = Arena.ofShared();

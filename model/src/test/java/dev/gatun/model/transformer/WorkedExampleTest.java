@@ -80,7 +80,9 @@ class WorkedExampleTest {
             for (Tensor heads : new Tensor[] {q, k, v}) {
                 assertShape(heads, 4, 4, 16, 128);
             }
-            assertThat(q.segment().address()).as("no byte moved").isEqualTo(a.q().segment().address());
+            assertThat(q.segment().address())
+                    .as("no byte moved")
+                    .isEqualTo(a.q().segment().address());
             assertThat(q.getFloat(3, 2, 15, 7)).isEqualTo(a.q().getFloat(3, 15, 2 * D_K + 7));
 
             Tensor scores = nan(arena, BATCH, HEADS, CTX, CTX);
@@ -197,8 +199,8 @@ class WorkedExampleTest {
             RefLayerNorm norm1 = RefLayerNorm.random(arena, 20, D_MODEL);
             RefFeedForward feedForward = RefFeedForward.random(backend, arena, 30, D_MODEL, D_FF);
             RefLayerNorm norm2 = RefLayerNorm.random(arena, 40, D_MODEL);
-            EncoderLayer layer = new EncoderLayer(
-                    attention.layer(), norm1.layer(), feedForward.layer(), norm2.layer(), false);
+            EncoderLayer layer =
+                    new EncoderLayer(attention.layer(), norm1.layer(), feedForward.layer(), norm2.layer(), false);
             Linear lmHead = new Linear(backend.pack(table, arena), null);
 
             Activations a = Activations.of(
