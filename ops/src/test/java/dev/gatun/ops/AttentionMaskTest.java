@@ -25,7 +25,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 class AttentionMaskTest {
     private static final int BATCH = 3;
     private static final int HEADS = 4;
-    private static final int QUERIES = 7;
     private static final int D_K = 9;
     private static final float SCALE = 0.4f;
 
@@ -108,16 +107,16 @@ class AttentionMaskTest {
         return mask.dtype() == DType.BOOL ? unless(mask.getLong(own) == 0) : mask.getFloat(own);
     }
 
-    private List<Case> cases(int keys) {
+    private List<Case> cases(int queries, int keys) {
         List<Case> cases = new ArrayList<>();
         cases.add(new Case("full", AttentionMask.full(), (b, h, i, j) -> 0));
         cases.add(new Case("causal", AttentionMask.causal(), (b, h, i, j) -> unless(j > i)));
-        int[] first = {keys - QUERIES, 0, -3};
+        int[] first = {keys - queries, 0, -3};
         cases.add(new Case(
                 "causal, each sequence at its position",
                 AttentionMask.causal().atPositions(first),
                 (b, h, i, j) -> unless(j > first[b] + i)));
-        int[] far = {Integer.MAX_VALUE - QUERIES, Integer.MIN_VALUE, -QUERIES};
+        int[] far = {Integer.MAX_VALUE - queries, Integer.MIN_VALUE, -queries};
         cases.add(new Case(
                 "causal, far positions",
                 AttentionMask.causal().atPositions(far),
@@ -145,7 +144,7 @@ class AttentionMaskTest {
             int[] dims = {
                 (shape & 1) == 0 ? BATCH : 1,
                 (shape & 2) == 0 ? HEADS : 1,
-                (shape & 4) == 0 ? QUERIES : 1,
+                (shape & 4) == 0 ? queries : 1,
                 (shape & 8) == 0 ? keys : 1
             };
             for (Tensor mask : List.of(bools(shape, dims), random(arena, shape, dims))) {
@@ -154,21 +153,21 @@ class AttentionMaskTest {
             }
         }
         for (int[] dims :
-                new int[][] {{keys}, {1}, {QUERIES, keys}, {QUERIES, 1}, {HEADS, QUERIES, keys}, {HEADS, 1, keys}}) {
+                new int[][] {{keys}, {1}, {queries, keys}, {queries, 1}, {HEADS, queries, keys}, {HEADS, 1, keys}}) {
             for (Tensor mask : List.of(bools(3, dims), random(arena, 4, dims))) {
                 cases.add(new Case(
                         mask.toString(), AttentionMask.full().with(mask), (b, h, i, j) -> at(mask, b, h, i, j)));
             }
         }
-        Tensor transposed = random(arena, 5, keys, QUERIES).transpose(0, 1);
+        Tensor transposed = random(arena, 5, keys, queries).transpose(0, 1);
         cases.add(new Case(
                 transposed.toString(),
                 AttentionMask.full().with(transposed),
                 (b, h, i, j) -> at(transposed, b, h, i, j)));
-        Tensor infinite = random(arena, 6, BATCH, 1, QUERIES, keys);
+        Tensor infinite = random(arena, 6, BATCH, 1, queries, keys);
         for (int i = 0; i < keys; i++) {
             infinite.setFloat(Float.NEGATIVE_INFINITY, 0, 0, 2, i); // a query that sees nothing
-            infinite.setFloat(Float.NEGATIVE_INFINITY, 1, 0, i % QUERIES, i);
+            infinite.setFloat(Float.NEGATIVE_INFINITY, 1, 0, i % queries, i);
         }
         cases.add(new Case("-inf", AttentionMask.full().with(infinite), (b, h, i, j) -> at(infinite, b, h, i, j)));
         Tensor some = bools(7, BATCH, 1, 1, keys);
@@ -188,19 +187,29 @@ class AttentionMaskTest {
     @ParameterizedTest
     @EnumSource(names = {"SCALAR", "VECTOR", "OPENBLAS"})
     void aQuerySeesWhatItsMaskLetsThrough(Kind kind) {
+        compare(kind, 7, 7, HEADS, 2, 1);
+        compare(kind, 7, 20, HEADS, 2, 1);
+        compare(kind, 7, 270, HEADS, 2, 1); // keys pass by in tiles of 256
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"SCALAR", "VECTOR", "OPENBLAS"})
+    void tilesOfQueriesAndKeysHaveNoSeams(Kind kind) {
+        compare(kind, 70, 520, HEADS, 1); // queries in tiles of 64
+    }
+
+    private void compare(Kind kind, int queries, int keys, int... keyHeads) {
         try (Backend backend = Backend.open(new Backend.Options(kind, 2, null))) {
             Ops ops = backend.newOps(arena);
-            for (int keys : new int[] {7, 20, 270}) { // keys pass by in tiles of 256
-                for (int nKvHeads : new int[] {HEADS, 2, 1}) {
-                    Tensor q = random(arena, 1, BATCH, QUERIES, HEADS * D_K).splitHeads(HEADS);
-                    Tensor k = random(arena, 2, BATCH, keys, nKvHeads * D_K).splitHeads(nKvHeads);
-                    Tensor v = random(arena, 3, BATCH, keys, nKvHeads * 5).splitHeads(nKvHeads);
-                    for (Case c : cases(keys)) {
-                        Tensor out = nan(arena, BATCH, QUERIES, HEADS * 5).splitHeads(HEADS);
-                        ops.attention(q, k, v, c.mask, SCALE, 0f, out);
-                        Tensor expected = Tensor.copyOf(arena, expected(q, k, v, c.bias), BATCH, HEADS, QUERIES, 5);
-                        assertClose(keys + " keys, " + nKvHeads + " key heads, " + c.name, out, expected, 2e-6);
-                    }
+            for (int nKvHeads : keyHeads) {
+                Tensor q = random(arena, 1, BATCH, queries, HEADS * D_K).splitHeads(HEADS);
+                Tensor k = random(arena, 2, BATCH, keys, nKvHeads * D_K).splitHeads(nKvHeads);
+                Tensor v = random(arena, 3, BATCH, keys, nKvHeads * 5).splitHeads(nKvHeads);
+                for (Case c : cases(queries, keys)) {
+                    Tensor out = nan(arena, BATCH, queries, HEADS * 5).splitHeads(HEADS);
+                    ops.attention(q, k, v, c.mask, SCALE, 0f, out);
+                    Tensor expected = Tensor.copyOf(arena, expected(q, k, v, c.bias), BATCH, HEADS, queries, 5);
+                    assertClose(keys + " keys, " + nKvHeads + " key heads, " + c.name, out, expected, 2e-6);
                 }
             }
         }
