@@ -27,13 +27,15 @@ public class MatMulKernels {
             import jdk.incubator.vector.VectorSpecies;
 
             /**
-             * Tiles of c = start + a b: rows x vectors accumulators stay in registers over the whole of k, each element of c one
-             * chain of fused multiply-adds in ascending k. At each k a tile reads whole vectors of b, side by side, and one float a
-             * row of a. The chains start with what lies at {@code start}: zeros, a bias (stride 0), or c itself.
+             * Tiles of c = a b: rows x vectors accumulators stay in registers over the whole of k, each element of c one chain of
+             * fused multiply-adds in ascending k, from 0. At each k a tile reads whole vectors of b, side by side, and one float a
+             * row of a.
              *
              * <p>{@code rows} is 1 to the tile's rows: missing ones repeat the last, which then is computed and stored more than
-             * once. Offsets, strides and steps are in bytes. Only loads, stores and multiply-adds stand here: a call that C2 would
-             * not inline makes every accumulator an object.
+             * once. Offsets, strides and steps are in bytes.
+             *
+             * <p>Nothing else stands here, for two limits of the JIT: a call that C2 does not inline makes every accumulator an
+             * object; and a method in which C1 runs out of virtual registers (24 more loads are enough) may never reach C2.
              */
             final class MatMulKernels {
                 private static final VectorSpecies<Float> S = Species.FLOATS;
@@ -56,32 +58,21 @@ public class MatMulKernels {
         line(out, 1, "");
         line(out, 1, "static void rows%dvectors%d(", rows, vectors);
         line(out, 3, "int rows, int k, MemorySegment a, long aOffset, long aStride,");
-        line(out, 3, "MemorySegment b, long bOffset, long bStep,");
-        line(
-                out,
-                3,
-                "MemorySegment start, long startOffset, long startStride, MemorySegment c, long cOffset, long cStride)"
-                        + " {");
+        line(out, 3, "MemorySegment b, long bOffset, long bStep, MemorySegment c, long cOffset, long cStride) {");
         for (int i = 0; i < rows; i++) {
-            for (String operand : new String[] {"a", "start", "c"}) {
-                String row = i == rows - 1 ? "rows - 1" : "Math.min(%d, rows - 1)".formatted(i);
-                line(
-                        out,
-                        2,
-                        i == 0 ? "long %s0 = %sOffset;" : "long %s%d = %sOffset + (%s) * %sStride;",
-                        i == 0 ? new Object[] {operand, operand} : new Object[] {operand, i, operand, row, operand});
+            for (String operand : new String[] {"a", "c"}) {
+                if (i == 0) {
+                    line(out, 2, "long %s0 = %sOffset;", operand, operand);
+                } else {
+                    String row = i == rows - 1 ? "rows - 1" : "Math.min(%d, rows - 1)".formatted(i);
+                    line(out, 2, "long %s%d = %sOffset + (%s) * %sStride;", operand, i, operand, row, operand);
+                }
             }
         }
+        line(out, 2, "FloatVector zero = FloatVector.zero(S);");
         for (int i = 0; i < rows; i++) {
             for (int j = 0; j < vectors; j++) {
-                line(
-                        out,
-                        2,
-                        "FloatVector s%d_%d = FloatVector.fromMemorySegment(S, start, start%d + %d * BYTES, ORDER);",
-                        i,
-                        j,
-                        i,
-                        j);
+                line(out, 2, "FloatVector s%d_%d = zero;", i, j);
             }
         }
         line(out, 2, "long bAt = bOffset;");

@@ -9,13 +9,15 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Tiles of c = start + a b: rows x vectors accumulators stay in registers over the whole of k, each element of c one
- * chain of fused multiply-adds in ascending k. At each k a tile reads whole vectors of b, side by side, and one float a
- * row of a. The chains start with what lies at {@code start}: zeros, a bias (stride 0), or c itself.
+ * Tiles of c = a b: rows x vectors accumulators stay in registers over the whole of k, each element of c one chain of
+ * fused multiply-adds in ascending k, from 0. At each k a tile reads whole vectors of b, side by side, and one float a
+ * row of a.
  *
  * <p>{@code rows} is 1 to the tile's rows: missing ones repeat the last, which then is computed and stored more than
- * once. Offsets, strides and steps are in bytes. Only loads, stores and multiply-adds stand here: a call that C2 would
- * not inline makes every accumulator an object.
+ * once. Offsets, strides and steps are in bytes.
+ *
+ * <p>Nothing else stands here, for two limits of the JIT: a call that C2 does not inline makes every accumulator an
+ * object; and a method in which C1 runs out of virtual registers (24 more loads are enough) may never reach C2.
  */
 final class MatMulKernels {
     private static final VectorSpecies<Float> S = Species.FLOATS;
@@ -26,12 +28,11 @@ final class MatMulKernels {
 
     static void rows1vectors1(
             int rows, int k, MemorySegment a, long aOffset, long aStride,
-            MemorySegment b, long bOffset, long bStep,
-            MemorySegment start, long startOffset, long startStride, MemorySegment c, long cOffset, long cStride) {
+            MemorySegment b, long bOffset, long bStep, MemorySegment c, long cOffset, long cStride) {
         long a0 = aOffset;
-        long start0 = startOffset;
         long c0 = cOffset;
-        FloatVector s0_0 = FloatVector.fromMemorySegment(S, start, start0 + 0 * BYTES, ORDER);
+        FloatVector zero = FloatVector.zero(S);
+        FloatVector s0_0 = zero;
         long bAt = bOffset;
         for (long at = 0, end = k * (long) Float.BYTES; at < end; at += Float.BYTES) {
             FloatVector b0 = FloatVector.fromMemorySegment(S, b, bAt + 0 * BYTES, ORDER);
@@ -44,13 +45,12 @@ final class MatMulKernels {
 
     static void rows1vectors2(
             int rows, int k, MemorySegment a, long aOffset, long aStride,
-            MemorySegment b, long bOffset, long bStep,
-            MemorySegment start, long startOffset, long startStride, MemorySegment c, long cOffset, long cStride) {
+            MemorySegment b, long bOffset, long bStep, MemorySegment c, long cOffset, long cStride) {
         long a0 = aOffset;
-        long start0 = startOffset;
         long c0 = cOffset;
-        FloatVector s0_0 = FloatVector.fromMemorySegment(S, start, start0 + 0 * BYTES, ORDER);
-        FloatVector s0_1 = FloatVector.fromMemorySegment(S, start, start0 + 1 * BYTES, ORDER);
+        FloatVector zero = FloatVector.zero(S);
+        FloatVector s0_0 = zero;
+        FloatVector s0_1 = zero;
         long bAt = bOffset;
         for (long at = 0, end = k * (long) Float.BYTES; at < end; at += Float.BYTES) {
             FloatVector b0 = FloatVector.fromMemorySegment(S, b, bAt + 0 * BYTES, ORDER);
@@ -66,14 +66,13 @@ final class MatMulKernels {
 
     static void rows1vectors3(
             int rows, int k, MemorySegment a, long aOffset, long aStride,
-            MemorySegment b, long bOffset, long bStep,
-            MemorySegment start, long startOffset, long startStride, MemorySegment c, long cOffset, long cStride) {
+            MemorySegment b, long bOffset, long bStep, MemorySegment c, long cOffset, long cStride) {
         long a0 = aOffset;
-        long start0 = startOffset;
         long c0 = cOffset;
-        FloatVector s0_0 = FloatVector.fromMemorySegment(S, start, start0 + 0 * BYTES, ORDER);
-        FloatVector s0_1 = FloatVector.fromMemorySegment(S, start, start0 + 1 * BYTES, ORDER);
-        FloatVector s0_2 = FloatVector.fromMemorySegment(S, start, start0 + 2 * BYTES, ORDER);
+        FloatVector zero = FloatVector.zero(S);
+        FloatVector s0_0 = zero;
+        FloatVector s0_1 = zero;
+        FloatVector s0_2 = zero;
         long bAt = bOffset;
         for (long at = 0, end = k * (long) Float.BYTES; at < end; at += Float.BYTES) {
             FloatVector b0 = FloatVector.fromMemorySegment(S, b, bAt + 0 * BYTES, ORDER);
@@ -92,24 +91,20 @@ final class MatMulKernels {
 
     static void rows4vectors1(
             int rows, int k, MemorySegment a, long aOffset, long aStride,
-            MemorySegment b, long bOffset, long bStep,
-            MemorySegment start, long startOffset, long startStride, MemorySegment c, long cOffset, long cStride) {
+            MemorySegment b, long bOffset, long bStep, MemorySegment c, long cOffset, long cStride) {
         long a0 = aOffset;
-        long start0 = startOffset;
         long c0 = cOffset;
         long a1 = aOffset + (Math.min(1, rows - 1)) * aStride;
-        long start1 = startOffset + (Math.min(1, rows - 1)) * startStride;
         long c1 = cOffset + (Math.min(1, rows - 1)) * cStride;
         long a2 = aOffset + (Math.min(2, rows - 1)) * aStride;
-        long start2 = startOffset + (Math.min(2, rows - 1)) * startStride;
         long c2 = cOffset + (Math.min(2, rows - 1)) * cStride;
         long a3 = aOffset + (rows - 1) * aStride;
-        long start3 = startOffset + (rows - 1) * startStride;
         long c3 = cOffset + (rows - 1) * cStride;
-        FloatVector s0_0 = FloatVector.fromMemorySegment(S, start, start0 + 0 * BYTES, ORDER);
-        FloatVector s1_0 = FloatVector.fromMemorySegment(S, start, start1 + 0 * BYTES, ORDER);
-        FloatVector s2_0 = FloatVector.fromMemorySegment(S, start, start2 + 0 * BYTES, ORDER);
-        FloatVector s3_0 = FloatVector.fromMemorySegment(S, start, start3 + 0 * BYTES, ORDER);
+        FloatVector zero = FloatVector.zero(S);
+        FloatVector s0_0 = zero;
+        FloatVector s1_0 = zero;
+        FloatVector s2_0 = zero;
+        FloatVector s3_0 = zero;
         long bAt = bOffset;
         for (long at = 0, end = k * (long) Float.BYTES; at < end; at += Float.BYTES) {
             FloatVector b0 = FloatVector.fromMemorySegment(S, b, bAt + 0 * BYTES, ORDER);
@@ -131,28 +126,24 @@ final class MatMulKernels {
 
     static void rows4vectors2(
             int rows, int k, MemorySegment a, long aOffset, long aStride,
-            MemorySegment b, long bOffset, long bStep,
-            MemorySegment start, long startOffset, long startStride, MemorySegment c, long cOffset, long cStride) {
+            MemorySegment b, long bOffset, long bStep, MemorySegment c, long cOffset, long cStride) {
         long a0 = aOffset;
-        long start0 = startOffset;
         long c0 = cOffset;
         long a1 = aOffset + (Math.min(1, rows - 1)) * aStride;
-        long start1 = startOffset + (Math.min(1, rows - 1)) * startStride;
         long c1 = cOffset + (Math.min(1, rows - 1)) * cStride;
         long a2 = aOffset + (Math.min(2, rows - 1)) * aStride;
-        long start2 = startOffset + (Math.min(2, rows - 1)) * startStride;
         long c2 = cOffset + (Math.min(2, rows - 1)) * cStride;
         long a3 = aOffset + (rows - 1) * aStride;
-        long start3 = startOffset + (rows - 1) * startStride;
         long c3 = cOffset + (rows - 1) * cStride;
-        FloatVector s0_0 = FloatVector.fromMemorySegment(S, start, start0 + 0 * BYTES, ORDER);
-        FloatVector s0_1 = FloatVector.fromMemorySegment(S, start, start0 + 1 * BYTES, ORDER);
-        FloatVector s1_0 = FloatVector.fromMemorySegment(S, start, start1 + 0 * BYTES, ORDER);
-        FloatVector s1_1 = FloatVector.fromMemorySegment(S, start, start1 + 1 * BYTES, ORDER);
-        FloatVector s2_0 = FloatVector.fromMemorySegment(S, start, start2 + 0 * BYTES, ORDER);
-        FloatVector s2_1 = FloatVector.fromMemorySegment(S, start, start2 + 1 * BYTES, ORDER);
-        FloatVector s3_0 = FloatVector.fromMemorySegment(S, start, start3 + 0 * BYTES, ORDER);
-        FloatVector s3_1 = FloatVector.fromMemorySegment(S, start, start3 + 1 * BYTES, ORDER);
+        FloatVector zero = FloatVector.zero(S);
+        FloatVector s0_0 = zero;
+        FloatVector s0_1 = zero;
+        FloatVector s1_0 = zero;
+        FloatVector s1_1 = zero;
+        FloatVector s2_0 = zero;
+        FloatVector s2_1 = zero;
+        FloatVector s3_0 = zero;
+        FloatVector s3_1 = zero;
         long bAt = bOffset;
         for (long at = 0, end = k * (long) Float.BYTES; at < end; at += Float.BYTES) {
             FloatVector b0 = FloatVector.fromMemorySegment(S, b, bAt + 0 * BYTES, ORDER);
@@ -183,32 +174,28 @@ final class MatMulKernels {
 
     static void rows4vectors3(
             int rows, int k, MemorySegment a, long aOffset, long aStride,
-            MemorySegment b, long bOffset, long bStep,
-            MemorySegment start, long startOffset, long startStride, MemorySegment c, long cOffset, long cStride) {
+            MemorySegment b, long bOffset, long bStep, MemorySegment c, long cOffset, long cStride) {
         long a0 = aOffset;
-        long start0 = startOffset;
         long c0 = cOffset;
         long a1 = aOffset + (Math.min(1, rows - 1)) * aStride;
-        long start1 = startOffset + (Math.min(1, rows - 1)) * startStride;
         long c1 = cOffset + (Math.min(1, rows - 1)) * cStride;
         long a2 = aOffset + (Math.min(2, rows - 1)) * aStride;
-        long start2 = startOffset + (Math.min(2, rows - 1)) * startStride;
         long c2 = cOffset + (Math.min(2, rows - 1)) * cStride;
         long a3 = aOffset + (rows - 1) * aStride;
-        long start3 = startOffset + (rows - 1) * startStride;
         long c3 = cOffset + (rows - 1) * cStride;
-        FloatVector s0_0 = FloatVector.fromMemorySegment(S, start, start0 + 0 * BYTES, ORDER);
-        FloatVector s0_1 = FloatVector.fromMemorySegment(S, start, start0 + 1 * BYTES, ORDER);
-        FloatVector s0_2 = FloatVector.fromMemorySegment(S, start, start0 + 2 * BYTES, ORDER);
-        FloatVector s1_0 = FloatVector.fromMemorySegment(S, start, start1 + 0 * BYTES, ORDER);
-        FloatVector s1_1 = FloatVector.fromMemorySegment(S, start, start1 + 1 * BYTES, ORDER);
-        FloatVector s1_2 = FloatVector.fromMemorySegment(S, start, start1 + 2 * BYTES, ORDER);
-        FloatVector s2_0 = FloatVector.fromMemorySegment(S, start, start2 + 0 * BYTES, ORDER);
-        FloatVector s2_1 = FloatVector.fromMemorySegment(S, start, start2 + 1 * BYTES, ORDER);
-        FloatVector s2_2 = FloatVector.fromMemorySegment(S, start, start2 + 2 * BYTES, ORDER);
-        FloatVector s3_0 = FloatVector.fromMemorySegment(S, start, start3 + 0 * BYTES, ORDER);
-        FloatVector s3_1 = FloatVector.fromMemorySegment(S, start, start3 + 1 * BYTES, ORDER);
-        FloatVector s3_2 = FloatVector.fromMemorySegment(S, start, start3 + 2 * BYTES, ORDER);
+        FloatVector zero = FloatVector.zero(S);
+        FloatVector s0_0 = zero;
+        FloatVector s0_1 = zero;
+        FloatVector s0_2 = zero;
+        FloatVector s1_0 = zero;
+        FloatVector s1_1 = zero;
+        FloatVector s1_2 = zero;
+        FloatVector s2_0 = zero;
+        FloatVector s2_1 = zero;
+        FloatVector s2_2 = zero;
+        FloatVector s3_0 = zero;
+        FloatVector s3_1 = zero;
+        FloatVector s3_2 = zero;
         long bAt = bOffset;
         for (long at = 0, end = k * (long) Float.BYTES; at < end; at += Float.BYTES) {
             FloatVector b0 = FloatVector.fromMemorySegment(S, b, bAt + 0 * BYTES, ORDER);
@@ -248,40 +235,32 @@ final class MatMulKernels {
 
     static void rows8vectors1(
             int rows, int k, MemorySegment a, long aOffset, long aStride,
-            MemorySegment b, long bOffset, long bStep,
-            MemorySegment start, long startOffset, long startStride, MemorySegment c, long cOffset, long cStride) {
+            MemorySegment b, long bOffset, long bStep, MemorySegment c, long cOffset, long cStride) {
         long a0 = aOffset;
-        long start0 = startOffset;
         long c0 = cOffset;
         long a1 = aOffset + (Math.min(1, rows - 1)) * aStride;
-        long start1 = startOffset + (Math.min(1, rows - 1)) * startStride;
         long c1 = cOffset + (Math.min(1, rows - 1)) * cStride;
         long a2 = aOffset + (Math.min(2, rows - 1)) * aStride;
-        long start2 = startOffset + (Math.min(2, rows - 1)) * startStride;
         long c2 = cOffset + (Math.min(2, rows - 1)) * cStride;
         long a3 = aOffset + (Math.min(3, rows - 1)) * aStride;
-        long start3 = startOffset + (Math.min(3, rows - 1)) * startStride;
         long c3 = cOffset + (Math.min(3, rows - 1)) * cStride;
         long a4 = aOffset + (Math.min(4, rows - 1)) * aStride;
-        long start4 = startOffset + (Math.min(4, rows - 1)) * startStride;
         long c4 = cOffset + (Math.min(4, rows - 1)) * cStride;
         long a5 = aOffset + (Math.min(5, rows - 1)) * aStride;
-        long start5 = startOffset + (Math.min(5, rows - 1)) * startStride;
         long c5 = cOffset + (Math.min(5, rows - 1)) * cStride;
         long a6 = aOffset + (Math.min(6, rows - 1)) * aStride;
-        long start6 = startOffset + (Math.min(6, rows - 1)) * startStride;
         long c6 = cOffset + (Math.min(6, rows - 1)) * cStride;
         long a7 = aOffset + (rows - 1) * aStride;
-        long start7 = startOffset + (rows - 1) * startStride;
         long c7 = cOffset + (rows - 1) * cStride;
-        FloatVector s0_0 = FloatVector.fromMemorySegment(S, start, start0 + 0 * BYTES, ORDER);
-        FloatVector s1_0 = FloatVector.fromMemorySegment(S, start, start1 + 0 * BYTES, ORDER);
-        FloatVector s2_0 = FloatVector.fromMemorySegment(S, start, start2 + 0 * BYTES, ORDER);
-        FloatVector s3_0 = FloatVector.fromMemorySegment(S, start, start3 + 0 * BYTES, ORDER);
-        FloatVector s4_0 = FloatVector.fromMemorySegment(S, start, start4 + 0 * BYTES, ORDER);
-        FloatVector s5_0 = FloatVector.fromMemorySegment(S, start, start5 + 0 * BYTES, ORDER);
-        FloatVector s6_0 = FloatVector.fromMemorySegment(S, start, start6 + 0 * BYTES, ORDER);
-        FloatVector s7_0 = FloatVector.fromMemorySegment(S, start, start7 + 0 * BYTES, ORDER);
+        FloatVector zero = FloatVector.zero(S);
+        FloatVector s0_0 = zero;
+        FloatVector s1_0 = zero;
+        FloatVector s2_0 = zero;
+        FloatVector s3_0 = zero;
+        FloatVector s4_0 = zero;
+        FloatVector s5_0 = zero;
+        FloatVector s6_0 = zero;
+        FloatVector s7_0 = zero;
         long bAt = bOffset;
         for (long at = 0, end = k * (long) Float.BYTES; at < end; at += Float.BYTES) {
             FloatVector b0 = FloatVector.fromMemorySegment(S, b, bAt + 0 * BYTES, ORDER);
@@ -315,48 +294,40 @@ final class MatMulKernels {
 
     static void rows8vectors2(
             int rows, int k, MemorySegment a, long aOffset, long aStride,
-            MemorySegment b, long bOffset, long bStep,
-            MemorySegment start, long startOffset, long startStride, MemorySegment c, long cOffset, long cStride) {
+            MemorySegment b, long bOffset, long bStep, MemorySegment c, long cOffset, long cStride) {
         long a0 = aOffset;
-        long start0 = startOffset;
         long c0 = cOffset;
         long a1 = aOffset + (Math.min(1, rows - 1)) * aStride;
-        long start1 = startOffset + (Math.min(1, rows - 1)) * startStride;
         long c1 = cOffset + (Math.min(1, rows - 1)) * cStride;
         long a2 = aOffset + (Math.min(2, rows - 1)) * aStride;
-        long start2 = startOffset + (Math.min(2, rows - 1)) * startStride;
         long c2 = cOffset + (Math.min(2, rows - 1)) * cStride;
         long a3 = aOffset + (Math.min(3, rows - 1)) * aStride;
-        long start3 = startOffset + (Math.min(3, rows - 1)) * startStride;
         long c3 = cOffset + (Math.min(3, rows - 1)) * cStride;
         long a4 = aOffset + (Math.min(4, rows - 1)) * aStride;
-        long start4 = startOffset + (Math.min(4, rows - 1)) * startStride;
         long c4 = cOffset + (Math.min(4, rows - 1)) * cStride;
         long a5 = aOffset + (Math.min(5, rows - 1)) * aStride;
-        long start5 = startOffset + (Math.min(5, rows - 1)) * startStride;
         long c5 = cOffset + (Math.min(5, rows - 1)) * cStride;
         long a6 = aOffset + (Math.min(6, rows - 1)) * aStride;
-        long start6 = startOffset + (Math.min(6, rows - 1)) * startStride;
         long c6 = cOffset + (Math.min(6, rows - 1)) * cStride;
         long a7 = aOffset + (rows - 1) * aStride;
-        long start7 = startOffset + (rows - 1) * startStride;
         long c7 = cOffset + (rows - 1) * cStride;
-        FloatVector s0_0 = FloatVector.fromMemorySegment(S, start, start0 + 0 * BYTES, ORDER);
-        FloatVector s0_1 = FloatVector.fromMemorySegment(S, start, start0 + 1 * BYTES, ORDER);
-        FloatVector s1_0 = FloatVector.fromMemorySegment(S, start, start1 + 0 * BYTES, ORDER);
-        FloatVector s1_1 = FloatVector.fromMemorySegment(S, start, start1 + 1 * BYTES, ORDER);
-        FloatVector s2_0 = FloatVector.fromMemorySegment(S, start, start2 + 0 * BYTES, ORDER);
-        FloatVector s2_1 = FloatVector.fromMemorySegment(S, start, start2 + 1 * BYTES, ORDER);
-        FloatVector s3_0 = FloatVector.fromMemorySegment(S, start, start3 + 0 * BYTES, ORDER);
-        FloatVector s3_1 = FloatVector.fromMemorySegment(S, start, start3 + 1 * BYTES, ORDER);
-        FloatVector s4_0 = FloatVector.fromMemorySegment(S, start, start4 + 0 * BYTES, ORDER);
-        FloatVector s4_1 = FloatVector.fromMemorySegment(S, start, start4 + 1 * BYTES, ORDER);
-        FloatVector s5_0 = FloatVector.fromMemorySegment(S, start, start5 + 0 * BYTES, ORDER);
-        FloatVector s5_1 = FloatVector.fromMemorySegment(S, start, start5 + 1 * BYTES, ORDER);
-        FloatVector s6_0 = FloatVector.fromMemorySegment(S, start, start6 + 0 * BYTES, ORDER);
-        FloatVector s6_1 = FloatVector.fromMemorySegment(S, start, start6 + 1 * BYTES, ORDER);
-        FloatVector s7_0 = FloatVector.fromMemorySegment(S, start, start7 + 0 * BYTES, ORDER);
-        FloatVector s7_1 = FloatVector.fromMemorySegment(S, start, start7 + 1 * BYTES, ORDER);
+        FloatVector zero = FloatVector.zero(S);
+        FloatVector s0_0 = zero;
+        FloatVector s0_1 = zero;
+        FloatVector s1_0 = zero;
+        FloatVector s1_1 = zero;
+        FloatVector s2_0 = zero;
+        FloatVector s2_1 = zero;
+        FloatVector s3_0 = zero;
+        FloatVector s3_1 = zero;
+        FloatVector s4_0 = zero;
+        FloatVector s4_1 = zero;
+        FloatVector s5_0 = zero;
+        FloatVector s5_1 = zero;
+        FloatVector s6_0 = zero;
+        FloatVector s6_1 = zero;
+        FloatVector s7_0 = zero;
+        FloatVector s7_1 = zero;
         long bAt = bOffset;
         for (long at = 0, end = k * (long) Float.BYTES; at < end; at += Float.BYTES) {
             FloatVector b0 = FloatVector.fromMemorySegment(S, b, bAt + 0 * BYTES, ORDER);
@@ -407,56 +378,48 @@ final class MatMulKernels {
 
     static void rows8vectors3(
             int rows, int k, MemorySegment a, long aOffset, long aStride,
-            MemorySegment b, long bOffset, long bStep,
-            MemorySegment start, long startOffset, long startStride, MemorySegment c, long cOffset, long cStride) {
+            MemorySegment b, long bOffset, long bStep, MemorySegment c, long cOffset, long cStride) {
         long a0 = aOffset;
-        long start0 = startOffset;
         long c0 = cOffset;
         long a1 = aOffset + (Math.min(1, rows - 1)) * aStride;
-        long start1 = startOffset + (Math.min(1, rows - 1)) * startStride;
         long c1 = cOffset + (Math.min(1, rows - 1)) * cStride;
         long a2 = aOffset + (Math.min(2, rows - 1)) * aStride;
-        long start2 = startOffset + (Math.min(2, rows - 1)) * startStride;
         long c2 = cOffset + (Math.min(2, rows - 1)) * cStride;
         long a3 = aOffset + (Math.min(3, rows - 1)) * aStride;
-        long start3 = startOffset + (Math.min(3, rows - 1)) * startStride;
         long c3 = cOffset + (Math.min(3, rows - 1)) * cStride;
         long a4 = aOffset + (Math.min(4, rows - 1)) * aStride;
-        long start4 = startOffset + (Math.min(4, rows - 1)) * startStride;
         long c4 = cOffset + (Math.min(4, rows - 1)) * cStride;
         long a5 = aOffset + (Math.min(5, rows - 1)) * aStride;
-        long start5 = startOffset + (Math.min(5, rows - 1)) * startStride;
         long c5 = cOffset + (Math.min(5, rows - 1)) * cStride;
         long a6 = aOffset + (Math.min(6, rows - 1)) * aStride;
-        long start6 = startOffset + (Math.min(6, rows - 1)) * startStride;
         long c6 = cOffset + (Math.min(6, rows - 1)) * cStride;
         long a7 = aOffset + (rows - 1) * aStride;
-        long start7 = startOffset + (rows - 1) * startStride;
         long c7 = cOffset + (rows - 1) * cStride;
-        FloatVector s0_0 = FloatVector.fromMemorySegment(S, start, start0 + 0 * BYTES, ORDER);
-        FloatVector s0_1 = FloatVector.fromMemorySegment(S, start, start0 + 1 * BYTES, ORDER);
-        FloatVector s0_2 = FloatVector.fromMemorySegment(S, start, start0 + 2 * BYTES, ORDER);
-        FloatVector s1_0 = FloatVector.fromMemorySegment(S, start, start1 + 0 * BYTES, ORDER);
-        FloatVector s1_1 = FloatVector.fromMemorySegment(S, start, start1 + 1 * BYTES, ORDER);
-        FloatVector s1_2 = FloatVector.fromMemorySegment(S, start, start1 + 2 * BYTES, ORDER);
-        FloatVector s2_0 = FloatVector.fromMemorySegment(S, start, start2 + 0 * BYTES, ORDER);
-        FloatVector s2_1 = FloatVector.fromMemorySegment(S, start, start2 + 1 * BYTES, ORDER);
-        FloatVector s2_2 = FloatVector.fromMemorySegment(S, start, start2 + 2 * BYTES, ORDER);
-        FloatVector s3_0 = FloatVector.fromMemorySegment(S, start, start3 + 0 * BYTES, ORDER);
-        FloatVector s3_1 = FloatVector.fromMemorySegment(S, start, start3 + 1 * BYTES, ORDER);
-        FloatVector s3_2 = FloatVector.fromMemorySegment(S, start, start3 + 2 * BYTES, ORDER);
-        FloatVector s4_0 = FloatVector.fromMemorySegment(S, start, start4 + 0 * BYTES, ORDER);
-        FloatVector s4_1 = FloatVector.fromMemorySegment(S, start, start4 + 1 * BYTES, ORDER);
-        FloatVector s4_2 = FloatVector.fromMemorySegment(S, start, start4 + 2 * BYTES, ORDER);
-        FloatVector s5_0 = FloatVector.fromMemorySegment(S, start, start5 + 0 * BYTES, ORDER);
-        FloatVector s5_1 = FloatVector.fromMemorySegment(S, start, start5 + 1 * BYTES, ORDER);
-        FloatVector s5_2 = FloatVector.fromMemorySegment(S, start, start5 + 2 * BYTES, ORDER);
-        FloatVector s6_0 = FloatVector.fromMemorySegment(S, start, start6 + 0 * BYTES, ORDER);
-        FloatVector s6_1 = FloatVector.fromMemorySegment(S, start, start6 + 1 * BYTES, ORDER);
-        FloatVector s6_2 = FloatVector.fromMemorySegment(S, start, start6 + 2 * BYTES, ORDER);
-        FloatVector s7_0 = FloatVector.fromMemorySegment(S, start, start7 + 0 * BYTES, ORDER);
-        FloatVector s7_1 = FloatVector.fromMemorySegment(S, start, start7 + 1 * BYTES, ORDER);
-        FloatVector s7_2 = FloatVector.fromMemorySegment(S, start, start7 + 2 * BYTES, ORDER);
+        FloatVector zero = FloatVector.zero(S);
+        FloatVector s0_0 = zero;
+        FloatVector s0_1 = zero;
+        FloatVector s0_2 = zero;
+        FloatVector s1_0 = zero;
+        FloatVector s1_1 = zero;
+        FloatVector s1_2 = zero;
+        FloatVector s2_0 = zero;
+        FloatVector s2_1 = zero;
+        FloatVector s2_2 = zero;
+        FloatVector s3_0 = zero;
+        FloatVector s3_1 = zero;
+        FloatVector s3_2 = zero;
+        FloatVector s4_0 = zero;
+        FloatVector s4_1 = zero;
+        FloatVector s4_2 = zero;
+        FloatVector s5_0 = zero;
+        FloatVector s5_1 = zero;
+        FloatVector s5_2 = zero;
+        FloatVector s6_0 = zero;
+        FloatVector s6_1 = zero;
+        FloatVector s6_2 = zero;
+        FloatVector s7_0 = zero;
+        FloatVector s7_1 = zero;
+        FloatVector s7_2 = zero;
         long bAt = bOffset;
         for (long at = 0, end = k * (long) Float.BYTES; at < end; at += Float.BYTES) {
             FloatVector b0 = FloatVector.fromMemorySegment(S, b, bAt + 0 * BYTES, ORDER);

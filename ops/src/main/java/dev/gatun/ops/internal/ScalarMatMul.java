@@ -8,8 +8,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
-/** The definition of a product, in plain Java: each element one chain of {@link Math#fma} in ascending k, from the
- * bias if there is one. The oracle for bits. */
+/** The definition of a product, in plain Java: each element one chain of {@link Math#fma} in ascending k. The
+ * oracle for bits. */
 public final class ScalarMatMul implements MatMul {
     @Override
     public String name() {
@@ -65,9 +65,12 @@ public final class ScalarMatMul implements MatMul {
         StridedWeight w = (StridedWeight) weight;
         for (int i = rowFrom; i < rowTo; i++) {
             for (int j = colFrom; j < colTo; j++) {
-                float start = bias == null ? 0f : bias.get(JAVA_FLOAT_UNALIGNED, j * (long) Float.BYTES);
-                float sum = dot(start, x, xOffset + i * xStride, w.segment(), j * w.rowStride(), Float.BYTES, w.k());
-                out.set(JAVA_FLOAT_UNALIGNED, outOffset + i * outStride + j * (long) Float.BYTES, sum);
+                float sum = chain(x, xOffset + i * xStride, w.segment(), j * w.rowStride(), Float.BYTES, w.k());
+                long at = j * (long) Float.BYTES;
+                out.set(
+                        JAVA_FLOAT_UNALIGNED,
+                        outOffset + i * outStride + at,
+                        bias == null ? sum : sum + bias.get(JAVA_FLOAT_UNALIGNED, at));
             }
         }
     }
@@ -104,17 +107,16 @@ public final class ScalarMatMul implements MatMul {
                 for (int j = 0; j < n; j++) {
                     long at = cRow + j * (long) Float.BYTES;
                     long bFirst = bOffset + batch * bBatch + j * bCol;
-                    float sum = accumulate
-                            ? dot(c.get(JAVA_FLOAT_UNALIGNED, at), a, aRow, b, bFirst, bStep, k)
-                            : alpha * dot(0f, a, aRow, b, bFirst, bStep, k);
-                    c.set(JAVA_FLOAT_UNALIGNED, at, sum);
+                    float sum = chain(a, aRow, b, bFirst, bStep, k);
+                    c.set(JAVA_FLOAT_UNALIGNED, at, accumulate ? sum + c.get(JAVA_FLOAT_UNALIGNED, at) : alpha * sum);
                 }
             }
         }
     }
 
-    private static float dot(
-            float sum, MemorySegment a, long aOffset, MemorySegment b, long bOffset, long bStep, int k) {
+    /** The chain that one element of a product is: from 0, in ascending k. */
+    static float chain(MemorySegment a, long aOffset, MemorySegment b, long bOffset, long bStep, int k) {
+        float sum = 0f;
         for (int i = 0; i < k; i++) {
             sum = Math.fma(
                     a.get(JAVA_FLOAT_UNALIGNED, aOffset + i * (long) Float.BYTES),

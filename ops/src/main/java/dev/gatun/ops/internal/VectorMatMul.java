@@ -16,13 +16,12 @@ import dev.gatun.memory.Tensor;
 import dev.gatun.ops.PackedWeight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Products by Vector API kernels, the same bits as {@link ScalarMatMul}: lanes are columns of the output, so that each keeps its
- * own chain. A bias starts the chains. Weights are packed once, at load, into panels of three vectors; what cannot be read as whole vectors (a transposed
+ * own chain. Weights are packed once, at load, into panels of three vectors; what cannot be read as whole vectors (a transposed
  * operand, the last columns) is packed into scratch on the way.
  */
 public final class VectorMatMul implements MatMul {
@@ -43,10 +42,8 @@ public final class VectorMatMul implements MatMul {
 
     private static final long PANEL_BYTES = (long) PANEL * Float.BYTES;
 
-    // A thread's scratch: a panel's width of zeros, which are never written; a register tile; a panel of SCRATCH_K
-    // steps.
-    private static final long TILE_OFFSET = PANEL_BYTES;
-    private static final long PANEL_OFFSET = TILE_OFFSET + 8 * PANEL_BYTES;
+    // A thread's scratch: a register tile, then a panel of SCRATCH_K steps.
+    private static final long PANEL_OFFSET = 8 * PANEL_BYTES;
 
     @Override
     public String name() {
@@ -177,8 +174,9 @@ public final class VectorMatMul implements MatMul {
                     w.segment(),
                     colOffset * w.k(),
                     vectors(cols) * (long) LANES * Float.BYTES,
-                    bias == null ? scratch : bias,
-                    bias == null ? scratchOffset : colOffset,
+                    1f,
+                    bias,
+                    colOffset,
                     0,
                     out,
                     outOffset + rowFrom * outStride + colOffset,
@@ -220,72 +218,85 @@ public final class VectorMatMul implements MatMul {
             long cFirst = cOffset + batch * cBatch;
             for (int column = 0; column < n; column += PANEL) {
                 int cols = Math.min(PANEL, n - column);
-                boolean inPlace = !bTransposed && cols % LANES == 0;
-                int block = inPlace ? Math.max(1, k) : SCRATCH_K;
                 long bColumn = bFirst + column * bCol;
                 long cColumn = cFirst + column * (long) Float.BYTES;
-                int from = 0;
-                do { // at least once: k = 0 stores zeros
-                    int steps = Math.min(block, k - from);
-                    if (!inPlace) {
-                        pack(
-                                b,
-                                bColumn + from * bStep,
-                                bStep,
-                                bCol,
-                                steps,
-                                cols,
-                                scratch,
-                                scratchOffset + PANEL_OFFSET);
-                    }
-                    boolean fromZero = !accumulate && from == 0;
-                    tiles(
+                boolean inPlace = !bTransposed && cols % LANES == 0;
+                if (!inPlace && k > SCRATCH_K) {
+                    longChains(
                             m,
                             cols,
-                            steps,
+                            k,
+                            alpha,
                             a,
-                            aFirst + from * (long) Float.BYTES,
+                            aFirst,
                             aStride,
-                            inPlace ? b : scratch,
-                            inPlace ? bColumn : scratchOffset + PANEL_OFFSET,
-                            inPlace ? bStep : vectors(cols) * (long) LANES * Float.BYTES,
-                            fromZero ? scratch : c,
-                            fromZero ? scratchOffset : cColumn,
-                            fromZero ? 0 : cStride,
+                            b,
+                            bColumn,
+                            bStep,
+                            bCol,
+                            accumulate,
                             c,
                             cColumn,
-                            cStride,
-                            scratch,
-                            scratchOffset);
-                    from += steps;
-                } while (from < k);
-            }
-            if (alpha != 1f) {
-                scale(alpha, m, n, c, cFirst, cStride);
+                            cStride);
+                    continue;
+                }
+                if (!inPlace) {
+                    pack(b, bColumn, bStep, bCol, k, cols, scratch, scratchOffset + PANEL_OFFSET);
+                }
+                tiles(
+                        m,
+                        cols,
+                        k,
+                        a,
+                        aFirst,
+                        aStride,
+                        inPlace ? b : scratch,
+                        inPlace ? bColumn : scratchOffset + PANEL_OFFSET,
+                        inPlace ? bStep : vectors(cols) * (long) LANES * Float.BYTES,
+                        alpha,
+                        accumulate ? c : null,
+                        cColumn,
+                        cStride,
+                        c,
+                        cColumn,
+                        cStride,
+                        scratch,
+                        scratchOffset);
             }
         }
     }
 
-    private static void scale(float alpha, int m, int n, MemorySegment c, long cOffset, long cStride) {
-        int whole = Species.FLOATS.loopBound(n);
+    /** A panel that scratch does not hold, element by element: no model has one, for weights are packed and dK is short. */
+    private static void longChains(
+            int m,
+            int cols,
+            int k,
+            float alpha,
+            MemorySegment a,
+            long aOffset,
+            long aStride,
+            MemorySegment b,
+            long bOffset,
+            long bStep,
+            long bCol,
+            boolean accumulate,
+            MemorySegment c,
+            long cOffset,
+            long cStride) {
         for (int i = 0; i < m; i++) {
-            long row = cOffset + i * cStride;
-            for (int j = 0; j < whole; j += LANES) {
-                long at = row + j * (long) Float.BYTES;
-                FloatVector.fromMemorySegment(Species.FLOATS, c, at, ByteOrder.LITTLE_ENDIAN)
-                        .mul(alpha)
-                        .intoMemorySegment(c, at, ByteOrder.LITTLE_ENDIAN);
-            }
-            for (int j = whole; j < n; j++) {
-                long at = row + j * (long) Float.BYTES;
-                c.set(JAVA_FLOAT_UNALIGNED, at, alpha * c.get(JAVA_FLOAT_UNALIGNED, at));
+            for (int j = 0; j < cols; j++) {
+                float sum = ScalarMatMul.chain(a, aOffset + i * aStride, b, bOffset + j * bCol, bStep, k);
+                long at = cOffset + i * cStride + j * (long) Float.BYTES;
+                c.set(JAVA_FLOAT_UNALIGNED, at, accumulate ? sum + c.get(JAVA_FLOAT_UNALIGNED, at) : alpha * sum);
             }
         }
     }
 
     /**
-     * All rows of one panel, a register tile at a time: c = start + a b. Where cols are not whole vectors, a tile is started and
-     * stored by way of scratch.
+     * All rows of one panel, a register tile at a time: c = alpha a b + added. A tile goes by way of scratch where cols are not
+     * whole vectors, or where c itself is added.
+     *
+     * @param added rows {@code addedStride} bytes apart, 0 for the same row each time; or null
      */
     private static void tiles(
             int m,
@@ -297,79 +308,81 @@ public final class VectorMatMul implements MatMul {
             MemorySegment b,
             long bOffset,
             long bStep,
-            MemorySegment start,
-            long startOffset,
-            long startStride,
+            float alpha,
+            @Nullable MemorySegment added,
+            long addedOffset,
+            long addedStride,
             MemorySegment c,
             long cOffset,
             long cStride,
             MemorySegment scratch,
             long scratchOffset) {
-        boolean whole = cols % LANES == 0;
+        boolean direct = cols % LANES == 0 && (added == null || addedStride == 0);
         int vectors = vectors(cols);
         for (int row = 0; row < m; ) {
-            int left = m - row;
-            int rows = left == 1 ? 1 : left <= 4 ? left : Math.min(left, ROWS);
+            int rows = Math.min(m - row, ROWS);
             long aAt = aOffset + row * aStride;
-            long startAt = startOffset + row * startStride;
             long cAt = cOffset + row * cStride;
-            if (whole) {
-                tile(
+            if (direct) {
+                tile(rows, vectors, k, a, aAt, aStride, b, bOffset, bStep, c, cAt, cStride);
+                if (added != null || alpha != 1f) {
+                    finish(rows, cols, alpha, c, cAt, cStride, added, addedOffset, 0, c, cAt, cStride);
+                }
+            } else {
+                tile(rows, vectors, k, a, aAt, aStride, b, bOffset, bStep, scratch, scratchOffset, PANEL_BYTES);
+                long addedAt = addedOffset + row * addedStride;
+                finish(
                         rows,
-                        vectors,
-                        k,
-                        a,
-                        aAt,
-                        aStride,
-                        b,
-                        bOffset,
-                        bStep,
-                        start,
-                        startAt,
-                        startStride,
+                        cols,
+                        alpha,
+                        scratch,
+                        scratchOffset,
+                        PANEL_BYTES,
+                        added,
+                        addedAt,
+                        addedStride,
                         c,
                         cAt,
                         cStride);
-            } else {
-                long tile = scratchOffset + TILE_OFFSET;
-                copy(rows, cols, start, startAt, startStride, scratch, tile, PANEL_BYTES);
-                tile(
-                        rows,
-                        vectors,
-                        k,
-                        a,
-                        aAt,
-                        aStride,
-                        b,
-                        bOffset,
-                        bStep,
-                        scratch,
-                        tile,
-                        PANEL_BYTES,
-                        scratch,
-                        tile,
-                        PANEL_BYTES);
-                copy(rows, cols, scratch, tile, PANEL_BYTES, c, cAt, cStride);
             }
             row += rows;
         }
     }
 
-    private static void copy(
+    /** c = alpha tile + added. The tile was just written: it is in L1. */
+    private static void finish(
             int rows,
             int cols,
-            MemorySegment from,
-            long fromOffset,
-            long fromStride,
-            MemorySegment to,
-            long toOffset,
-            long toStride) {
+            float alpha,
+            MemorySegment tile,
+            long tileOffset,
+            long tileStride,
+            @Nullable MemorySegment added,
+            long addedOffset,
+            long addedStride,
+            MemorySegment c,
+            long cOffset,
+            long cStride) {
+        long whole = Species.FLOATS.loopBound(cols) * (long) Float.BYTES;
+        long end = cols * (long) Float.BYTES;
         for (int i = 0; i < rows; i++) {
-            for (int j = 0; j < cols; j++) {
-                to.set(
-                        JAVA_FLOAT_UNALIGNED,
-                        toOffset + i * toStride + j * (long) Float.BYTES,
-                        from.get(JAVA_FLOAT_UNALIGNED, fromOffset + i * fromStride + j * (long) Float.BYTES));
+            long from = tileOffset + i * tileStride;
+            long add = addedOffset + i * addedStride;
+            long to = cOffset + i * cStride;
+            for (long at = 0; at < whole; at += Species.BYTES) {
+                FloatVector value = FloatVector.fromMemorySegment(Species.FLOATS, tile, from + at, Species.ORDER)
+                        .mul(alpha);
+                if (added != null) {
+                    value = value.add(FloatVector.fromMemorySegment(Species.FLOATS, added, add + at, Species.ORDER));
+                }
+                value.intoMemorySegment(c, to + at, Species.ORDER);
+            }
+            for (long at = whole; at < end; at += Float.BYTES) {
+                float value = alpha * tile.get(JAVA_FLOAT_UNALIGNED, from + at);
+                if (added != null) {
+                    value += added.get(JAVA_FLOAT_UNALIGNED, add + at);
+                }
+                c.set(JAVA_FLOAT_UNALIGNED, to + at, value);
             }
         }
     }
@@ -384,44 +397,26 @@ public final class VectorMatMul implements MatMul {
             MemorySegment b,
             long bAt,
             long bStep,
-            MemorySegment start,
-            long startAt,
-            long startStride,
             MemorySegment c,
             long cAt,
             long cStride) {
         if (rows == 1) {
             switch (vectors) {
-                case 1 ->
-                    rows1vectors1(1, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
-                case 2 ->
-                    rows1vectors2(1, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
-                default ->
-                    rows1vectors3(1, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
+                case 1 -> rows1vectors1(1, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
+                case 2 -> rows1vectors2(1, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
+                default -> rows1vectors3(1, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
             }
         } else if (rows <= 4) {
             switch (vectors) {
-                case 1 ->
-                    rows4vectors1(
-                            rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
-                case 2 ->
-                    rows4vectors2(
-                            rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
-                default ->
-                    rows4vectors3(
-                            rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
+                case 1 -> rows4vectors1(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
+                case 2 -> rows4vectors2(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
+                default -> rows4vectors3(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
             }
         } else {
             switch (vectors) {
-                case 1 ->
-                    rows8vectors1(
-                            rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
-                case 2 ->
-                    rows8vectors2(
-                            rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
-                default ->
-                    rows8vectors3(
-                            rows, k, a, aAt, aStride, b, bAt, bStep, start, startAt, startStride, c, cAt, cStride);
+                case 1 -> rows8vectors1(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
+                case 2 -> rows8vectors2(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
+                default -> rows8vectors3(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
             }
         }
     }
