@@ -5,6 +5,8 @@ module dev.gatun.model {
     requires ai.djl.sentencepiece;
     requires com.fasterxml.jackson.core;
     requires com.google.protobuf;
+    // For ai.djl.api, which logs through it: an automatic module cannot say so, and nothing else would resolve it.
+    requires org.slf4j;
 
     exports dev.gatun.model;
     exports dev.gatun.model.generate;
