@@ -187,25 +187,27 @@ class AttentionMaskTest {
     @ParameterizedTest
     @EnumSource(names = {"SCALAR", "VECTOR", "OPENBLAS"})
     void aQuerySeesWhatItsMaskLetsThrough(Kind kind) {
-        compare(kind, 7, 7, HEADS, 2, 1);
-        compare(kind, 7, 20, HEADS, 2, 1);
-        compare(kind, 7, 270, HEADS, 2, 1); // keys pass by in tiles of 256
+        compare(kind, cases(7, 7), 7, 7, HEADS, 2, 1);
+        compare(kind, cases(7, 20), 7, 20, HEADS, 2, 1);
+        compare(kind, cases(7, 270), 7, 270, HEADS, 2, 1); // keys pass by in tiles of 256
     }
 
     @ParameterizedTest
     @EnumSource(names = {"SCALAR", "VECTOR", "OPENBLAS"})
     void tilesOfQueriesAndKeysHaveNoSeams(Kind kind) {
-        compare(kind, 70, 520, HEADS, 1); // queries in tiles of 64
+        List<Case> cases = cases(70, 520); // queries in tiles of 64, keys of 256
+        cases.removeIf(c -> c.mask.tensor() != null && !c.name.equals("all rules at once"));
+        compare(kind, cases, 70, 520, HEADS, 1);
     }
 
-    private void compare(Kind kind, int queries, int keys, int... keyHeads) {
+    private void compare(Kind kind, List<Case> cases, int queries, int keys, int... keyHeads) {
         try (Backend backend = Backend.open(new Backend.Options(kind, 2, null))) {
             Ops ops = backend.newOps(arena);
             for (int nKvHeads : keyHeads) {
                 Tensor q = random(arena, 1, BATCH, queries, HEADS * D_K).splitHeads(HEADS);
                 Tensor k = random(arena, 2, BATCH, keys, nKvHeads * D_K).splitHeads(nKvHeads);
                 Tensor v = random(arena, 3, BATCH, keys, nKvHeads * 5).splitHeads(nKvHeads);
-                for (Case c : cases(queries, keys)) {
+                for (Case c : cases) {
                     Tensor out = nan(arena, BATCH, queries, HEADS * 5).splitHeads(HEADS);
                     ops.attention(q, k, v, c.mask, SCALE, 0f, out);
                     Tensor expected = Tensor.copyOf(arena, expected(q, k, v, c.bias), BATCH, HEADS, queries, 5);
