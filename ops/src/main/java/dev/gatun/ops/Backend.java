@@ -18,6 +18,7 @@ import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.Locale;
+import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -181,6 +182,19 @@ public final class Backend implements AutoCloseable {
     public PackedWeight pack(Tensor weight, Arena arena) {
         checkWeight(weight);
         return matMul.pack(weight, arena);
+    }
+
+    /**
+     * Bits of the vectors that this JVM computes with best on this CPU: 64 means that it compiles no vector operations at all,
+     * and the vector backend is hundreds of times slower than it should be.
+     */
+    public static int cpuVectorBits() {
+        return FloatVector.SPECIES_PREFERRED.vectorBitSize();
+    }
+
+    /** The folder that OpenBLAS is taken out into: it need not exist yet. */
+    public static Path cacheFolder() {
+        return OpenBlasLibrary.userCacheFolder();
     }
 
     private static void checkWeight(Tensor weight) {
