@@ -13,11 +13,11 @@ import dev.gatun.ops.internal.ScalarRows;
 import dev.gatun.ops.internal.VectorMatMul;
 import dev.gatun.ops.internal.VectorRows;
 import dev.gatun.ops.internal.WorkerPool;
-import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.Locale;
+import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,8 +27,6 @@ import org.jspecify.annotations.Nullable;
  * <p>Whoever opens a backend closes it, after the models that use it; that ends its threads.
  */
 public final class Backend implements AutoCloseable {
-    private static final Logger LOG = System.getLogger(Backend.class.getName());
-
     /** What a user may ask for. */
     public enum Kind {
         /** OpenBLAS with plain rows, ready from the first call; vector kernels where there is no BLAS. */
@@ -119,7 +117,9 @@ public final class Backend implements AutoCloseable {
                     if (options.blas != null) {
                         throw e;
                     }
-                    LOG.log(Level.WARNING, "no OpenBLAS, vector kernels are used instead: " + e.getMessage());
+                    // Not in a field: setting up loggers costs every start some 10 ms.
+                    System.getLogger(Backend.class.getName())
+                            .log(Level.WARNING, "no OpenBLAS, vector kernels are used instead: " + e.getMessage());
                     String reason = "OpenBLAS is not there: " + e.getMessage();
                     yield new Backend(new VectorMatMul(), new VectorRows(), threads, reason, null);
                 }
@@ -181,6 +181,19 @@ public final class Backend implements AutoCloseable {
     public PackedWeight pack(Tensor weight, Arena arena) {
         checkWeight(weight);
         return matMul.pack(weight, arena);
+    }
+
+    /**
+     * Bits of the vectors that this JVM computes with best on this CPU: 64 means that it compiles no vector operations at all,
+     * and the vector backend is hundreds of times slower than it should be.
+     */
+    public static int cpuVectorBits() {
+        return FloatVector.SPECIES_PREFERRED.vectorBitSize();
+    }
+
+    /** The folder that OpenBLAS is taken out into: it need not exist yet. */
+    public static Path cacheFolder() {
+        return OpenBlasLibrary.userCacheFolder();
     }
 
     private static void checkWeight(Tensor weight) {

@@ -1,0 +1,127 @@
+package dev.gatun.cli;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.util.List;
+import picocli.CommandLine;
+import picocli.CommandLine.Help.Ansi;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/** Finds the command that the arguments name, runs it, and turns whatever it throws into one line and an exit code. */
+final class CommandLineRunner {
+    /** Bad use, bad input, or an error of ours. */
+    private static final int FAILED = 2;
+
+    private static final List<String> COMMANDS = List.of("translate", "verify", "inspect", "doctor");
+
+    private final InputStream in;
+    private final Results results;
+    private final PrintStream err;
+
+    CommandLineRunner(InputStream in, Results results, PrintStream err) {
+        this.in = in;
+        this.results = results;
+        this.err = err;
+    }
+
+    /** Runs and returns the exit code; throws nothing. */
+    int run(String[] args) {
+        int code;
+        try {
+            code = parseAndRun(args);
+            results.flush();
+        } catch (ParameterException e) {
+            code = badUse(e);
+        } catch (Throwable e) { // also errors, as of memory that ran out
+            code = FAILED;
+            err.println("gatun: " + ErrorLine.of(e));
+            if (List.of(args).contains("--debug")) {
+                e.printStackTrace(err);
+            }
+        }
+        return code;
+    }
+
+    private int parseAndRun(String[] args) throws IOException {
+        CommandLine line = commandLine(args);
+        ParseResult parsed = line.parseArgs(args);
+        Integer help = CommandLine.executeHelpRequest(parsed);
+        if (help != null) {
+            return help;
+        }
+        if (!parsed.hasSubcommand()) {
+            throw new ParameterException(line, "no command, there are " + String.join(", ", COMMANDS));
+        }
+        ParseResult own = parsed.subcommand();
+        var invocation = new Invocation(parsed, own, in, results);
+        PrintStream log = invocation.flag("--quiet") ? new PrintStream(OutputStream.nullOutputStream()) : err;
+        Command command = (Command) own.commandSpec().userObject();
+        return ScopedValue.where(StderrLoggerFinder.SINK, log).call(() -> command.run(invocation));
+    }
+
+    private CommandLine commandLine(String[] args) {
+        CommandSpec root = complete(CommandSpec.create().name("gatun"));
+        root.usageMessage()
+                .header("The Transformer inside the JVM.")
+                .customSynopsis("gatun COMMAND [OPTIONS]")
+                .footer("Each command has its own --help. Exit code: 0 done, 1 a check failed, 2 bad use or bad"
+                        + " input.");
+        // Only what is needed, where that can be seen: a start is waiting.
+        boolean named = args.length > 0 && COMMANDS.contains(args[0]);
+        for (String name : named ? List.of(args[0]) : COMMANDS) {
+            root.addSubcommand(name, complete(command(name).spec()));
+        }
+        return new CommandLine(root)
+                .setOut(results.printer())
+                .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))
+                .setExpandAtFiles(false) // a text may start with @
+                .setCaseInsensitiveEnumValuesAllowed(true);
+    }
+
+    /** With what all commands have. */
+    private static CommandSpec complete(CommandSpec spec) {
+        CommonOptions.addTo(spec);
+        spec.versionProvider(CommandLineRunner::version);
+        spec.usageMessage().sortOptions(false).width(100);
+        return spec;
+    }
+
+    private static Command command(String name) {
+        return switch (name) {
+            case "translate" -> new TranslateCommand();
+            case "verify" -> new VerifyCommand();
+            case "inspect" -> new InspectCommand();
+            case "doctor" -> new DoctorCommand(Machine.here());
+            default -> throw new IllegalArgumentException("no command " + name);
+        };
+    }
+
+    private int badUse(ParameterException e) {
+        CommandSpec spec = e.getCommandLine().getCommandSpec();
+        String message = e.getMessage();
+        if (e instanceof UnmatchedArgumentException unmatched) {
+            if (unmatched.isUnknownOption()) {
+                message += " (a text that starts with a dash goes after --)";
+            } else if (spec.parent() == null) {
+                message = "no command " + unmatched.getUnmatched().getFirst() + ", there are "
+                        + String.join(", ", COMMANDS);
+            }
+        }
+        err.println("gatun: " + ErrorLine.printable(message) + "; see " + spec.qualifiedName() + " --help");
+        return FAILED;
+    }
+
+    private static String[] version() {
+        // The jar's, in either place: where it is a module, and where it is on the class path.
+        Class<?> main = Main.class;
+        String version = main.getModule().isNamed()
+                ? main.getModule().getDescriptor().rawVersion().orElse("")
+                : main.getPackage().getImplementationVersion();
+        return new String[] {"gatun " + (version == null || version.isEmpty() ? "of no version" : version)};
+    }
+}

@@ -1,0 +1,145 @@
+package dev.gatun.cli;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import dev.gatun.memory.Tensor;
+import dev.gatun.model.weights.JsonConfig;
+import dev.gatun.model.weights.ModelFolder;
+import dev.gatun.model.weights.ModelFormatException;
+import dev.gatun.model.weights.Weights;
+import java.io.IOException;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.PositionalParamSpec;
+
+/** {@code gatun inspect}: what is in a model's files. */
+final class InspectCommand implements Command {
+    private static final String CONFIG = "config.json";
+
+    /** Longer settings are cut: a file may have a megabyte there. */
+    private static final int MAX_SETTING = 200;
+
+    @Override
+    public CommandSpec spec() {
+        CommandSpec spec = CommandSpec.wrapWithoutInspection(this);
+        spec.usageMessage()
+                .header("Prints the settings of a model's folder, and the tensors of it or of a safetensors file.")
+                .description("The last line has the totals.");
+        spec.addPositional(PositionalParamSpec.builder()
+                .paramLabel("FILE|DIR")
+                .arity("1")
+                .type(Path.class)
+                .description("safetensors file, or folder of a model")
+                .build());
+        spec.addOption(CommonOptions.flag("--json", "one JSON object a tensor instead, and nothing else"));
+        return spec;
+    }
+
+    @Override
+    public int run(Invocation invocation) throws IOException {
+        Path path = invocation.parameter(Path.of(""));
+        Results results = invocation.results();
+        try (Weights weights = Weights.open(path)) {
+            if (invocation.flag("--json")) {
+                for (String name : weights.names()) {
+                    results.line(object(name, weights.require(name)));
+                }
+            } else {
+                if (Files.exists(path.resolve(CONFIG))) {
+                    settings(JsonConfig.read(ModelFolder.of(path), CONFIG), results);
+                }
+                table(weights, results);
+            }
+        }
+        return 0;
+    }
+
+    private static String object(String name, Tensor tensor) throws IOException {
+        var text = new StringWriter();
+        try (JsonGenerator generator = new JsonFactory().createGenerator(text)) {
+            generator.writeStartObject();
+            generator.writeStringField("name", name);
+            generator.writeStringField("dtype", tensor.dtype().name());
+            generator.writeFieldName("shape");
+            generator.writeArray(tensor.shape().toArray(), 0, tensor.rank());
+            generator.writeNumberField("elements", tensor.elements());
+            generator.writeNumberField("bytes", tensor.byteSize());
+            generator.writeEndObject();
+        }
+        return text.toString();
+    }
+
+    private static void settings(JsonConfig config, Results results) {
+        for (String key : config.keys()) {
+            String value = setting(config, key);
+            if (value != null) {
+                String cut = value.length() <= MAX_SETTING ? value : value.substring(0, MAX_SETTING) + "...";
+                results.line(ErrorLine.printable(key + " = " + cut));
+            }
+        }
+        results.line("");
+    }
+
+    /** A single value as text; null for what is nested or null. */
+    private static @Nullable String setting(JsonConfig config, String key) {
+        if (!config.has(key) || config.isObject(key)) {
+            return null;
+        }
+        if (config.isString(key)) {
+            return config.requireString(key);
+        }
+        // A JsonConfig is asked for a type and says no by an exception; it does not say which type there is.
+        try {
+            return Boolean.toString(config.requireBoolean(key));
+        } catch (ModelFormatException _) {
+            return numeric(config, key);
+        }
+    }
+
+    private static @Nullable String numeric(JsonConfig config, String key) {
+        try {
+            double value = config.requireDouble(key, Double.NEGATIVE_INFINITY, Double.POSITIVE_INFINITY);
+            return value == Math.rint(value) && Math.abs(value) < 1L << 53
+                    ? Long.toString((long) value)
+                    : Double.toString(value);
+        } catch (ModelFormatException _) {
+            return null; // a list, or NaN
+        }
+    }
+
+    private static void table(Weights weights, Results results) {
+        int names = "tensor".length();
+        int shapes = "shape".length();
+        for (String name : weights.names()) {
+            names = Math.max(names, ErrorLine.printable(name).length());
+            shapes = Math.max(shapes, weights.require(name).shape().toString().length());
+        }
+        String row = "%-" + names + "s  %-5s  %-" + shapes + "s  %15s";
+        results.line(String.format(Locale.ROOT, row, "tensor", "dtype", "shape", "bytes"));
+        long elements = 0;
+        long bytes = 0;
+        for (String name : weights.names()) {
+            Tensor tensor = weights.require(name);
+            elements += tensor.elements();
+            bytes += tensor.byteSize();
+            results.line(String.format(
+                    Locale.ROOT,
+                    row,
+                    ErrorLine.printable(name),
+                    tensor.dtype(),
+                    tensor.shape(),
+                    String.format(Locale.ROOT, "%,d", tensor.byteSize())));
+        }
+        results.line(String.format(
+                Locale.ROOT,
+                "%,d tensors, %,d parameters, %,d bytes in files of %,d bytes",
+                weights.names().size(),
+                elements,
+                bytes,
+                weights.byteSize()));
+    }
+}

@@ -1,0 +1,33 @@
+package dev.gatun.cli;
+
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.PrintStream;
+
+/** Starts the command line. */
+public final class Main {
+    private Main() {}
+
+    /** Runs the command that the arguments name, and ends the JVM with its exit code. */
+    public static void main(String[] args) {
+        // SLF4J comes with the tokenizer's library and complains of having nobody to log to; errors are exceptions
+        // anyway.
+        System.setProperty("slf4j.internal.verbosity", "ERROR");
+        int code = run(Arguments.asTyped(args), System.in, new FileOutputStream(FileDescriptor.out), System.err);
+        System.exit(code);
+    }
+
+    /**
+     * Runs a command in this JVM, which goes on afterwards.
+     *
+     * @param in what the command reads; not closed
+     * @param out takes the results as UTF-8; not closed
+     * @param err takes all else
+     * @return 0 done, 1 a check failed, 2 bad use or bad input
+     */
+    static int run(String[] args, InputStream in, OutputStream out, PrintStream err) {
+        return new CommandLineRunner(in, new Results(out), err).run(args);
+    }
+}
