@@ -11,9 +11,9 @@ final class Slices {
     private static final int BUCKETS = 1024; // a power of two
     private static final int WAYS = 8; // 12 layers x 12 heads of keys and values are 288 of 8192
 
+    // Of each bucket the latest used first: what belongs to a view that is no longer used sinks and falls out.
     private final @Nullable MemorySegment[] bases = new MemorySegment[BUCKETS * WAYS];
     private final @Nullable MemorySegment[] slices = new MemorySegment[BUCKETS * WAYS];
-    private int oldest;
 
     @SuppressWarnings({"MemorySegmentReferenceEquality", "ReferenceEquality"}) // the same view, not the same bytes
     MemorySegment of(MemorySegment base, long offset) {
@@ -22,16 +22,21 @@ final class Slices {
         }
         long address = base.address() + offset;
         int first = (int) (address * 0x9E3779B97F4A7C15L >>> 54) * WAYS; // the product's upper 10 bits
-        for (int at = first; at < first + WAYS; at++) {
-            MemorySegment known = slices[at];
-            if (known != null && bases[at] == base && known.address() == address) {
-                return known;
-            }
+        int at = first;
+        MemorySegment slice = slices[at];
+        while (slice != null && (bases[at] != base || slice.address() != address)) {
+            slice = ++at < first + WAYS ? slices[at] : null;
         }
-        MemorySegment slice = base.asSlice(offset);
-        int at = first + (oldest++ & (WAYS - 1));
-        bases[at] = base;
-        slices[at] = slice;
+        if (slice == null) {
+            slice = base.asSlice(offset);
+            at = Math.min(at, first + WAYS - 1);
+        }
+        if (at > first) {
+            System.arraycopy(bases, first, bases, first + 1, at - first);
+            System.arraycopy(slices, first, slices, first + 1, at - first);
+        }
+        bases[first] = base;
+        slices[first] = slice;
         return slice;
     }
 }
