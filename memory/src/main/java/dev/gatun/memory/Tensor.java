@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.stream.IntStream;
 
 /**
@@ -292,6 +293,14 @@ public final class Tensor {
         return floatAt(byteOffset(index));
     }
 
+    /** Element {@code index} of a vector of a floating-point type, without the garbage of the general form. */
+    public float getFloat(int index) {
+        if (rank() != 1) {
+            throw new ShapeException("index " + index + " into " + shape + ": rank is " + rank());
+        }
+        return floatAt(Objects.checkIndex(index, shape.dim(0)) * strides[0] * dtype.byteSize());
+    }
+
     /** Sets one element of an F32 tensor. For tests and tools, not for kernels. */
     public void setFloat(float value, int... index) {
         require(DType.F32);
@@ -301,6 +310,25 @@ public final class Tensor {
     /** One element of any integer or boolean tensor. For tests and tools, not for kernels. */
     public long getLong(int... index) {
         return longAt(byteOffset(index));
+    }
+
+    /** Sets one element of an I64 tensor. For tests and tools, not for kernels. */
+    public void setLong(long value, int... index) {
+        require(DType.I64);
+        segment.set(LONG, byteOffset(index), value);
+    }
+
+    /**
+     * Copies {@code count} adjacent elements into another tensor of the same type. Positions count elements from the first of
+     * each view, as {@link #stride} does; nothing is allocated.
+     *
+     * @throws ShapeException if the types differ
+     * @throws IndexOutOfBoundsException if a run is not within its view
+     */
+    public void copyRun(long from, Tensor to, long toFrom, long count) {
+        to.require(dtype);
+        long size = dtype.byteSize();
+        MemorySegment.copy(segment, from * size, to.segment, toFrom * size, count * size);
     }
 
     private float floatAt(long offset) {

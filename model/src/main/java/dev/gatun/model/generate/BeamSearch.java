@@ -1,10 +1,7 @@
 package dev.gatun.model.generate;
 
-import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
-
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.transformer.TransformerSession;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -144,9 +141,8 @@ public final class BeamSearch {
                 Tensor logits = session.logits(first + beam, 0);
                 session.ops().logSoftmax(logits, logits);
                 Banned.hide(bannedIds, logits);
-                MemorySegment scores = logits.segment();
                 for (int id = 0; id < logits.dim(0); id++) {
-                    float sum = sums[beam] + scores.get(JAVA_FLOAT_UNALIGNED, id * (long) Float.BYTES);
+                    float sum = sums[beam] + logits.getFloat(id);
                     if (best.size() < 2 * beams || sum > best.getLast().sum) {
                         insert(best, new Candidate(beam, id, sum));
                     }

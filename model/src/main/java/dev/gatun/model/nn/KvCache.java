@@ -5,7 +5,6 @@ import dev.gatun.memory.Shape;
 import dev.gatun.memory.ShapeException;
 import dev.gatun.memory.Tensor;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 
 /**
  * The keys and values that one attention layer has seen: [B, nKvHeads, nCtx, headDim] each, the first {@link #length} positions
@@ -104,16 +103,14 @@ public final class KvCache {
     }
 
     private static void copy(Tensor from, Tensor to, int position) {
-        long bytes = from.dim(3) * (long) Float.BYTES;
         for (int b = 0; b < from.dim(0); b++) {
             for (int h = 0; h < from.dim(1); h++) {
                 for (int t = 0; t < from.dim(2); t++) {
-                    MemorySegment.copy(
-                            from.segment(),
-                            (b * from.stride(0) + h * from.stride(1) + t * from.stride(2)) * Float.BYTES,
-                            to.segment(),
-                            (b * to.stride(0) + h * to.stride(1) + (position + t) * to.stride(2)) * Float.BYTES,
-                            bytes);
+                    from.copyRun(
+                            b * from.stride(0) + h * from.stride(1) + t * from.stride(2),
+                            to,
+                            b * to.stride(0) + h * to.stride(1) + (position + t) * to.stride(2),
+                            from.dim(3));
                 }
             }
         }
@@ -141,14 +138,12 @@ public final class KvCache {
     }
 
     private void copyWritten(Tensor from, int fromBatch, Tensor to, int toBatch) {
-        long bytes = length * from.stride(2) * Float.BYTES;
         for (int h = 0; h < from.dim(1); h++) {
-            MemorySegment.copy(
-                    from.segment(),
-                    (fromBatch * from.stride(0) + h * from.stride(1)) * Float.BYTES,
-                    to.segment(),
-                    (toBatch * to.stride(0) + h * to.stride(1)) * Float.BYTES,
-                    bytes);
+            from.copyRun(
+                    fromBatch * from.stride(0) + h * from.stride(1),
+                    to,
+                    toBatch * to.stride(0) + h * to.stride(1),
+                    length * from.stride(2));
         }
     }
 }

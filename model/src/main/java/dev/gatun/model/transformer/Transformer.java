@@ -107,12 +107,12 @@ public record Transformer(
      */
     public TransformerSession newSession(SessionSize size) {
         check(size);
-        return new TransformerSession(this, size, null);
+        return TransformerSession.open(this, size, null);
     }
 
     /** A session that shows its intermediate values to {@code trace}. */
     public TransformerSession newSession(SessionSize size, Trace trace) {
         check(size);
-        return new TransformerSession(this, size, trace);
+        return TransformerSession.open(this, size, trace);
     }
 }

@@ -25,7 +25,7 @@ public final class TransformerSession implements AutoCloseable {
     private final Transformer model;
     private final SessionSize size;
     private final @Nullable Trace trace;
-    private final Arena arena = Arena.ofShared();
+    private final Arena arena;
     private final Ops ops;
     private final Workspace workspace;
     private final Tensor[] sourceKeys; // [batch * nSource, D] for each decoder layer
@@ -46,10 +46,11 @@ public final class TransformerSession implements AutoCloseable {
     /** Views for one number of new tokens a hypothesis. */
     private record Step(int tokens, Activations activations, Tensor logits, Tensor[] logitsOf) {}
 
-    TransformerSession(Transformer model, SessionSize size, @Nullable Trace trace) {
+    private TransformerSession(Transformer model, SessionSize size, @Nullable Trace trace, Arena arena) {
         this.model = model;
         this.size = size;
         this.trace = trace;
+        this.arena = arena;
         var config = model.config();
         int dModel = config.dModel();
         int layers = config.decoderLayers();
@@ -76,6 +77,16 @@ public final class TransformerSession implements AutoCloseable {
         targetLengths = new int[size.rows()];
         sourceMask = AttentionMask.full().withKeys(null, sourceLengths);
         targetMask = AttentionMask.causal().atPositions(position).withKeys(null, targetLengths);
+    }
+
+    static TransformerSession open(Transformer model, SessionSize size, @Nullable Trace trace) {
+        Arena arena = Arena.ofShared();
+        try {
+            return new TransformerSession(model, size, trace, arena);
+        } catch (Throwable e) { // out of memory, say: nothing stays behind
+            arena.close();
+            throw e;
+        }
     }
 
     /**

@@ -13,7 +13,6 @@ import dev.gatun.model.transformer.Transformer.SessionSize;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFormatException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -186,8 +185,7 @@ final class Seq2SeqCase {
         Tensor tensor = Tensor.allocate(arena, DType.I64, Shape.of(rows.length, n));
         for (int i = 0; i < rows.length; i++) {
             for (int j = 0; j < n; j++) {
-                tensor.segment()
-                        .setAtIndex(ValueLayout.JAVA_LONG, (long) i * n + j, j < rows[i].length ? rows[i][j] : padId);
+                tensor.setLong(j < rows[i].length ? rows[i][j] : padId, i, j);
             }
         }
         return tensor;

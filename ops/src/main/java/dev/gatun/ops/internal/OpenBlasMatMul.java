@@ -79,7 +79,9 @@ public final class OpenBlasMatMul implements MatMul {
             int colTo,
             MemorySegment scratch,
             long scratchOffset) {
-        StridedWeight w = (StridedWeight) weight;
+        if (!(weight instanceof StridedWeight w)) {
+            throw new IllegalArgumentException("linear: the weight was packed by another backend than " + name());
+        }
         int rows = rowTo - rowFrom;
         int cols = colTo - colFrom;
         long outFirst = outOffset + rowFrom * outStride + colFrom * (long) Float.BYTES;

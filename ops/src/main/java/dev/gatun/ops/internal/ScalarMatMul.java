@@ -62,7 +62,9 @@ public final class ScalarMatMul implements MatMul {
             int colTo,
             MemorySegment scratch,
             long scratchOffset) {
-        StridedWeight w = (StridedWeight) weight;
+        if (!(weight instanceof StridedWeight w)) {
+            throw new IllegalArgumentException("linear: the weight was packed by another backend than " + name());
+        }
         for (int i = rowFrom; i < rowTo; i++) {
             for (int j = colFrom; j < colTo; j++) {
                 float sum = chain(x, xOffset + i * xStride, w.segment(), j * w.rowStride(), Float.BYTES, w.k());

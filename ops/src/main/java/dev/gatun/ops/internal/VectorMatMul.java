@@ -159,7 +159,9 @@ public final class VectorMatMul implements MatMul {
             int colTo,
             MemorySegment scratch,
             long scratchOffset) {
-        PanelWeight w = (PanelWeight) weight;
+        if (!(weight instanceof PanelWeight w)) {
+            throw new IllegalArgumentException("linear: the weight was packed by another backend than " + name());
+        }
         assert colFrom % PANEL == 0;
         for (int column = colFrom; column < colTo; column += PANEL) {
             int cols = Math.min(PANEL, w.n() - column);
