@@ -5,6 +5,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import picocli.CommandLine;
 import picocli.CommandLine.Help.Ansi;
 import picocli.CommandLine.Model.CommandSpec;
@@ -20,11 +21,13 @@ final class CommandLineRunner {
     private static final List<String> COMMANDS = List.of("translate", "verify", "inspect", "doctor");
 
     private final InputStream in;
+    private final BooleanSupplier inIsTerminal;
     private final Results results;
     private final PrintStream err;
 
-    CommandLineRunner(InputStream in, Results results, PrintStream err) {
+    CommandLineRunner(InputStream in, BooleanSupplier inIsTerminal, Results results, PrintStream err) {
         this.in = in;
+        this.inIsTerminal = inIsTerminal;
         this.results = results;
         this.err = err;
     }
@@ -58,7 +61,7 @@ final class CommandLineRunner {
             throw new ParameterException(line, "no command, there are " + String.join(", ", COMMANDS));
         }
         ParseResult own = parsed.subcommand();
-        var invocation = new Invocation(parsed, own, in, results);
+        var invocation = new Invocation(parsed, own, in, inIsTerminal, results);
         PrintStream log = invocation.flag("--quiet") ? new PrintStream(OutputStream.nullOutputStream()) : err;
         Command command = (Command) own.commandSpec().userObject();
         return ScopedValue.where(StderrLoggerFinder.SINK, log).call(() -> command.run(invocation));
@@ -103,7 +106,7 @@ final class CommandLineRunner {
 
     private int badUse(ParameterException e) {
         CommandSpec spec = e.getCommandLine().getCommandSpec();
-        String message = e.getMessage();
+        String message = String.valueOf(e.getMessage());
         if (e instanceof UnmatchedArgumentException unmatched) {
             if (unmatched.isUnknownOption()) {
                 message += " (a text that starts with a dash goes after --)";

@@ -64,13 +64,13 @@ final class CommonOptions {
      */
     static Backend.Options backend(Invocation invocation) {
         Backend.Options options = Backend.Options.defaults();
-        Integer threads = invocation.option("--threads");
+        Integer threads = invocation.option("--threads", Integer.class);
         if (threads != null && (threads < 1 || threads > MAX_THREADS)) {
             throw new Failure("--threads " + threads + ": must be 1 to " + MAX_THREADS);
         }
-        Backend.@Nullable Kind asked = invocation.option("--backend");
+        Backend.@Nullable Kind asked = invocation.option("--backend", Backend.Kind.class);
         Backend.Kind kind = asked == null ? Backend.Kind.AUTO : asked;
-        Path blas = invocation.option("--blas");
+        Path blas = invocation.option("--blas", Path.class);
         if (blas != null && (kind == Backend.Kind.VECTOR || kind == Backend.Kind.SCALAR)) {
             throw new Failure("--blas " + blas + ": backend " + kind + " uses no BLAS; leave out one of the two");
         }

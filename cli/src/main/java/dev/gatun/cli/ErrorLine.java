@@ -10,6 +10,7 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
+import java.util.Objects;
 
 /** Turns what was thrown into the one line that says what is wrong. */
 final class ErrorLine {
@@ -28,8 +29,9 @@ final class ErrorLine {
                     BackendUnavailableException _,
                     MemoryBudgetException _ -> String.valueOf(thrown.getMessage());
             case FileSystemException e -> fileSystem(e);
-            case UncheckedIOException e -> e.getMessage() + ": " + text(e.getCause());
-            case IOException e -> e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+            case UncheckedIOException e -> e.getMessage() + cause(e);
+            case IOException e ->
+                Objects.requireNonNullElse(e.getMessage(), e.getClass().getSimpleName());
             case OutOfMemoryError e ->
                 "out of memory: " + e.getMessage() + "; the JVM may take "
                         + Runtime.getRuntime().maxMemory() / (1 << 20)
@@ -40,10 +42,15 @@ final class ErrorLine {
         };
     }
 
+    private static String cause(Throwable thrown) {
+        Throwable cause = thrown.getCause();
+        return cause == null ? "" : ": " + text(cause);
+    }
+
     /** The system's words, or those it leaves to the exception's class. */
     private static String fileSystem(FileSystemException e) {
         if (e.getReason() != null) {
-            return e.getMessage();
+            return String.valueOf(e.getMessage());
         }
         return e.getFile() + ": "
                 + switch (e) {

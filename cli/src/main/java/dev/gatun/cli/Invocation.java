@@ -1,6 +1,7 @@
 package dev.gatun.cli;
 
 import java.io.InputStream;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ParseResult;
 
@@ -10,13 +11,14 @@ import picocli.CommandLine.ParseResult;
  * @param root what stood before the command's name
  * @param own what stood after it
  * @param in what the command reads
+ * @param inIsTerminal whether somebody would have to type that
  * @param results where its results go
  */
-record Invocation(ParseResult root, ParseResult own, InputStream in, Results results) {
-    /** The value of an option, of the type it was declared with; null if it was not given. */
-    <T> @Nullable T option(String name) {
-        T value = own.matchedOptionValue(name, null);
-        return value != null ? value : root.matchedOptionValue(name, null);
+record Invocation(ParseResult root, ParseResult own, InputStream in, BooleanSupplier inIsTerminal, Results results) {
+    /** The value of an option, which was declared with this type; null if it was not given. */
+    <T> @Nullable T option(String name, Class<T> type) {
+        Object value = own.matchedOptionValue(name, null);
+        return type.cast(value != null ? value : root.matchedOptionValue(name, null));
     }
 
     /** Whether an option without a value was given. */

@@ -5,6 +5,7 @@ import java.io.FileOutputStream;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.util.function.BooleanSupplier;
 
 /** Starts the command line. */
 public final class Main {
@@ -15,19 +16,25 @@ public final class Main {
         // SLF4J comes with the tokenizer's library and complains of having nobody to log to; errors are exceptions
         // anyway.
         System.setProperty("slf4j.internal.verbosity", "ERROR");
-        int code = run(Arguments.asTyped(args), System.in, new FileOutputStream(FileDescriptor.out), System.err);
-        System.exit(code);
+        var out = new FileOutputStream(FileDescriptor.out);
+        System.exit(run(Arguments.asTyped(args), System.in, Main::isTerminal, out, System.err));
     }
 
     /**
      * Runs a command in this JVM, which goes on afterwards.
      *
      * @param in what the command reads; not closed
+     * @param inIsTerminal whether somebody would have to type that
      * @param out takes the results as UTF-8; not closed
      * @param err takes all else
      * @return 0 done, 1 a check failed, 2 bad use or bad input
      */
-    static int run(String[] args, InputStream in, OutputStream out, PrintStream err) {
-        return new CommandLineRunner(in, new Results(out), err).run(args);
+    static int run(String[] args, InputStream in, BooleanSupplier inIsTerminal, OutputStream out, PrintStream err) {
+        return new CommandLineRunner(in, inIsTerminal, new Results(out), err).run(args);
+    }
+
+    @SuppressWarnings("SystemConsoleNull") // it is null where stdin or stdout is no terminal, in JDK 25 again
+    private static boolean isTerminal() {
+        return System.console() != null && System.console().isTerminal();
     }
 }

@@ -6,7 +6,6 @@ import dev.gatun.model.generate.GenerationConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.ops.Backend;
 import java.io.BufferedReader;
-import java.io.Console;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
@@ -63,14 +62,11 @@ final class TranslateCommand implements Command {
     @Override
     public int run(Invocation invocation) throws IOException {
         List<String> texts = invocation.parameter(List.of());
-        if (texts.isEmpty() && invocation.in() == System.in) {
-            Console console = System.console();
-            if (console != null && console.isTerminal()) {
-                throw new Failure("translate: no TEXT; give one in quotes, or lines on stdin");
-            }
+        if (texts.isEmpty() && invocation.inIsTerminal().getAsBoolean()) {
+            throw new Failure("translate: no TEXT; give one in quotes, or lines on stdin");
         }
         UnaryOperator<GenerationConfig> settings = settings(invocation);
-        Path model = invocation.option("--model");
+        Path model = invocation.option("--model", Path.class);
         try (Backend backend = Backend.open(CommonOptions.backend(invocation));
                 Translator opened = model == null
                         ? Translator.openDemo(backend)
@@ -87,15 +83,15 @@ final class TranslateCommand implements Command {
 
     /** What the options change of a model's settings; they are checked before a model is loaded. */
     private static UnaryOperator<GenerationConfig> settings(Invocation invocation) {
-        Integer beams = invocation.option("--beams");
+        Integer beams = invocation.option("--beams", Integer.class);
         if (beams != null && (beams < 1 || beams > GenerationConfig.MAX_BEAMS)) {
             throw new Failure("--beams " + beams + ": must be 1 to " + GenerationConfig.MAX_BEAMS);
         }
-        Float lengthPenalty = invocation.option("--length-penalty");
+        Float lengthPenalty = invocation.option("--length-penalty", Float.class);
         if (lengthPenalty != null && !Float.isFinite(lengthPenalty)) {
             throw new Failure("--length-penalty " + lengthPenalty + ": must be a finite number");
         }
-        Integer maxTokens = invocation.option("--max-tokens");
+        Integer maxTokens = invocation.option("--max-tokens", Integer.class);
         if (maxTokens != null && maxTokens < 1) {
             throw new Failure("--max-tokens " + maxTokens + ": must be at least 1");
         }
@@ -140,7 +136,7 @@ final class TranslateCommand implements Command {
             translations = translator.translateAll(onOneLine(sources));
         } catch (InputException e) {
             if (sources.size() == 1) {
-                throw new Failure(kind.isEmpty() ? e.getMessage() : kind + number + ": " + e.getMessage(), e);
+                throw new Failure((kind.isEmpty() ? "" : kind + number + ": ") + e.getMessage(), e);
             }
             for (int i = 0; i < sources.size(); i++) {
                 translate(translator, List.of(sources.get(i)), kind, number + i, results);

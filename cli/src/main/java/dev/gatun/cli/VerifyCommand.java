@@ -38,7 +38,7 @@ final class VerifyCommand implements Command {
     @Override
     public int run(Invocation invocation) throws IOException {
         Path folder = invocation.parameter(Path.of(""));
-        Path dump = invocation.option("--dump");
+        Path dump = invocation.option("--dump", Path.class);
         if (dump != null) {
             checkCanBeWritten(dump);
         }
