@@ -72,7 +72,8 @@ final class VectorElementary {
             FloatVector n = nextShifted.sub(ROUND_TWO);
             z = n.fma(broadcast(FLOATS, -LN2_LOW), n.fma(broadcast(FLOATS, -LN2_HIGH), z));
             if (i > 0) {
-                FloatVector q = r.fma(broadcast(FLOATS, Q4), broadcast(FLOATS, Q3)).fma(r, broadcast(FLOATS, Q2));
+                FloatVector q =
+                        r.fma(broadcast(FLOATS, Q4), broadcast(FLOATS, Q3)).fma(r, broadcast(FLOATS, Q2));
                 q = q.fma(r, broadcast(FLOATS, Q1)).fma(r, broadcast(FLOATS, Q0));
                 FloatVector e = q.fma(r, broadcast(FLOATS, 1f)).fma(r, broadcast(FLOATS, 1f));
                 IntVector bits = shifted.reinterpretAsInts();
@@ -135,7 +136,8 @@ final class VectorElementary {
             FloatVector n = nextShifted.sub(ROUND_TWO);
             z = n.fma(broadcast(FLOATS, -LN2_LOW), n.fma(broadcast(FLOATS, -LN2_HIGH), z));
             if (i > 0) {
-                FloatVector q = r.fma(broadcast(FLOATS, Q4), broadcast(FLOATS, Q3)).fma(r, broadcast(FLOATS, Q2));
+                FloatVector q =
+                        r.fma(broadcast(FLOATS, Q4), broadcast(FLOATS, Q3)).fma(r, broadcast(FLOATS, Q2));
                 q = q.fma(r, broadcast(FLOATS, Q1)).fma(r, broadcast(FLOATS, Q0));
                 FloatVector e = q.fma(r, broadcast(FLOATS, 1f)).fma(r, broadcast(FLOATS, 1f));
                 IntVector bits = shifted.reinterpretAsInts();
@@ -172,7 +174,8 @@ final class VectorElementary {
                 FloatVector shifted = z.fma(broadcast(FLOATS, LOG2_E), broadcast(FLOATS, ROUND));
                 FloatVector n = shifted.sub(ROUND);
                 FloatVector r = n.fma(broadcast(FLOATS, -LN2_LOW), n.fma(broadcast(FLOATS, -LN2_HIGH), z));
-                FloatVector q = r.fma(broadcast(FLOATS, Q4), broadcast(FLOATS, Q3)).fma(r, broadcast(FLOATS, Q2));
+                FloatVector q =
+                        r.fma(broadcast(FLOATS, Q4), broadcast(FLOATS, Q3)).fma(r, broadcast(FLOATS, Q2));
                 q = q.fma(r, broadcast(FLOATS, Q1)).fma(r, broadcast(FLOATS, Q0));
                 IntVector bits = shifted.reinterpretAsInts();
                 FloatVector power = bits.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
@@ -207,7 +210,8 @@ final class VectorElementary {
             FloatVector n = nextShifted.sub(ROUND);
             z = n.fma(broadcast(FLOATS, -LN2_LOW), n.fma(broadcast(FLOATS, -LN2_HIGH), z));
             if (i > 0) {
-                FloatVector q = r.fma(broadcast(FLOATS, Q4), broadcast(FLOATS, Q3)).fma(r, broadcast(FLOATS, Q2));
+                FloatVector q =
+                        r.fma(broadcast(FLOATS, Q4), broadcast(FLOATS, Q3)).fma(r, broadcast(FLOATS, Q2));
                 q = q.fma(r, broadcast(FLOATS, Q1)).fma(r, broadcast(FLOATS, Q0));
                 IntVector bits = shifted.reinterpretAsInts();
                 FloatVector power = bits.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();

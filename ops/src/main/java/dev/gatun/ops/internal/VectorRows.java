@@ -80,9 +80,10 @@ public final class VectorRows implements Rows {
         return a.max(b).max(c.max(d)).reduceLanes(VectorOperators.MAX) + 0f;
     }
 
-    // The sums: vector v of a row goes to accumulator v mod (16 / LANES). Instead of one statement for each, the accumulators
-    // change places after each vector, which the fold at the end does not mind. Lanes beyond the row add +0, which changes
-    // no sum, as none is ever -0.
+    // The sums: vector v of a row goes to accumulator v mod (16 / LANES). Instead of one statement for each, the
+    // accumulators change places after each vector, which the fold at the end does not mind. Lanes beyond the row add
+    // +0,
+    // which changes no sum, as none is ever -0.
 
     private static float sum(MemorySegment x, long offset, int cols) {
         x = OffHeap.of(x);

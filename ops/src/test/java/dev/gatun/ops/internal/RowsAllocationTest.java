@@ -25,7 +25,8 @@ class RowsAllocationTest {
             for (int i = 0; i < 1 << 14; i++) {
                 memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, 0.001f * (i % 1000) - 0.5f);
             }
-            // C2 compiles in the background and starts over where it guessed wrong, so the end of the warm-up shows in the
+            // C2 compiles in the background and starts over where it guessed wrong, so the end of the warm-up shows in
+            // the
             // figure itself: blocks of calls are run until one has allocated nothing.
             long allocated = Long.MAX_VALUE;
             for (int block = 0; block < 2000 && allocated > 0; block++) {
@@ -35,7 +36,9 @@ class RowsAllocationTest {
                 }
                 allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
             }
-            assertThat(allocated).as("bytes that 50 calls of every operator allocate").isZero();
+            assertThat(allocated)
+                    .as("bytes that 50 calls of every operator allocate")
+                    .isZero();
         }
     }
 

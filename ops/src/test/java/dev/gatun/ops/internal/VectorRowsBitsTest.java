@@ -109,36 +109,35 @@ class VectorRowsBitsTest {
 
     static Stream<Named> operations() {
         List<Named> operations = new ArrayList<>();
-        operations.add(new Named(
-                "softmax", (k, s, m, out) -> k.softmax(s, m.x, m.stride, s, out, m.stride, ROWS, m.cols)));
+        operations.add(
+                new Named("softmax", (k, s, m, out) -> k.softmax(s, m.x, m.stride, s, out, m.stride, ROWS, m.cols)));
         operations.add(new Named(
                 "logSoftmax", (k, s, m, out) -> k.logSoftmax(s, m.x, m.stride, s, out, m.stride, ROWS, m.cols)));
         operations.add(new Named("softmaxTile", (k, s, m, out) -> {
             k.softmaxTile(s, m.x, m.stride, ROWS, m.cols, s, m.state, ROWS);
             k.softmaxTile(s, m.y, m.stride, ROWS, (m.cols + 1) / 2, s, m.state, ROWS);
         }));
-        operations.add(new Named(
-                "scaleRows", (k, s, m, out) -> k.scaleRows(s, m.x, m.stride, ROWS, m.cols, s, m.state)));
+        operations.add(
+                new Named("scaleRows", (k, s, m, out) -> k.scaleRows(s, m.x, m.stride, ROWS, m.cols, s, m.state)));
         operations.add(new Named("divideRows", (k, s, m, out) -> {
             s.set(ValueLayout.JAVA_FLOAT, m.state + 4, 0f);
             k.divideRows(s, m.x, m.stride, ROWS, m.cols, s, m.state);
         }));
         operations.add(new Named(
                 "layerNorm",
-                (k, s, m, out) -> k.layerNorm(
-                        s, m.x, m.stride, s, m.y, s, m.cos, 1e-5f, s, out, m.stride, ROWS, m.cols)));
+                (k, s, m, out) ->
+                        k.layerNorm(s, m.x, m.stride, s, m.y, s, m.cos, 1e-5f, s, out, m.stride, ROWS, m.cols)));
         operations.add(new Named(
                 "layerNorm without bias",
-                (k, s, m, out) -> k.layerNorm(
-                        s, m.x, m.stride, s, m.y, null, 0, 1e-5f, s, out, m.stride, ROWS, m.cols)));
+                (k, s, m, out) ->
+                        k.layerNorm(s, m.x, m.stride, s, m.y, null, 0, 1e-5f, s, out, m.stride, ROWS, m.cols)));
         operations.add(new Named(
                 "rmsNorm",
                 (k, s, m, out) -> k.rmsNorm(s, m.x, m.stride, s, m.y, 1e-6f, s, out, m.stride, ROWS, m.cols)));
         for (Activation activation : Activation.values()) {
             operations.add(new Named(
                     activation.name(),
-                    (k, s, m, out) ->
-                            k.activate(activation, s, m.x, m.stride, s, out, m.stride, ROWS, m.cols)));
+                    (k, s, m, out) -> k.activate(activation, s, m.x, m.stride, s, out, m.stride, ROWS, m.cols)));
         }
         operations.add(new Named(
                 "add", (k, s, m, out) -> k.add(s, m.x, m.stride, s, m.y, m.stride, s, out, m.stride, ROWS, m.cols)));
@@ -147,8 +146,8 @@ class VectorRowsBitsTest {
         operations.add(new Named(
                 "multiply",
                 (k, s, m, out) -> k.multiply(s, m.x, m.stride, s, m.y, m.stride, s, out, m.stride, ROWS, m.cols)));
-        operations.add(new Named(
-                "scale", (k, s, m, out) -> k.scale(0.3f, s, m.x, m.stride, s, out, m.stride, ROWS, m.cols)));
+        operations.add(
+                new Named("scale", (k, s, m, out) -> k.scale(0.3f, s, m.x, m.stride, s, out, m.stride, ROWS, m.cols)));
         operations.add(new Named("softCap", (k, s, m, out) -> k.softCap(30f, s, m.x, m.stride, ROWS, m.cols)));
         for (boolean interleaved : new boolean[] {false, true}) {
             String layout = interleaved ? "interleaved" : "half";
@@ -203,7 +202,9 @@ class VectorRowsBitsTest {
                             || at >= memory.state + 3 * ROWS * 4L
                             || inMatrix && (at - memory.x) % memory.stride >= cols * 4L;
                     if (padding) {
-                        assertThat(after[i]).as("%s of %d columns, float %d", operation, cols, i).isEqualTo(before[i]);
+                        assertThat(after[i])
+                                .as("%s of %d columns, float %d", operation, cols, i)
+                                .isEqualTo(before[i]);
                     }
                 }
             }
