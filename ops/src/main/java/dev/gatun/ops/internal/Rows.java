@@ -5,9 +5,9 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Operators on the rows of F32 matrices. A matrix is a segment, the byte offset of its first element and the bytes from one row
- * to the next; a row's elements are adjacent. {@code out} may be the same matrix as an input (same offset and stride), never
- * one that overlaps otherwise. Implementations are stateless and thread-safe and allocate nothing.
+ * Operators on the rows of F32 matrices. A matrix is a segment off the heap, the byte offset of its first element and the
+ * bytes from one row to the next; a row's elements are adjacent. {@code out} may be the same matrix as an input (same offset
+ * and stride), never one that overlaps otherwise. Implementations are stateless and thread-safe and allocate nothing.
  */
 public interface Rows {
     /** The name users give on the command line. */
@@ -26,7 +26,10 @@ public interface Rows {
             int rows,
             int cols);
 
-    /** out = x - max - log(sum(exp(x - max))) of each row; log by {@link StrictMath}. */
+    /**
+     * out = x - max - log(sum(exp(x - max))) of each row; log by {@link StrictMath}. A row of only -inf stays so; a NaN makes
+     * its row NaN.
+     */
     void logSoftmax(
             MemorySegment x,
             long xOffset,

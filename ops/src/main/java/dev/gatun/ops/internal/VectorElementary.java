@@ -28,6 +28,7 @@ import static dev.gatun.ops.internal.Species.FLOATS;
 import static dev.gatun.ops.internal.Species.LANES;
 import static dev.gatun.ops.internal.Species.ORDER;
 import static jdk.incubator.vector.FloatVector.broadcast;
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -36,14 +37,17 @@ import jdk.incubator.vector.VectorOperators;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@link Elementary} on rows of at least {@link Species#LANES} floats: the same operations in the same order, so the same bits.
+ * {@link Elementary} on rows of at least {@link Species#LANES} floats: the same operations in the same order, so the same
+ * bits.
  *
- * <p>exp is written out in each loop instead of being a method from vector to vector. C2 inlines no more methods of ours into
- * a compilation of 18,000 nodes (NodeCountInliningCutoff; a vector operation takes about 500, exp 10,500), and a vector that
- * is passed to a call is boxed on the heap. The Vector API's own methods are inlined regardless.
+ * <p>exp is written out in each loop instead of being a method from vector to vector: C2 stops inlining methods of ours once a
+ * compilation has 18,000 nodes (NodeCountInliningCutoff; a vector operation takes about 500, exp 10,500), and a vector passed
+ * to a call is boxed on the heap. The Vector API's own methods are inlined regardless.
  *
- * <p>The last vector of a row ends where the row ends, overlapping the one before where the width asks for it. It is loaded
- * first, as the row may be overwritten in place.
+ * <p>Each turn of a loop loads one vector and reduces its argument, and evaluates and stores the vector of the turn before.
+ * Chains of 25 dependent operations fill the scheduler of the CPU with two vectors; cut in two they let four proceed. The
+ * last vector of a row ends where the row ends, overlapping the one before where cols asks for it; as it is loaded before that
+ * one is stored, a row may be overwritten in place.
  */
 final class VectorElementary {
     private VectorElementary() {}
@@ -51,37 +55,44 @@ final class VectorElementary {
     /** out = exp(x - shift) unless out is null, for a shift no less than any x; returns the sum. */
     static float exp(
             MemorySegment x, long xOffset, float shift, @Nullable MemorySegment out, long outOffset, int cols) {
+        x = OffHeap.of(x);
+        out = out == null ? null : OffHeap.of(out);
         int end = cols - LANES;
-        FloatVector last = FloatVector.fromMemorySegment(FLOATS, x, xOffset + (long) end * Float.BYTES, ORDER);
         FloatVector a = FloatVector.zero(FLOATS);
         FloatVector b = a;
         FloatVector c = a;
         FloatVector d = a;
-        for (int i = 0; i < cols; i += LANES) {
-            boolean whole = i <= end;
-            long at = (whole ? i : end) * (long) Float.BYTES;
-            FloatVector z = whole ? FloatVector.fromMemorySegment(FLOATS, x, xOffset + at, ORDER) : last;
-            z = z.sub(shift);
+        FloatVector r = a;
+        FloatVector shifted = a;
+        for (int i = 0; i < cols + LANES; i += LANES) {
+            long at = (long) Math.min(i, end) * Float.BYTES;
+            FloatVector z = fromMemorySegment(FLOATS, x, xOffset + at, ORDER).sub(shift);
             z = z.blend(EXP_MIN, z.compare(VectorOperators.LT, EXP_MIN));
-            FloatVector shifted = broadcast(FLOATS, LOG2_E).fma(z, broadcast(FLOATS, ROUND_TWO));
-            FloatVector n = shifted.sub(ROUND_TWO);
-            FloatVector r = n.fma(broadcast(FLOATS, -LN2_LOW), n.fma(broadcast(FLOATS, -LN2_HIGH), z));
-            FloatVector e = broadcast(FLOATS, Q4).fma(r, broadcast(FLOATS, Q3));
-            e = e.fma(r, broadcast(FLOATS, Q2)).fma(r, broadcast(FLOATS, Q1)).fma(r, broadcast(FLOATS, Q0));
-            e = e.fma(r, broadcast(FLOATS, 1f)).fma(r, broadcast(FLOATS, 1f));
-            IntVector bits = shifted.reinterpretAsInts();
-            IntVector half = bits.lanewise(VectorOperators.LSHR, 1);
-            IntVector rest = bits.sub(half).lanewise(VectorOperators.LSHL, 23);
-            e = e.mul(half.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats());
-            e = e.mul(rest.reinterpretAsFloats());
-            if (out != null) {
-                e.intoMemorySegment(out, outOffset + at, ORDER);
+            FloatVector nextShifted = z.fma(broadcast(FLOATS, LOG2_E), broadcast(FLOATS, ROUND_TWO));
+            FloatVector n = nextShifted.sub(ROUND_TWO);
+            z = n.fma(broadcast(FLOATS, -LN2_LOW), n.fma(broadcast(FLOATS, -LN2_HIGH), z));
+            if (i > 0) {
+                FloatVector q =
+                        r.fma(broadcast(FLOATS, Q4), broadcast(FLOATS, Q3)).fma(r, broadcast(FLOATS, Q2));
+                q = q.fma(r, broadcast(FLOATS, Q1)).fma(r, broadcast(FLOATS, Q0));
+                FloatVector e = q.fma(r, broadcast(FLOATS, 1f)).fma(r, broadcast(FLOATS, 1f));
+                IntVector bits = shifted.reinterpretAsInts();
+                IntVector half = bits.lanewise(VectorOperators.LSHR, 1);
+                IntVector rest = bits.sub(half).lanewise(VectorOperators.LSHL, 23);
+                e = e.mul(half.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats());
+                e = e.mul(rest.reinterpretAsFloats());
+                int before = i - LANES;
+                if (out != null) {
+                    e.intoMemorySegment(out, outOffset + (long) Math.min(before, end) * Float.BYTES, ORDER);
+                }
+                FloatVector sum = a.add(before <= end ? e : e.slice(before - end));
+                a = LANES < 16 ? b : sum;
+                b = LANES < 8 ? c : sum;
+                c = d;
+                d = sum;
             }
-            FloatVector next = a.add(whole ? e : e.slice(i - end));
-            a = LANES < 16 ? b : next;
-            b = LANES < 8 ? c : next;
-            c = d;
-            d = next;
+            r = z;
+            shifted = nextShifted;
         }
         if (LANES == 4) {
             a = a.add(c).add(b.add(d));
@@ -93,8 +104,8 @@ final class VectorElementary {
     }
 
     /**
-     * out = x / (1 + exp(x &middot; (linear + cubic &middot; x&sup2;))), or the same with 1 for the x before the bar: SiLU and the
-     * two approximations of GELU, or the sigmoid.
+     * out = x / (1 + exp(x &middot; (linear + cubic &middot; x&sup2;))): SiLU and the two approximations of GELU; or, if not
+     * {@code times}, 1 / (1 + exp(...)): the sigmoid.
      */
     static void gate(
             boolean times,
@@ -105,91 +116,114 @@ final class VectorElementary {
             MemorySegment out,
             long outOffset,
             int cols) {
+        x = OffHeap.of(x);
+        out = OffHeap.of(out);
         int end = cols - LANES;
-        FloatVector last = FloatVector.fromMemorySegment(FLOATS, x, xOffset + (long) end * Float.BYTES, ORDER);
-        for (int i = 0; i < cols; i += LANES) {
-            boolean whole = i <= end;
-            long at = (whole ? i : end) * (long) Float.BYTES;
-            FloatVector v = whole ? FloatVector.fromMemorySegment(FLOATS, x, xOffset + at, ORDER) : last;
+        FloatVector v = FloatVector.zero(FLOATS);
+        FloatVector r = v;
+        FloatVector shifted = v;
+        for (int i = 0; i < cols + LANES; i += LANES) {
+            long at = (long) Math.min(i, end) * Float.BYTES;
+            FloatVector next = fromMemorySegment(FLOATS, x, xOffset + at, ORDER);
             FloatVector slope = broadcast(FLOATS, linear);
             if (cubic != 0f) {
-                slope = v.mul(v).fma(broadcast(FLOATS, cubic), slope);
+                slope = next.mul(next).fma(broadcast(FLOATS, cubic), slope);
             }
-            FloatVector z = v.mul(slope);
+            FloatVector z = next.mul(slope);
             z = z.blend(EXP_MIN, z.compare(VectorOperators.LT, EXP_MIN));
             z = z.blend(EXP_MAX, z.compare(VectorOperators.GT, EXP_MAX));
-            FloatVector shifted = broadcast(FLOATS, LOG2_E).fma(z, broadcast(FLOATS, ROUND_TWO));
-            FloatVector n = shifted.sub(ROUND_TWO);
-            FloatVector r = n.fma(broadcast(FLOATS, -LN2_LOW), n.fma(broadcast(FLOATS, -LN2_HIGH), z));
-            FloatVector e = broadcast(FLOATS, Q4).fma(r, broadcast(FLOATS, Q3));
-            e = e.fma(r, broadcast(FLOATS, Q2)).fma(r, broadcast(FLOATS, Q1)).fma(r, broadcast(FLOATS, Q0));
-            e = e.fma(r, broadcast(FLOATS, 1f)).fma(r, broadcast(FLOATS, 1f));
-            IntVector bits = shifted.reinterpretAsInts();
-            IntVector half = bits.lanewise(VectorOperators.LSHR, 1);
-            IntVector rest = bits.sub(half).lanewise(VectorOperators.LSHL, 23);
-            e = e.mul(half.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats());
-            e = e.mul(rest.reinterpretAsFloats());
-            FloatVector y = (times ? v : broadcast(FLOATS, 1f)).div(e.add(1f));
-            y.intoMemorySegment(out, outOffset + at, ORDER);
+            FloatVector nextShifted = z.fma(broadcast(FLOATS, LOG2_E), broadcast(FLOATS, ROUND_TWO));
+            FloatVector n = nextShifted.sub(ROUND_TWO);
+            z = n.fma(broadcast(FLOATS, -LN2_LOW), n.fma(broadcast(FLOATS, -LN2_HIGH), z));
+            if (i > 0) {
+                FloatVector q =
+                        r.fma(broadcast(FLOATS, Q4), broadcast(FLOATS, Q3)).fma(r, broadcast(FLOATS, Q2));
+                q = q.fma(r, broadcast(FLOATS, Q1)).fma(r, broadcast(FLOATS, Q0));
+                FloatVector e = q.fma(r, broadcast(FLOATS, 1f)).fma(r, broadcast(FLOATS, 1f));
+                IntVector bits = shifted.reinterpretAsInts();
+                IntVector half = bits.lanewise(VectorOperators.LSHR, 1);
+                IntVector rest = bits.sub(half).lanewise(VectorOperators.LSHL, 23);
+                e = e.mul(half.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats());
+                e = e.mul(rest.reinterpretAsFloats());
+                FloatVector y = (times ? v : broadcast(FLOATS, 1f)).div(e.add(1f));
+                y.intoMemorySegment(out, outOffset + (long) Math.min(i - LANES, end) * Float.BYTES, ORDER);
+            }
+            v = next;
+            r = z;
+            shifted = nextShifted;
         }
     }
 
     /** out = gelu(x), by erf. */
     static void gelu(MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
+        x = OffHeap.of(x);
+        out = OffHeap.of(out);
         int end = cols - LANES;
-        FloatVector last = FloatVector.fromMemorySegment(FLOATS, x, xOffset + (long) end * Float.BYTES, ORDER);
-        for (int i = 0; i < cols; i += LANES) {
-            boolean whole = i <= end;
-            long at = (whole ? i : end) * (long) Float.BYTES;
-            FloatVector v = whole ? FloatVector.fromMemorySegment(FLOATS, x, xOffset + at, ORDER) : last;
-            FloatVector t = v.mul(SQRT_HALF);
-            FloatVector m = t.abs();
+        FloatVector v = FloatVector.zero(FLOATS);
+        FloatVector z = v;
+        for (int i = 0; i < cols + LANES; i += LANES) {
+            long at = (long) Math.min(i, end) * Float.BYTES;
+            FloatVector next = fromMemorySegment(FLOATS, x, xOffset + at, ORDER);
+            FloatVector m = next.mul(SQRT_HALF).abs();
             m = m.blend(ERF_MAX, m.compare(VectorOperators.GT, ERF_MAX));
-            FloatVector g = broadcast(FLOATS, G8).fma(m, broadcast(FLOATS, G7));
+            FloatVector g = m.fma(broadcast(FLOATS, G8), broadcast(FLOATS, G7));
             g = g.fma(m, broadcast(FLOATS, G6)).fma(m, broadcast(FLOATS, G5)).fma(m, broadcast(FLOATS, G4));
             g = g.fma(m, broadcast(FLOATS, G3)).fma(m, broadcast(FLOATS, G2)).fma(m, broadcast(FLOATS, G1));
-            FloatVector z = g.fma(m, broadcast(FLOATS, G0)).mul(m);
-            FloatVector shifted = broadcast(FLOATS, LOG2_E).fma(z, broadcast(FLOATS, ROUND));
-            FloatVector n = shifted.sub(ROUND);
-            FloatVector r = n.fma(broadcast(FLOATS, -LN2_LOW), n.fma(broadcast(FLOATS, -LN2_HIGH), z));
-            FloatVector q = broadcast(FLOATS, Q4).fma(r, broadcast(FLOATS, Q3));
-            q = q.fma(r, broadcast(FLOATS, Q2)).fma(r, broadcast(FLOATS, Q1)).fma(r, broadcast(FLOATS, Q0));
-            FloatVector power = shifted.reinterpretAsInts()
-                    .lanewise(VectorOperators.LSHL, 23)
-                    .reinterpretAsFloats();
-            IntVector e = power.fma(r.mul(r).fma(q, r), power.sub(1f)).reinterpretAsInts();
-            IntVector sign = t.reinterpretAsInts().and(0x80000000);
-            FloatVector erf = e.and(0x7fffffff).or(sign).reinterpretAsFloats();
-            FloatVector h = v.mul(0.5f);
-            h.fma(erf, h).intoMemorySegment(out, outOffset + at, ORDER);
+            g = g.fma(m, broadcast(FLOATS, G0)).mul(m);
+            if (i > 0) {
+                FloatVector shifted = z.fma(broadcast(FLOATS, LOG2_E), broadcast(FLOATS, ROUND));
+                FloatVector n = shifted.sub(ROUND);
+                FloatVector r = n.fma(broadcast(FLOATS, -LN2_LOW), n.fma(broadcast(FLOATS, -LN2_HIGH), z));
+                FloatVector q =
+                        r.fma(broadcast(FLOATS, Q4), broadcast(FLOATS, Q3)).fma(r, broadcast(FLOATS, Q2));
+                q = q.fma(r, broadcast(FLOATS, Q1)).fma(r, broadcast(FLOATS, Q0));
+                IntVector bits = shifted.reinterpretAsInts();
+                FloatVector power = bits.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
+                IntVector e = power.fma(r.mul(r).fma(q, r), power.sub(1f)).reinterpretAsInts();
+                IntVector sign = v.reinterpretAsInts().and(0x80000000);
+                FloatVector erf = e.and(0x7fffffff).or(sign).reinterpretAsFloats();
+                FloatVector h = v.mul(0.5f);
+                FloatVector y = h.fma(erf, h);
+                y.intoMemorySegment(out, outOffset + (long) Math.min(i - LANES, end) * Float.BYTES, ORDER);
+            }
+            v = next;
+            z = g;
         }
     }
 
     /** out = cap &middot; tanh(x &middot; inverse). */
     static void tanh(
             float cap, float inverse, MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
+        x = OffHeap.of(x);
+        out = OffHeap.of(out);
         int end = cols - LANES;
-        FloatVector last = FloatVector.fromMemorySegment(FLOATS, x, xOffset + (long) end * Float.BYTES, ORDER);
-        for (int i = 0; i < cols; i += LANES) {
-            boolean whole = i <= end;
-            long at = (whole ? i : end) * (long) Float.BYTES;
-            FloatVector v = whole ? FloatVector.fromMemorySegment(FLOATS, x, xOffset + at, ORDER) : last;
-            FloatVector t = v.mul(inverse);
-            FloatVector m = t.abs();
+        FloatVector v = FloatVector.zero(FLOATS);
+        FloatVector r = v;
+        FloatVector shifted = v;
+        for (int i = 0; i < cols + LANES; i += LANES) {
+            long at = (long) Math.min(i, end) * Float.BYTES;
+            FloatVector next = fromMemorySegment(FLOATS, x, xOffset + at, ORDER).mul(inverse);
+            FloatVector m = next.abs();
             m = m.blend(TANH_MAX, m.compare(VectorOperators.GT, TANH_MAX));
             FloatVector z = m.add(m);
-            FloatVector shifted = broadcast(FLOATS, LOG2_E).fma(z, broadcast(FLOATS, ROUND));
-            FloatVector n = shifted.sub(ROUND);
-            FloatVector r = n.fma(broadcast(FLOATS, -LN2_LOW), n.fma(broadcast(FLOATS, -LN2_HIGH), z));
-            FloatVector q = broadcast(FLOATS, Q4).fma(r, broadcast(FLOATS, Q3));
-            q = q.fma(r, broadcast(FLOATS, Q2)).fma(r, broadcast(FLOATS, Q1)).fma(r, broadcast(FLOATS, Q0));
-            FloatVector power = shifted.reinterpretAsInts()
-                    .lanewise(VectorOperators.LSHL, 23)
-                    .reinterpretAsFloats();
-            FloatVector e = power.fma(r.mul(r).fma(q, r), power.sub(1f));
-            IntVector magnitude = e.div(e.add(2f)).reinterpretAsInts().and(0x7fffffff);
-            FloatVector y = magnitude.or(t.reinterpretAsInts().and(0x80000000)).reinterpretAsFloats();
-            y.mul(cap).intoMemorySegment(out, outOffset + at, ORDER);
+            FloatVector nextShifted = z.fma(broadcast(FLOATS, LOG2_E), broadcast(FLOATS, ROUND));
+            FloatVector n = nextShifted.sub(ROUND);
+            z = n.fma(broadcast(FLOATS, -LN2_LOW), n.fma(broadcast(FLOATS, -LN2_HIGH), z));
+            if (i > 0) {
+                FloatVector q =
+                        r.fma(broadcast(FLOATS, Q4), broadcast(FLOATS, Q3)).fma(r, broadcast(FLOATS, Q2));
+                q = q.fma(r, broadcast(FLOATS, Q1)).fma(r, broadcast(FLOATS, Q0));
+                IntVector bits = shifted.reinterpretAsInts();
+                FloatVector power = bits.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
+                FloatVector e = power.fma(r.mul(r).fma(q, r), power.sub(1f));
+                IntVector magnitude = e.div(e.add(2f)).reinterpretAsInts().and(0x7fffffff);
+                IntVector sign = v.reinterpretAsInts().and(0x80000000);
+                FloatVector y = magnitude.or(sign).reinterpretAsFloats().mul(cap);
+                y.intoMemorySegment(out, outOffset + (long) Math.min(i - LANES, end) * Float.BYTES, ORDER);
+            }
+            v = next;
+            r = z;
+            shifted = nextShifted;
         }
     }
 }

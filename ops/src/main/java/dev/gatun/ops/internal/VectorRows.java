@@ -18,10 +18,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * Rows on the Vector API, the bits of {@link ScalarRows} at every vector width.
  *
- * <p>Three rules keep the loops fast and free of allocation. No method takes or returns a vector (why: {@link
- * VectorElementary}). A row's last vector ends where the row ends, overlapping the one before where cols asks for it, and is
- * loaded first, as the row may be overwritten in place; so no loop needs a mask. Rows narrower than a vector go to the scalar
- * kernels.
+ * <p>Four rules keep the loops fast and free of allocation. No method takes or returns a vector (why: {@link
+ * VectorElementary}). Each loop names its segments {@link OffHeap}. A row's last vector ends where the row ends, overlapping
+ * the one before where cols asks for it, and is loaded first, as the row may be overwritten in place; so no loop needs a mask.
+ * Rows narrower than a vector go to the scalar kernels.
  */
 public final class VectorRows implements Rows {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
@@ -55,6 +55,7 @@ public final class VectorRows implements Rows {
 
     /** As in {@link ScalarRows}; a maximum needs no fixed order: four accumulators hide the latency of compare and blend. */
     private static float max(MemorySegment x, long offset, int cols) {
+        x = OffHeap.of(x);
         FloatVector a = broadcast(FLOATS, Float.NEGATIVE_INFINITY);
         FloatVector b = a;
         FloatVector c = a;
@@ -79,13 +80,13 @@ public final class VectorRows implements Rows {
         return a.max(b).max(c.max(d)).reduceLanes(VectorOperators.MAX) + 0f;
     }
 
-    // The sums: vector v of a row goes to accumulator v mod (16 / LANES). Instead of one statement for each accumulator
-    // they
-    // change places after each vector, which the fold at the end does not mind. Lanes beyond the row add +0, which
-    // changes no
-    // sum, as none is ever -0.
+    // The sums: vector v of a row goes to accumulator v mod (16 / LANES). Instead of one statement for each, the
+    // accumulators change places after each vector, which the fold at the end does not mind. Lanes beyond the row add
+    // +0,
+    // which changes no sum, as none is ever -0.
 
     private static float sum(MemorySegment x, long offset, int cols) {
+        x = OffHeap.of(x);
         FloatVector a = FloatVector.zero(FLOATS);
         FloatVector b = a;
         FloatVector c = a;
@@ -114,6 +115,7 @@ public final class VectorRows implements Rows {
 
     /** The sum of ((x - mean) &middot; factor)&sup2;. */
     private static float squares(MemorySegment x, long offset, int cols, float mean, float factor) {
+        x = OffHeap.of(x);
         FloatVector a = FloatVector.zero(FLOATS);
         FloatVector b = a;
         FloatVector c = a;
@@ -194,6 +196,8 @@ public final class VectorRows implements Rows {
 
     private static void subtract(
             float first, float second, MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
+        x = OffHeap.of(x);
+        out = OffHeap.of(out);
         int end = cols - LANES;
         long endAt = (long) end * Float.BYTES;
         FloatVector last =
@@ -365,6 +369,9 @@ public final class VectorRows implements Rows {
             MemorySegment out,
             long outOffset,
             int cols) {
+        x = OffHeap.of(x);
+        weight = OffHeap.of(weight);
+        out = OffHeap.of(out);
         int end = cols - LANES;
         long endAt = (long) end * Float.BYTES;
         FloatVector vLast = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER);
@@ -393,6 +400,10 @@ public final class VectorRows implements Rows {
             MemorySegment out,
             long outOffset,
             int cols) {
+        x = OffHeap.of(x);
+        weight = OffHeap.of(weight);
+        bias = OffHeap.of(bias);
+        out = OffHeap.of(out);
         int end = cols - LANES;
         long endAt = (long) end * Float.BYTES;
         FloatVector vLast = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER);
@@ -443,6 +454,8 @@ public final class VectorRows implements Rows {
     }
 
     private static void relu(MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
+        x = OffHeap.of(x);
+        out = OffHeap.of(out);
         int end = cols - LANES;
         long endAt = (long) end * Float.BYTES;
         FloatVector vLast = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER);
@@ -480,6 +493,9 @@ public final class VectorRows implements Rows {
 
     private static void add(
             MemorySegment a, long aOffset, MemorySegment b, long bOffset, MemorySegment out, long outOffset, int cols) {
+        a = OffHeap.of(a);
+        b = OffHeap.of(b);
+        out = OffHeap.of(out);
         int end = cols - LANES;
         long endAt = (long) end * Float.BYTES;
         FloatVector vaLast = fromMemorySegment(FLOATS, a, aOffset + endAt, ORDER);
@@ -519,6 +535,9 @@ public final class VectorRows implements Rows {
 
     private static void multiply(
             MemorySegment a, long aOffset, MemorySegment b, long bOffset, MemorySegment out, long outOffset, int cols) {
+        a = OffHeap.of(a);
+        b = OffHeap.of(b);
+        out = OffHeap.of(out);
         int end = cols - LANES;
         long endAt = (long) end * Float.BYTES;
         FloatVector vaLast = fromMemorySegment(FLOATS, a, aOffset + endAt, ORDER);
@@ -556,6 +575,8 @@ public final class VectorRows implements Rows {
 
     private static void scale(
             float factor, MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
+        x = OffHeap.of(x);
+        out = OffHeap.of(out);
         int end = cols - LANES;
         long endAt = (long) end * Float.BYTES;
         FloatVector last = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER).mul(factor);
@@ -643,22 +664,29 @@ public final class VectorRows implements Rows {
             MemorySegment out,
             long outOffset,
             int half) {
+        x = OffHeap.of(x);
+        cos = OffHeap.of(cos);
+        sin = OffHeap.of(sin);
+        out = OffHeap.of(out);
         long xHalf = xOffset + (long) half * Float.BYTES;
         long outHalf = outOffset + (long) half * Float.BYTES;
         int end = half - LANES;
         long endAt = (long) end * Float.BYTES;
         FloatVector last1 = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER);
         FloatVector last2 = fromMemorySegment(FLOATS, x, xHalf + endAt, ORDER);
-        for (int i = 0; i < half; i += LANES) {
-            boolean whole = i <= end;
-            long at = whole ? (long) i * Float.BYTES : endAt;
-            FloatVector x1 = whole ? fromMemorySegment(FLOATS, x, xOffset + at, ORDER) : last1;
-            FloatVector x2 = whole ? fromMemorySegment(FLOATS, x, xHalf + at, ORDER) : last2;
+        FloatVector lastCos = fromMemorySegment(FLOATS, cos, cosOffset + endAt, ORDER);
+        FloatVector lastSin = fromMemorySegment(FLOATS, sin, sinOffset + endAt, ORDER);
+        for (int i = 0; i < end; i += LANES) {
+            long at = (long) i * Float.BYTES;
+            FloatVector x1 = fromMemorySegment(FLOATS, x, xOffset + at, ORDER);
+            FloatVector x2 = fromMemorySegment(FLOATS, x, xHalf + at, ORDER);
             FloatVector c = fromMemorySegment(FLOATS, cos, cosOffset + at, ORDER);
             FloatVector s = fromMemorySegment(FLOATS, sin, sinOffset + at, ORDER);
             x1.fma(c, x2.mul(s).neg()).intoMemorySegment(out, outOffset + at, ORDER);
             x2.fma(c, x1.mul(s)).intoMemorySegment(out, outHalf + at, ORDER);
         }
+        last1.fma(lastCos, last2.mul(lastSin).neg()).intoMemorySegment(out, outOffset + endAt, ORDER);
+        last2.fma(lastCos, last1.mul(lastSin)).intoMemorySegment(out, outHalf + endAt, ORDER);
     }
 
     private static void turnPairs(
@@ -671,6 +699,10 @@ public final class VectorRows implements Rows {
             MemorySegment out,
             long outOffset,
             int pairs) {
+        x = OffHeap.of(x);
+        cos = OffHeap.of(cos);
+        sin = OffHeap.of(sin);
+        out = OffHeap.of(out);
         int i = 0;
         for (; i <= pairs - LANES; i += LANES) {
             long at = (long) i * Float.BYTES;
@@ -702,6 +734,7 @@ public final class VectorRows implements Rows {
             return NARROW.argMax(x, xOffset, cols);
         }
         float max = max(x, xOffset, cols);
+        x = OffHeap.of(x);
         for (int i = 0; i < cols; i += LANES) {
             int from = Math.min(i, cols - LANES);
             VectorMask<Float> found = fromMemorySegment(FLOATS, x, xOffset + (long) from * Float.BYTES, ORDER)
