@@ -69,6 +69,9 @@ public class MatMulKernels {
                 }
             }
         }
+        line(out, 2, "a = OffHeap.of(a);");
+        line(out, 2, "b = OffHeap.of(b);");
+        line(out, 2, "c = OffHeap.of(c);");
         line(out, 2, "FloatVector zero = FloatVector.zero(S);");
         for (int i = 0; i < rows; i++) {
             for (int j = 0; j < vectors; j++) {

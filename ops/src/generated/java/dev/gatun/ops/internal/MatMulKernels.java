@@ -31,6 +31,9 @@ final class MatMulKernels {
             MemorySegment b, long bOffset, long bStep, MemorySegment c, long cOffset, long cStride) {
         long a0 = aOffset;
         long c0 = cOffset;
+        a = OffHeap.of(a);
+        b = OffHeap.of(b);
+        c = OffHeap.of(c);
         FloatVector zero = FloatVector.zero(S);
         FloatVector s0_0 = zero;
         long bAt = bOffset;
@@ -48,6 +51,9 @@ final class MatMulKernels {
             MemorySegment b, long bOffset, long bStep, MemorySegment c, long cOffset, long cStride) {
         long a0 = aOffset;
         long c0 = cOffset;
+        a = OffHeap.of(a);
+        b = OffHeap.of(b);
+        c = OffHeap.of(c);
         FloatVector zero = FloatVector.zero(S);
         FloatVector s0_0 = zero;
         FloatVector s0_1 = zero;
@@ -69,6 +75,9 @@ final class MatMulKernels {
             MemorySegment b, long bOffset, long bStep, MemorySegment c, long cOffset, long cStride) {
         long a0 = aOffset;
         long c0 = cOffset;
+        a = OffHeap.of(a);
+        b = OffHeap.of(b);
+        c = OffHeap.of(c);
         FloatVector zero = FloatVector.zero(S);
         FloatVector s0_0 = zero;
         FloatVector s0_1 = zero;
@@ -100,6 +109,9 @@ final class MatMulKernels {
         long c2 = cOffset + (Math.min(2, rows - 1)) * cStride;
         long a3 = aOffset + (rows - 1) * aStride;
         long c3 = cOffset + (rows - 1) * cStride;
+        a = OffHeap.of(a);
+        b = OffHeap.of(b);
+        c = OffHeap.of(c);
         FloatVector zero = FloatVector.zero(S);
         FloatVector s0_0 = zero;
         FloatVector s1_0 = zero;
@@ -135,6 +147,9 @@ final class MatMulKernels {
         long c2 = cOffset + (Math.min(2, rows - 1)) * cStride;
         long a3 = aOffset + (rows - 1) * aStride;
         long c3 = cOffset + (rows - 1) * cStride;
+        a = OffHeap.of(a);
+        b = OffHeap.of(b);
+        c = OffHeap.of(c);
         FloatVector zero = FloatVector.zero(S);
         FloatVector s0_0 = zero;
         FloatVector s0_1 = zero;
@@ -183,6 +198,9 @@ final class MatMulKernels {
         long c2 = cOffset + (Math.min(2, rows - 1)) * cStride;
         long a3 = aOffset + (rows - 1) * aStride;
         long c3 = cOffset + (rows - 1) * cStride;
+        a = OffHeap.of(a);
+        b = OffHeap.of(b);
+        c = OffHeap.of(c);
         FloatVector zero = FloatVector.zero(S);
         FloatVector s0_0 = zero;
         FloatVector s0_1 = zero;
@@ -252,6 +270,9 @@ final class MatMulKernels {
         long c6 = cOffset + (Math.min(6, rows - 1)) * cStride;
         long a7 = aOffset + (rows - 1) * aStride;
         long c7 = cOffset + (rows - 1) * cStride;
+        a = OffHeap.of(a);
+        b = OffHeap.of(b);
+        c = OffHeap.of(c);
         FloatVector zero = FloatVector.zero(S);
         FloatVector s0_0 = zero;
         FloatVector s1_0 = zero;
@@ -311,6 +332,9 @@ final class MatMulKernels {
         long c6 = cOffset + (Math.min(6, rows - 1)) * cStride;
         long a7 = aOffset + (rows - 1) * aStride;
         long c7 = cOffset + (rows - 1) * cStride;
+        a = OffHeap.of(a);
+        b = OffHeap.of(b);
+        c = OffHeap.of(c);
         FloatVector zero = FloatVector.zero(S);
         FloatVector s0_0 = zero;
         FloatVector s0_1 = zero;
@@ -395,6 +419,9 @@ final class MatMulKernels {
         long c6 = cOffset + (Math.min(6, rows - 1)) * cStride;
         long a7 = aOffset + (rows - 1) * aStride;
         long c7 = cOffset + (rows - 1) * cStride;
+        a = OffHeap.of(a);
+        b = OffHeap.of(b);
+        c = OffHeap.of(c);
         FloatVector zero = FloatVector.zero(S);
         FloatVector s0_0 = zero;
         FloatVector s0_1 = zero;

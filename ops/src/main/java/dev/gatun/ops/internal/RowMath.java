@@ -10,6 +10,15 @@ final class RowMath {
 
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
+    /** Added to a scaled element to leave it as it is, the sign of a zero too. */
+    static final float AS_IT_IS = -0f;
+
+    /**
+     * Added to a scaled element to make a zero positive: a hidden key adds 0 &middot; v to a context, which can turn a -0 to 0,
+     * and the result must not tell whether there was one.
+     */
+    static final float NO_NEGATIVE_ZERO = 0f;
+
     private RowMath() {}
 
     /** What softmax subtracts: the maximum; 0 from a row of only -inf, where -inf - -inf would be NaN instead of -inf. */

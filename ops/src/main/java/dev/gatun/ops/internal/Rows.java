@@ -63,7 +63,7 @@ public interface Rows {
     void scaleRows(
             MemorySegment x, long xOffset, long xStride, int rows, int cols, MemorySegment factors, long factorsOffset);
 
-    /** x[r] /= divisor[r] by way of 1 / divisor; a row whose divisor is 0 becomes zeros (it saw no key). */
+    /** x[r] /= divisor[r] by way of 1 / divisor; a row whose divisor is 0 becomes zeros (it saw no key), and so does -0. */
     void divideRows(
             MemorySegment x,
             long xOffset,

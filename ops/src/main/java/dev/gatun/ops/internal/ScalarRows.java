@@ -84,9 +84,9 @@ public final class ScalarRows implements Rows {
     }
 
     private static void scale(
-            float factor, MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
+            float factor, float zero, MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
         for (int i = 0; i < cols; i++) {
-            set(out, outOffset, i, get(x, xOffset, i) * factor);
+            set(out, outOffset, i, get(x, xOffset, i) * factor + zero);
         }
     }
 
@@ -105,7 +105,7 @@ public final class ScalarRows implements Rows {
             long outRow = outOffset + r * outStride;
             float shift = RowMath.softmaxShift(max(x, xRow, cols));
             float sum = exp(x, xRow, shift, out, outRow, cols);
-            scale(RowMath.inverseOrZero(sum), out, outRow, out, outRow, cols);
+            scale(RowMath.inverseOrZero(sum), RowMath.AS_IT_IS, out, outRow, out, outRow, cols);
         }
     }
 
@@ -162,7 +162,7 @@ public final class ScalarRows implements Rows {
             long factorsOffset) {
         for (int r = 0; r < rows; r++) {
             long row = xOffset + r * xStride;
-            scale(get(factors, factorsOffset, r), x, row, x, row, cols);
+            scale(get(factors, factorsOffset, r), RowMath.AS_IT_IS, x, row, x, row, cols);
         }
     }
 
@@ -183,7 +183,7 @@ public final class ScalarRows implements Rows {
                     set(x, row, i, 0f);
                 }
             } else {
-                scale(1f / divisor, x, row, x, row, cols);
+                scale(1f / divisor, RowMath.NO_NEGATIVE_ZERO, x, row, x, row, cols);
             }
         }
     }
@@ -332,7 +332,7 @@ public final class ScalarRows implements Rows {
             int rows,
             int cols) {
         for (int r = 0; r < rows; r++) {
-            scale(factor, x, xOffset + r * xStride, out, outOffset + r * outStride, cols);
+            scale(factor, RowMath.AS_IT_IS, x, xOffset + r * xStride, out, outOffset + r * outStride, cols);
         }
     }
 

@@ -167,7 +167,7 @@ public final class VectorRows implements Rows {
             long outRow = outOffset + r * outStride;
             float shift = RowMath.softmaxShift(max(x, xRow, cols));
             float sum = VectorElementary.exp(x, xRow, shift, out, outRow, cols);
-            scale(RowMath.inverseOrZero(sum), out, outRow, out, outRow, cols);
+            scale(RowMath.inverseOrZero(sum), RowMath.AS_IT_IS, out, outRow, out, outRow, cols);
         }
     }
 
@@ -251,7 +251,7 @@ public final class VectorRows implements Rows {
         }
         for (int r = 0; r < rows; r++) {
             long row = xOffset + r * xStride;
-            scale(get(factors, factorsOffset, r), x, row, x, row, cols);
+            scale(get(factors, factorsOffset, r), RowMath.AS_IT_IS, x, row, x, row, cols);
         }
     }
 
@@ -276,7 +276,7 @@ public final class VectorRows implements Rows {
                     set(x, row, i, 0f);
                 }
             } else {
-                scale(1f / divisor, x, row, x, row, cols);
+                scale(1f / divisor, RowMath.NO_NEGATIVE_ZERO, x, row, x, row, cols);
             }
         }
     }
@@ -569,20 +569,23 @@ public final class VectorRows implements Rows {
             return;
         }
         for (int r = 0; r < rows; r++) {
-            scale(factor, x, xOffset + r * xStride, out, outOffset + r * outStride, cols);
+            scale(factor, RowMath.AS_IT_IS, x, xOffset + r * xStride, out, outOffset + r * outStride, cols);
         }
     }
 
     private static void scale(
-            float factor, MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
+            float factor, float zero, MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
         x = OffHeap.of(x);
         out = OffHeap.of(out);
         int end = cols - LANES;
         long endAt = (long) end * Float.BYTES;
-        FloatVector last = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER).mul(factor);
+        FloatVector last =
+                fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER).mul(factor).add(zero);
         for (int i = 0; i < end; i += LANES) {
             long at = (long) i * Float.BYTES;
-            FloatVector y = fromMemorySegment(FLOATS, x, xOffset + at, ORDER).mul(factor);
+            FloatVector y = fromMemorySegment(FLOATS, x, xOffset + at, ORDER)
+                    .mul(factor)
+                    .add(zero);
             y.intoMemorySegment(out, outOffset + at, ORDER);
         }
         last.intoMemorySegment(out, outOffset + endAt, ORDER);
