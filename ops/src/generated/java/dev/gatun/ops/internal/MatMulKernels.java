@@ -16,8 +16,10 @@ import jdk.incubator.vector.VectorSpecies;
  * <p>{@code rows} is 1 to the tile's rows: missing ones repeat the last, which then is computed and stored more than
  * once. Offsets, strides and steps are in bytes.
  *
- * <p>Nothing else stands here, for two limits of the JIT: a call that C2 does not inline makes every accumulator an
- * object; and a method in which C1 runs out of virtual registers (24 more loads are enough) may never reach C2.
+ * <p>Nothing else stands here, and no tile is larger, for three limits of the JIT: a call that C2 does not inline makes
+ * every accumulator an object; C2 stops inlining at 18,000 nodes, of which each access takes some 500, and a tile of 8 x 3
+ * then calls a method for its last row at each k and saves 24 vectors around it (18 instead of 110 GFLOP/s); and where C1
+ * runs out of virtual registers, as in a tile of 8 x 3 that loads its accumulators, a method may never reach C2.
  */
 final class MatMulKernels {
     private static final VectorSpecies<Float> S = Species.FLOATS;
@@ -96,6 +98,38 @@ final class MatMulKernels {
         s0_0.intoMemorySegment(c, c0 + 0 * BYTES, ORDER);
         s0_1.intoMemorySegment(c, c0 + 1 * BYTES, ORDER);
         s0_2.intoMemorySegment(c, c0 + 2 * BYTES, ORDER);
+    }
+
+    static void rows1vectors4(
+            int rows, int k, MemorySegment a, long aOffset, long aStride,
+            MemorySegment b, long bOffset, long bStep, MemorySegment c, long cOffset, long cStride) {
+        long a0 = aOffset;
+        long c0 = cOffset;
+        a = OffHeap.of(a);
+        b = OffHeap.of(b);
+        c = OffHeap.of(c);
+        FloatVector zero = FloatVector.zero(S);
+        FloatVector s0_0 = zero;
+        FloatVector s0_1 = zero;
+        FloatVector s0_2 = zero;
+        FloatVector s0_3 = zero;
+        long bAt = bOffset;
+        for (long at = 0, end = k * (long) Float.BYTES; at < end; at += Float.BYTES) {
+            FloatVector b0 = FloatVector.fromMemorySegment(S, b, bAt + 0 * BYTES, ORDER);
+            FloatVector b1 = FloatVector.fromMemorySegment(S, b, bAt + 1 * BYTES, ORDER);
+            FloatVector b2 = FloatVector.fromMemorySegment(S, b, bAt + 2 * BYTES, ORDER);
+            FloatVector b3 = FloatVector.fromMemorySegment(S, b, bAt + 3 * BYTES, ORDER);
+            FloatVector x0 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a0 + at));
+            s0_0 = x0.fma(b0, s0_0);
+            s0_1 = x0.fma(b1, s0_1);
+            s0_2 = x0.fma(b2, s0_2);
+            s0_3 = x0.fma(b3, s0_3);
+            bAt += bStep;
+        }
+        s0_0.intoMemorySegment(c, c0 + 0 * BYTES, ORDER);
+        s0_1.intoMemorySegment(c, c0 + 1 * BYTES, ORDER);
+        s0_2.intoMemorySegment(c, c0 + 2 * BYTES, ORDER);
+        s0_3.intoMemorySegment(c, c0 + 3 * BYTES, ORDER);
     }
 
     static void rows4vectors1(
@@ -251,7 +285,7 @@ final class MatMulKernels {
         s3_2.intoMemorySegment(c, c3 + 2 * BYTES, ORDER);
     }
 
-    static void rows8vectors1(
+    static void rows4vectors4(
             int rows, int k, MemorySegment a, long aOffset, long aStride,
             MemorySegment b, long bOffset, long bStep, MemorySegment c, long cOffset, long cStride) {
         long a0 = aOffset;
@@ -260,165 +294,8 @@ final class MatMulKernels {
         long c1 = cOffset + (Math.min(1, rows - 1)) * cStride;
         long a2 = aOffset + (Math.min(2, rows - 1)) * aStride;
         long c2 = cOffset + (Math.min(2, rows - 1)) * cStride;
-        long a3 = aOffset + (Math.min(3, rows - 1)) * aStride;
-        long c3 = cOffset + (Math.min(3, rows - 1)) * cStride;
-        long a4 = aOffset + (Math.min(4, rows - 1)) * aStride;
-        long c4 = cOffset + (Math.min(4, rows - 1)) * cStride;
-        long a5 = aOffset + (Math.min(5, rows - 1)) * aStride;
-        long c5 = cOffset + (Math.min(5, rows - 1)) * cStride;
-        long a6 = aOffset + (Math.min(6, rows - 1)) * aStride;
-        long c6 = cOffset + (Math.min(6, rows - 1)) * cStride;
-        long a7 = aOffset + (rows - 1) * aStride;
-        long c7 = cOffset + (rows - 1) * cStride;
-        a = OffHeap.of(a);
-        b = OffHeap.of(b);
-        c = OffHeap.of(c);
-        FloatVector zero = FloatVector.zero(S);
-        FloatVector s0_0 = zero;
-        FloatVector s1_0 = zero;
-        FloatVector s2_0 = zero;
-        FloatVector s3_0 = zero;
-        FloatVector s4_0 = zero;
-        FloatVector s5_0 = zero;
-        FloatVector s6_0 = zero;
-        FloatVector s7_0 = zero;
-        long bAt = bOffset;
-        for (long at = 0, end = k * (long) Float.BYTES; at < end; at += Float.BYTES) {
-            FloatVector b0 = FloatVector.fromMemorySegment(S, b, bAt + 0 * BYTES, ORDER);
-            FloatVector x0 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a0 + at));
-            s0_0 = x0.fma(b0, s0_0);
-            FloatVector x1 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a1 + at));
-            s1_0 = x1.fma(b0, s1_0);
-            FloatVector x2 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a2 + at));
-            s2_0 = x2.fma(b0, s2_0);
-            FloatVector x3 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a3 + at));
-            s3_0 = x3.fma(b0, s3_0);
-            FloatVector x4 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a4 + at));
-            s4_0 = x4.fma(b0, s4_0);
-            FloatVector x5 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a5 + at));
-            s5_0 = x5.fma(b0, s5_0);
-            FloatVector x6 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a6 + at));
-            s6_0 = x6.fma(b0, s6_0);
-            FloatVector x7 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a7 + at));
-            s7_0 = x7.fma(b0, s7_0);
-            bAt += bStep;
-        }
-        s0_0.intoMemorySegment(c, c0 + 0 * BYTES, ORDER);
-        s1_0.intoMemorySegment(c, c1 + 0 * BYTES, ORDER);
-        s2_0.intoMemorySegment(c, c2 + 0 * BYTES, ORDER);
-        s3_0.intoMemorySegment(c, c3 + 0 * BYTES, ORDER);
-        s4_0.intoMemorySegment(c, c4 + 0 * BYTES, ORDER);
-        s5_0.intoMemorySegment(c, c5 + 0 * BYTES, ORDER);
-        s6_0.intoMemorySegment(c, c6 + 0 * BYTES, ORDER);
-        s7_0.intoMemorySegment(c, c7 + 0 * BYTES, ORDER);
-    }
-
-    static void rows8vectors2(
-            int rows, int k, MemorySegment a, long aOffset, long aStride,
-            MemorySegment b, long bOffset, long bStep, MemorySegment c, long cOffset, long cStride) {
-        long a0 = aOffset;
-        long c0 = cOffset;
-        long a1 = aOffset + (Math.min(1, rows - 1)) * aStride;
-        long c1 = cOffset + (Math.min(1, rows - 1)) * cStride;
-        long a2 = aOffset + (Math.min(2, rows - 1)) * aStride;
-        long c2 = cOffset + (Math.min(2, rows - 1)) * cStride;
-        long a3 = aOffset + (Math.min(3, rows - 1)) * aStride;
-        long c3 = cOffset + (Math.min(3, rows - 1)) * cStride;
-        long a4 = aOffset + (Math.min(4, rows - 1)) * aStride;
-        long c4 = cOffset + (Math.min(4, rows - 1)) * cStride;
-        long a5 = aOffset + (Math.min(5, rows - 1)) * aStride;
-        long c5 = cOffset + (Math.min(5, rows - 1)) * cStride;
-        long a6 = aOffset + (Math.min(6, rows - 1)) * aStride;
-        long c6 = cOffset + (Math.min(6, rows - 1)) * cStride;
-        long a7 = aOffset + (rows - 1) * aStride;
-        long c7 = cOffset + (rows - 1) * cStride;
-        a = OffHeap.of(a);
-        b = OffHeap.of(b);
-        c = OffHeap.of(c);
-        FloatVector zero = FloatVector.zero(S);
-        FloatVector s0_0 = zero;
-        FloatVector s0_1 = zero;
-        FloatVector s1_0 = zero;
-        FloatVector s1_1 = zero;
-        FloatVector s2_0 = zero;
-        FloatVector s2_1 = zero;
-        FloatVector s3_0 = zero;
-        FloatVector s3_1 = zero;
-        FloatVector s4_0 = zero;
-        FloatVector s4_1 = zero;
-        FloatVector s5_0 = zero;
-        FloatVector s5_1 = zero;
-        FloatVector s6_0 = zero;
-        FloatVector s6_1 = zero;
-        FloatVector s7_0 = zero;
-        FloatVector s7_1 = zero;
-        long bAt = bOffset;
-        for (long at = 0, end = k * (long) Float.BYTES; at < end; at += Float.BYTES) {
-            FloatVector b0 = FloatVector.fromMemorySegment(S, b, bAt + 0 * BYTES, ORDER);
-            FloatVector b1 = FloatVector.fromMemorySegment(S, b, bAt + 1 * BYTES, ORDER);
-            FloatVector x0 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a0 + at));
-            s0_0 = x0.fma(b0, s0_0);
-            s0_1 = x0.fma(b1, s0_1);
-            FloatVector x1 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a1 + at));
-            s1_0 = x1.fma(b0, s1_0);
-            s1_1 = x1.fma(b1, s1_1);
-            FloatVector x2 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a2 + at));
-            s2_0 = x2.fma(b0, s2_0);
-            s2_1 = x2.fma(b1, s2_1);
-            FloatVector x3 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a3 + at));
-            s3_0 = x3.fma(b0, s3_0);
-            s3_1 = x3.fma(b1, s3_1);
-            FloatVector x4 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a4 + at));
-            s4_0 = x4.fma(b0, s4_0);
-            s4_1 = x4.fma(b1, s4_1);
-            FloatVector x5 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a5 + at));
-            s5_0 = x5.fma(b0, s5_0);
-            s5_1 = x5.fma(b1, s5_1);
-            FloatVector x6 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a6 + at));
-            s6_0 = x6.fma(b0, s6_0);
-            s6_1 = x6.fma(b1, s6_1);
-            FloatVector x7 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a7 + at));
-            s7_0 = x7.fma(b0, s7_0);
-            s7_1 = x7.fma(b1, s7_1);
-            bAt += bStep;
-        }
-        s0_0.intoMemorySegment(c, c0 + 0 * BYTES, ORDER);
-        s0_1.intoMemorySegment(c, c0 + 1 * BYTES, ORDER);
-        s1_0.intoMemorySegment(c, c1 + 0 * BYTES, ORDER);
-        s1_1.intoMemorySegment(c, c1 + 1 * BYTES, ORDER);
-        s2_0.intoMemorySegment(c, c2 + 0 * BYTES, ORDER);
-        s2_1.intoMemorySegment(c, c2 + 1 * BYTES, ORDER);
-        s3_0.intoMemorySegment(c, c3 + 0 * BYTES, ORDER);
-        s3_1.intoMemorySegment(c, c3 + 1 * BYTES, ORDER);
-        s4_0.intoMemorySegment(c, c4 + 0 * BYTES, ORDER);
-        s4_1.intoMemorySegment(c, c4 + 1 * BYTES, ORDER);
-        s5_0.intoMemorySegment(c, c5 + 0 * BYTES, ORDER);
-        s5_1.intoMemorySegment(c, c5 + 1 * BYTES, ORDER);
-        s6_0.intoMemorySegment(c, c6 + 0 * BYTES, ORDER);
-        s6_1.intoMemorySegment(c, c6 + 1 * BYTES, ORDER);
-        s7_0.intoMemorySegment(c, c7 + 0 * BYTES, ORDER);
-        s7_1.intoMemorySegment(c, c7 + 1 * BYTES, ORDER);
-    }
-
-    static void rows8vectors3(
-            int rows, int k, MemorySegment a, long aOffset, long aStride,
-            MemorySegment b, long bOffset, long bStep, MemorySegment c, long cOffset, long cStride) {
-        long a0 = aOffset;
-        long c0 = cOffset;
-        long a1 = aOffset + (Math.min(1, rows - 1)) * aStride;
-        long c1 = cOffset + (Math.min(1, rows - 1)) * cStride;
-        long a2 = aOffset + (Math.min(2, rows - 1)) * aStride;
-        long c2 = cOffset + (Math.min(2, rows - 1)) * cStride;
-        long a3 = aOffset + (Math.min(3, rows - 1)) * aStride;
-        long c3 = cOffset + (Math.min(3, rows - 1)) * cStride;
-        long a4 = aOffset + (Math.min(4, rows - 1)) * aStride;
-        long c4 = cOffset + (Math.min(4, rows - 1)) * cStride;
-        long a5 = aOffset + (Math.min(5, rows - 1)) * aStride;
-        long c5 = cOffset + (Math.min(5, rows - 1)) * cStride;
-        long a6 = aOffset + (Math.min(6, rows - 1)) * aStride;
-        long c6 = cOffset + (Math.min(6, rows - 1)) * cStride;
-        long a7 = aOffset + (rows - 1) * aStride;
-        long c7 = cOffset + (rows - 1) * cStride;
+        long a3 = aOffset + (rows - 1) * aStride;
+        long c3 = cOffset + (rows - 1) * cStride;
         a = OffHeap.of(a);
         b = OffHeap.of(b);
         c = OffHeap.of(c);
@@ -426,89 +303,62 @@ final class MatMulKernels {
         FloatVector s0_0 = zero;
         FloatVector s0_1 = zero;
         FloatVector s0_2 = zero;
+        FloatVector s0_3 = zero;
         FloatVector s1_0 = zero;
         FloatVector s1_1 = zero;
         FloatVector s1_2 = zero;
+        FloatVector s1_3 = zero;
         FloatVector s2_0 = zero;
         FloatVector s2_1 = zero;
         FloatVector s2_2 = zero;
+        FloatVector s2_3 = zero;
         FloatVector s3_0 = zero;
         FloatVector s3_1 = zero;
         FloatVector s3_2 = zero;
-        FloatVector s4_0 = zero;
-        FloatVector s4_1 = zero;
-        FloatVector s4_2 = zero;
-        FloatVector s5_0 = zero;
-        FloatVector s5_1 = zero;
-        FloatVector s5_2 = zero;
-        FloatVector s6_0 = zero;
-        FloatVector s6_1 = zero;
-        FloatVector s6_2 = zero;
-        FloatVector s7_0 = zero;
-        FloatVector s7_1 = zero;
-        FloatVector s7_2 = zero;
+        FloatVector s3_3 = zero;
         long bAt = bOffset;
         for (long at = 0, end = k * (long) Float.BYTES; at < end; at += Float.BYTES) {
             FloatVector b0 = FloatVector.fromMemorySegment(S, b, bAt + 0 * BYTES, ORDER);
             FloatVector b1 = FloatVector.fromMemorySegment(S, b, bAt + 1 * BYTES, ORDER);
             FloatVector b2 = FloatVector.fromMemorySegment(S, b, bAt + 2 * BYTES, ORDER);
+            FloatVector b3 = FloatVector.fromMemorySegment(S, b, bAt + 3 * BYTES, ORDER);
             FloatVector x0 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a0 + at));
             s0_0 = x0.fma(b0, s0_0);
             s0_1 = x0.fma(b1, s0_1);
             s0_2 = x0.fma(b2, s0_2);
+            s0_3 = x0.fma(b3, s0_3);
             FloatVector x1 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a1 + at));
             s1_0 = x1.fma(b0, s1_0);
             s1_1 = x1.fma(b1, s1_1);
             s1_2 = x1.fma(b2, s1_2);
+            s1_3 = x1.fma(b3, s1_3);
             FloatVector x2 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a2 + at));
             s2_0 = x2.fma(b0, s2_0);
             s2_1 = x2.fma(b1, s2_1);
             s2_2 = x2.fma(b2, s2_2);
+            s2_3 = x2.fma(b3, s2_3);
             FloatVector x3 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a3 + at));
             s3_0 = x3.fma(b0, s3_0);
             s3_1 = x3.fma(b1, s3_1);
             s3_2 = x3.fma(b2, s3_2);
-            FloatVector x4 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a4 + at));
-            s4_0 = x4.fma(b0, s4_0);
-            s4_1 = x4.fma(b1, s4_1);
-            s4_2 = x4.fma(b2, s4_2);
-            FloatVector x5 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a5 + at));
-            s5_0 = x5.fma(b0, s5_0);
-            s5_1 = x5.fma(b1, s5_1);
-            s5_2 = x5.fma(b2, s5_2);
-            FloatVector x6 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a6 + at));
-            s6_0 = x6.fma(b0, s6_0);
-            s6_1 = x6.fma(b1, s6_1);
-            s6_2 = x6.fma(b2, s6_2);
-            FloatVector x7 = FloatVector.broadcast(S, a.get(JAVA_FLOAT_UNALIGNED, a7 + at));
-            s7_0 = x7.fma(b0, s7_0);
-            s7_1 = x7.fma(b1, s7_1);
-            s7_2 = x7.fma(b2, s7_2);
+            s3_3 = x3.fma(b3, s3_3);
             bAt += bStep;
         }
         s0_0.intoMemorySegment(c, c0 + 0 * BYTES, ORDER);
         s0_1.intoMemorySegment(c, c0 + 1 * BYTES, ORDER);
         s0_2.intoMemorySegment(c, c0 + 2 * BYTES, ORDER);
+        s0_3.intoMemorySegment(c, c0 + 3 * BYTES, ORDER);
         s1_0.intoMemorySegment(c, c1 + 0 * BYTES, ORDER);
         s1_1.intoMemorySegment(c, c1 + 1 * BYTES, ORDER);
         s1_2.intoMemorySegment(c, c1 + 2 * BYTES, ORDER);
+        s1_3.intoMemorySegment(c, c1 + 3 * BYTES, ORDER);
         s2_0.intoMemorySegment(c, c2 + 0 * BYTES, ORDER);
         s2_1.intoMemorySegment(c, c2 + 1 * BYTES, ORDER);
         s2_2.intoMemorySegment(c, c2 + 2 * BYTES, ORDER);
+        s2_3.intoMemorySegment(c, c2 + 3 * BYTES, ORDER);
         s3_0.intoMemorySegment(c, c3 + 0 * BYTES, ORDER);
         s3_1.intoMemorySegment(c, c3 + 1 * BYTES, ORDER);
         s3_2.intoMemorySegment(c, c3 + 2 * BYTES, ORDER);
-        s4_0.intoMemorySegment(c, c4 + 0 * BYTES, ORDER);
-        s4_1.intoMemorySegment(c, c4 + 1 * BYTES, ORDER);
-        s4_2.intoMemorySegment(c, c4 + 2 * BYTES, ORDER);
-        s5_0.intoMemorySegment(c, c5 + 0 * BYTES, ORDER);
-        s5_1.intoMemorySegment(c, c5 + 1 * BYTES, ORDER);
-        s5_2.intoMemorySegment(c, c5 + 2 * BYTES, ORDER);
-        s6_0.intoMemorySegment(c, c6 + 0 * BYTES, ORDER);
-        s6_1.intoMemorySegment(c, c6 + 1 * BYTES, ORDER);
-        s6_2.intoMemorySegment(c, c6 + 2 * BYTES, ORDER);
-        s7_0.intoMemorySegment(c, c7 + 0 * BYTES, ORDER);
-        s7_1.intoMemorySegment(c, c7 + 1 * BYTES, ORDER);
-        s7_2.intoMemorySegment(c, c7 + 2 * BYTES, ORDER);
+        s3_3.intoMemorySegment(c, c3 + 3 * BYTES, ORDER);
     }
 }

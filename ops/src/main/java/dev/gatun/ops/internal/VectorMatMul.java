@@ -3,12 +3,11 @@ package dev.gatun.ops.internal;
 import static dev.gatun.ops.internal.MatMulKernels.rows1vectors1;
 import static dev.gatun.ops.internal.MatMulKernels.rows1vectors2;
 import static dev.gatun.ops.internal.MatMulKernels.rows1vectors3;
+import static dev.gatun.ops.internal.MatMulKernels.rows1vectors4;
 import static dev.gatun.ops.internal.MatMulKernels.rows4vectors1;
 import static dev.gatun.ops.internal.MatMulKernels.rows4vectors2;
 import static dev.gatun.ops.internal.MatMulKernels.rows4vectors3;
-import static dev.gatun.ops.internal.MatMulKernels.rows8vectors1;
-import static dev.gatun.ops.internal.MatMulKernels.rows8vectors2;
-import static dev.gatun.ops.internal.MatMulKernels.rows8vectors3;
+import static dev.gatun.ops.internal.MatMulKernels.rows4vectors4;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import dev.gatun.memory.DType;
@@ -21,29 +20,31 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Products by Vector API kernels, the same bits as {@link ScalarMatMul}: lanes are columns of the output, so that each keeps its
- * own chain. Weights are packed once, at load, into panels of three vectors; what cannot be read as whole vectors (a transposed
+ * own chain. Weights are packed once, at load, into panels of a few vectors; what cannot be read as whole vectors (a transposed
  * operand, the last columns) is packed into scratch on the way.
  */
 public final class VectorMatMul implements MatMul {
     private static final int LANES = Species.FLOATS.length();
-    private static final int VECTORS = 3;
 
-    /** Columns of a panel. 8 rows x 3 vectors reach the FMA peak with 32 registers (docs/PERFORMANCE.md). */
-    private static final int PANEL = VECTORS * LANES;
+    /** Rows of a register tile. Why there are no more: see {@link MatMulKernels}. */
+    private static final int ROWS = 4;
 
     /**
-     * Rows of a register tile: 8 x 3 accumulators where there are 32 vector registers (AVX-512, and all of AArch64), 4 x 3 where
-     * there are 16 (AVX2, SSE).
+     * Vectors of a panel: 4 x 4 accumulators where there are 32 vector registers (AVX-512, and all of AArch64), 4 x 3 where there
+     * are 16 (AVX2, SSE).
      */
-    private static final int ROWS = LANES == 16 || "aarch64".equals(System.getProperty("os.arch")) ? 8 : 4;
+    private static final int VECTORS = LANES == 16 || "aarch64".equals(System.getProperty("os.arch")) ? 4 : 3;
 
-    /** Steps of k that scratch holds a panel of: 96 KiB at 512 bits, in the L2 of every CPU with such vectors. */
+    /** Columns of a panel. */
+    private static final int PANEL = VECTORS * LANES;
+
+    /** Steps of k that scratch holds a panel of: 128 KiB at 512 bits, in the L2 of every CPU with such vectors. */
     private static final int SCRATCH_K = 512;
 
     private static final long PANEL_BYTES = (long) PANEL * Float.BYTES;
 
     // A thread's scratch: a register tile, then a panel of SCRATCH_K steps.
-    private static final long PANEL_OFFSET = 8 * PANEL_BYTES;
+    private static final long PANEL_OFFSET = ROWS * PANEL_BYTES;
 
     @Override
     public String name() {
@@ -406,19 +407,15 @@ public final class VectorMatMul implements MatMul {
             switch (vectors) {
                 case 1 -> rows1vectors1(1, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
                 case 2 -> rows1vectors2(1, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
-                default -> rows1vectors3(1, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
-            }
-        } else if (rows <= 4) {
-            switch (vectors) {
-                case 1 -> rows4vectors1(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
-                case 2 -> rows4vectors2(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
-                default -> rows4vectors3(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
+                case 3 -> rows1vectors3(1, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
+                default -> rows1vectors4(1, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
             }
         } else {
             switch (vectors) {
-                case 1 -> rows8vectors1(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
-                case 2 -> rows8vectors2(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
-                default -> rows8vectors3(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
+                case 1 -> rows4vectors1(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
+                case 2 -> rows4vectors2(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
+                case 3 -> rows4vectors3(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
+                default -> rows4vectors4(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
             }
         }
     }
