@@ -82,8 +82,7 @@ final class CommandLineRunner {
         return new CommandLine(root)
                 .setOut(results.printer())
                 .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))
-                .setExpandAtFiles(false) // a text may start with @
-                .setCaseInsensitiveEnumValuesAllowed(true);
+                .setExpandAtFiles(false); // a text may start with @
     }
 
     /** With what all commands have. */
@@ -115,6 +114,8 @@ final class CommandLineRunner {
                         + String.join(", ", COMMANDS);
             }
         }
+        // picocli writes sentences, this is the middle of one.
+        message = Character.toLowerCase(message.charAt(0)) + message.substring(1);
         err.println("gatun: " + ErrorLine.printable(message) + "; see " + spec.qualifiedName() + " --help");
         return FAILED;
     }

@@ -1,10 +1,13 @@
 package dev.gatun.cli;
 
 import dev.gatun.ops.Backend;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Model.PositionalParamSpec;
 
 /** The options that every command has; they may stand before the command's name as well as after it. */
 final class CommonOptions {
@@ -16,16 +19,14 @@ final class CommonOptions {
     static void addTo(CommandSpec spec) {
         spec.addOption(
                 option("--threads", "N", Integer.class, "threads that compute, 1 to 1024; default: all processors"));
-        spec.addOption(option(
-                "--backend",
-                "NAME",
-                Backend.Kind.class,
-                "who computes: openblas, vector, scalar or auto, which is the default and picks one"));
-        spec.addOption(option(
-                "--blas",
-                "PATH",
-                Path.class,
-                "library with the C interface of BLAS, instead of the OpenBLAS that is inside"));
+        spec.addOption(OptionSpec.builder("--backend")
+                .paramLabel("NAME")
+                .type(Backend.Kind.class)
+                .converters(CommonOptions::kind)
+                .description("who computes: openblas, vector, scalar or auto, which is the default and picks one")
+                .build());
+        spec.addOption(
+                path("--blas", "PATH", "library with the C interface of BLAS, instead of the OpenBLAS that is inside"));
         spec.addOption(flag("--quiet", "no warnings; errors still say what is wrong"));
         spec.addOption(flag("--debug", "errors show their stack trace"));
         spec.addOption(OptionSpec.builder("-h", "--help")
@@ -40,6 +41,15 @@ final class CommonOptions {
                 .build());
     }
 
+    private static Backend.Kind kind(String name) {
+        for (Backend.Kind kind : Backend.Kind.values()) {
+            if (kind.toString().equals(name)) {
+                return kind;
+            }
+        }
+        throw new CommandLine.TypeConversionException("'" + name + "' is none of openblas, vector, scalar, auto");
+    }
+
     /** An option with a value. */
     static OptionSpec option(String name, String label, Class<?> type, String description) {
         return OptionSpec.builder(name)
@@ -47,6 +57,38 @@ final class CommonOptions {
                 .type(type)
                 .description(description)
                 .build();
+    }
+
+    /** An option with a path. */
+    static OptionSpec path(String name, String label, String description) {
+        return OptionSpec.builder(name)
+                .paramLabel(label)
+                .type(Path.class)
+                .converters(CommonOptions::toPath)
+                .description(description)
+                .build();
+    }
+
+    /** A path, where a command needs one. */
+    static PositionalParamSpec path(String label, String description) {
+        return PositionalParamSpec.builder()
+                .paramLabel(label)
+                .required(true)
+                .type(Path.class)
+                .converters(CommonOptions::toPath)
+                .description(description)
+                .build();
+    }
+
+    private static Path toPath(String path) {
+        try {
+            return Path.of(path);
+        } catch (InvalidPathException e) {
+            throw new CommandLine.TypeConversionException(
+                    "the JVM cannot have a file of that name, as it takes names for "
+                            + System.getProperty("sun.jnu.encoding") + " (" + e.getReason()
+                            + "); on Linux set LC_ALL=C.UTF-8");
+        }
     }
 
     /** An option without a value. */

@@ -11,7 +11,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 
 /** {@code gatun doctor}: what Gatun finds on this computer. Each line is found on its own: one that fails says so. */
@@ -96,7 +95,6 @@ final class DoctorCommand implements Command {
         line(results, "  openblas", () -> backend(options.with(Kind.OPENBLAS)));
         line(results, "  vector", () -> backend(new Backend.Options(Kind.VECTOR, options.threads(), null)));
         line(results, "  scalar", () -> backend(new Backend.Options(Kind.SCALAR, options.threads(), null)));
-        line(results, "BLAS", () -> blas(options.with(Kind.OPENBLAS)));
         line(results, "demo model", () -> demo(options.with(Kind.AUTO)));
         slow(options, results);
         return 0;
@@ -166,20 +164,19 @@ final class DoctorCommand implements Command {
 
     private static String backend(Backend.Options options) {
         try (Backend backend = Backend.open(options)) {
-            return backend + "; " + (options.kind() == Kind.AUTO ? "picked: " + backend.reason() : "available");
+            Backend.BlasInfo blas = backend.blasInfo();
+            if (options.kind() == Kind.AUTO) {
+                return backend + "; picked: " + backend.reason();
+            }
+            return blas == null ? "available" : "available: " + describe(blas, options.threads());
         }
     }
 
-    private static String blas(Backend.Options options) {
-        try (Backend backend = Backend.open(options)) {
-            Backend.BlasInfo blas = backend.blasInfo();
-            return blas == null
-                    ? "none"
-                    : blas.origin() + ", " + blas.file() + ", built as \""
-                            + blas.config().strip() + "\", kernels for "
-                            + blas.coreName() + ", told to use " + options.threads() + " threads, says it uses "
-                            + (blas.threads() == 0 ? "(nothing)" : blas.threads());
-        }
+    private static String describe(Backend.BlasInfo blas, int threads) {
+        return blas.origin() + ", " + blas.file() + ", built as \""
+                + blas.config().strip() + "\", kernels for "
+                + blas.coreName() + ", told to use " + threads + " threads and "
+                + (blas.threads() == 0 ? "does not say how many it uses" : "uses " + blas.threads());
     }
 
     private static String demo(Backend.Options options) throws IOException {
@@ -263,18 +260,14 @@ final class DoctorCommand implements Command {
     }
 
     private static void suspectBlas(Backend.Options options, List<String> slow) {
-        @Nullable String missing = null;
         try (Backend backend = Backend.open(options.with(Kind.OPENBLAS))) {
             Backend.BlasInfo blas = backend.blasInfo();
             if (blas != null && blas.threads() != 0 && blas.threads() != options.threads()) {
-                missing = "BLAS uses " + blas.threads() + " threads, not " + options.threads();
+                slow.add("BLAS uses " + blas.threads() + " threads, not " + options.threads());
             }
         } catch (RuntimeException | LinkageError _) {
-            missing =
-                    "there is no OpenBLAS (see above): the first seconds, since vector kernels are slow until compiled";
-        }
-        if (missing != null) {
-            slow.add(missing);
+            slow.add("there is no OpenBLAS (see above): the first seconds, since vector kernels are slow until"
+                    + " compiled");
         }
     }
 }

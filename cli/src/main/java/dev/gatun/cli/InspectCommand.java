@@ -14,7 +14,6 @@ import java.nio.file.Path;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Model.PositionalParamSpec;
 
 /** {@code gatun inspect}: what is in a model's files. */
 final class InspectCommand implements Command {
@@ -29,12 +28,7 @@ final class InspectCommand implements Command {
         spec.usageMessage()
                 .header("Prints the settings of a model's folder, and the tensors of it or of a safetensors file.")
                 .description("The last line has the totals.");
-        spec.addPositional(PositionalParamSpec.builder()
-                .paramLabel("FILE|DIR")
-                .arity("1")
-                .type(Path.class)
-                .description("safetensors file, or folder of a model")
-                .build());
+        spec.addPositional(CommonOptions.path("FILE|DIR", "safetensors file, or folder of a model"));
         spec.addOption(CommonOptions.flag("--json", "one JSON object a tensor instead, and nothing else"));
         return spec;
     }

@@ -36,10 +36,9 @@ final class TranslateCommand implements Command {
                 .auxiliaryTypes(String.class)
                 .description("a sentence, in quotes; several are several texts")
                 .build());
-        spec.addOption(CommonOptions.option(
+        spec.addOption(CommonOptions.path(
                 "--model",
                 "DIR",
-                Path.class,
                 "folder of a Marian (OPUS-MT) model: config.json, safetensors, source.spm, target.spm, vocab.json"));
         spec.addOption(CommonOptions.option(
                 "--beams",

@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Model.PositionalParamSpec;
 
 /** {@code gatun verify}: a model's folder against the reference in it. */
 final class VerifyCommand implements Command {
@@ -24,14 +23,9 @@ final class VerifyCommand implements Command {
                 .description(
                         "Prints the worst error of each tensor beside its tolerance (of integers: how many differ)."
                                 + " Exit code 1 if one is beyond it.");
-        spec.addPositional(PositionalParamSpec.builder()
-                .paramLabel("DIR")
-                .arity("1")
-                .type(Path.class)
-                .description("folder of a model, with expected.json and expected.safetensors")
-                .build());
-        spec.addOption(CommonOptions.option(
-                "--dump", "OUT.safetensors", Path.class, "write what was computed to this file, under the same names"));
+        spec.addPositional(CommonOptions.path("DIR", "folder of a model, with expected.json and expected.safetensors"));
+        spec.addOption(CommonOptions.path(
+                "--dump", "FILE", "write what was computed to this safetensors file, under the same names"));
         return spec;
     }
 

@@ -1,0 +1,103 @@
+package dev.gatun.cli;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What needs a JVM of its own: one that has loaded no BLAS yet, and its own stdout, folders and locale. */
+class ProcessTest {
+    @TempDir
+    private Path folder;
+
+    @Test
+    void aMissingBlasIsAnErrorThatNamesTheFile() throws Exception {
+        Path missing = folder.resolve("libmissing.so");
+        start("translate", "--blas", missing.toString(), "I love you")
+                .refusesWith("there is no file " + missing, "--blas");
+    }
+
+    @Test
+    void withoutOpenBlasVectorKernelsWorkAndAWarningSaysSo() throws Exception {
+        Files.createFile(folder.resolve("no-folder"));
+        Outcome warned = start("translate", "I love you");
+        assertThat(warned.out()).isEqualTo("我爱你\n");
+        assertThat(warned.err()).startsWith("WARNING: no OpenBLAS, vector kernels are used instead: ");
+        assertThat(warned.err().lines()).hasSize(1);
+        assertThat(warned.code()).isZero();
+
+        assertThat(start("translate", "--quiet", "I love you").isDone().out()).isEqualTo("我爱你\n");
+        start("translate", "--backend", "openblas", "I love you").refusesWith("OpenBLAS could not be put into");
+
+        Outcome doctor = start("doctor", "--quiet").isDone();
+        assertThat(doctor.lines())
+                .anyMatch(line -> line.matches("backend auto +vector products, .* picked: OpenBLAS is not there: .*"))
+                .anyMatch(line -> line.matches(" +openblas +FAILED: OpenBLAS could not be put into .*"))
+                .anyMatch(line -> line.matches(" +vector +available"));
+    }
+
+    @Test
+    void withoutALocaleTextIsStillUtf8() throws Exception {
+        Outcome outcome = start("translate", "我 ".repeat(200));
+        assertThat(outcome.err()).contains("text of 400 characters has ");
+        assertThat(outcome.code()).isEqualTo(2);
+    }
+
+    @Test
+    void aReaderThatIsGoneIsNoError() throws Exception {
+        Process process = builder("translate").start();
+        process.getInputStream().close();
+        process.getOutputStream().write("I love you\n".repeat(40).getBytes(UTF_8));
+        process.getOutputStream().close();
+        assertThat(ours(new String(process.getErrorStream().readAllBytes(), UTF_8)))
+                .isEmpty();
+        assertThat(process.waitFor()).isZero();
+    }
+
+    private Outcome start(String... args) throws IOException, InterruptedException {
+        Path err = folder.resolve("stderr");
+        Process process = builder(args).redirectError(err.toFile()).start();
+        process.getOutputStream().close();
+        String out = new String(process.getInputStream().readAllBytes(), UTF_8);
+        int code = process.waitFor();
+        return new Outcome(code, out, ours(Files.readString(err)));
+    }
+
+    /** Without what the JVM has to say itself. */
+    private static String ours(String err) {
+        return err.replaceAll("WARNING: Using incubator modules: .*\\R", "");
+    }
+
+    /** Without a locale. The cache folder, wherever this system has it, is below a file if that was created. */
+    private ProcessBuilder builder(String... args) {
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+                System.getProperty("java.class.path"),
+                "--add-modules",
+                "jdk.incubator.vector",
+                "--enable-native-access=ALL-UNNAMED",
+                "-Xlog:disable"));
+        if (Files.exists(folder.resolve("no-folder"))) {
+            command.add("-Duser.home=" + folder.resolve("no-folder"));
+        }
+        command.add("dev.gatun.cli.Main");
+        command.addAll(List.of(args));
+        ProcessBuilder builder = new ProcessBuilder(command);
+        builder.environment().put("LC_ALL", "C");
+        builder.environment().put("DJL_CACHE_DIR", folder.resolve("djl").toString()); // the tokenizer's
+        if (Files.exists(folder.resolve("no-folder"))) {
+            for (String name : List.of("XDG_CACHE_HOME", "LOCALAPPDATA")) {
+                builder.environment().put(name, folder.resolve("no-folder").toString());
+            }
+        }
+        return builder;
+    }
+}
