@@ -4,8 +4,6 @@ module dev.gatun.cli {
     requires dev.gatun.model;
     requires com.fasterxml.jackson.core;
     requires info.picocli;
-    // The tokenizer's library logs to it; being no module of its own, it cannot require it.
-    requires org.slf4j;
 
     provides System.LoggerFinder with
             dev.gatun.cli.StderrLoggerFinder;

@@ -4,8 +4,8 @@ import java.io.IOException;
 import picocli.CommandLine.Model.CommandSpec;
 
 /**
- * A command of {@code gatun}. It builds its options by picocli's model instead of annotations: reading those took a start twice as
- * long (measured with a CDS archive: 160 ms instead of 80 from main to the command).
+ * A command of {@code gatun}. It declares its options in picocli's model and not by annotations: with those, a start took twice as
+ * long from main to the command (picocli 4.7.7 on JDK 25, classes from a CDS archive), most of it to make proxies of annotations.
  */
 interface Command {
     /** Its options and parameters beside those that all commands have, with their help. */

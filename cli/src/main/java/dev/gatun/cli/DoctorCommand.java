@@ -10,13 +10,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
-import java.util.TreeSet;
 import picocli.CommandLine.Model.CommandSpec;
 
 /** {@code gatun doctor}: what Gatun finds on this computer. Each line is found on its own: one that fails says so. */
 final class DoctorCommand implements Command {
     /** CPU features that decide how fast kernels are; of others there are hundreds. */
-    private static final Set<String> FEATURES = new TreeSet<>(Set.of(
+    private static final List<String> FEATURES = List.of(
             "sse4_2",
             "avx",
             "avx2",
@@ -33,7 +32,7 @@ final class DoctorCommand implements Command {
             "bf16",
             "i8mm",
             "sve",
-            "sve2"));
+            "sve2");
 
     private static final String SENTENCE = "two hundred and five";
 
@@ -117,8 +116,8 @@ final class DoctorCommand implements Command {
     }
 
     private String features() throws IOException {
-        Set<String> found = new TreeSet<>(FEATURES);
-        found.retainAll(machine.cpuFlags());
+        Set<String> flags = machine.cpuFlags();
+        List<String> found = FEATURES.stream().filter(flags::contains).toList();
         return found.isEmpty() ? "this system does not say" : String.join(" ", found);
     }
 

@@ -1,6 +1,5 @@
 package dev.gatun.cli;
 
-import dev.gatun.model.InputException;
 import dev.gatun.model.Translator;
 import dev.gatun.model.generate.GenerationConfig;
 import dev.gatun.model.weights.ModelFolder;
@@ -133,7 +132,7 @@ final class TranslateCommand implements Command {
         List<String> translations;
         try {
             translations = translator.translateAll(onOneLine(sources));
-        } catch (InputException e) {
+        } catch (IllegalArgumentException e) { // an InputException, or more characters than a tokenizer takes
             if (sources.size() == 1) {
                 throw new Failure((kind.isEmpty() ? "" : kind + number + ": ") + e.getMessage(), e);
             }

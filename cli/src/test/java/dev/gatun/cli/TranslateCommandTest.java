@@ -103,6 +103,8 @@ class TranslateCommandTest {
         String tooLong = String.join(" ", Collections.nCopies(100_000, "seven"));
         Outcome.of("translate", tooLong).refusesWith("gatun: text of 599999 characters has ", "takes at most 128");
 
+        Outcome.of("translate", "x".repeat(5_000_000)).refusesWith("5000000");
+
         Outcome second = Outcome.of("translate", "I love you", tooLong, "I love you");
         assertThat(second.out()).isEqualTo("我爱你\n");
         assertThat(second.err()).startsWith("gatun: TEXT 2: text of 599999 characters has ");
