@@ -24,8 +24,11 @@ public final class FlashAttention implements WorkerPool.Task {
     /** Keys of a tile. Part of the result's definition: partial sums and corrections follow the cuts. */
     private static final int KEY_TILE = 256;
 
-    /** Queries of a tile: 64 x 256 scores are 64 KiB, within L2 beside a tile of K and V. Not part of the result. */
-    private static final int QUERY_TILE = 64;
+    /**
+     * Queries of a tile: each packs the keys once, so few and large ones; 256 x 256 scores are 256 KiB, within L2 beside a tile of
+     * K and V. Not part of the result.
+     */
+    private static final int QUERY_TILE = 256;
 
     /** Rows of scores that one unit of work may have, heads times queries: bounds the scratch. */
     private static final int UNIT_ROWS = 256;

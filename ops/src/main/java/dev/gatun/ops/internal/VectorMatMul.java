@@ -99,18 +99,24 @@ public final class VectorMatMul implements MatMul {
             int cols,
             MemorySegment to,
             long toOffset) {
-        int padded = vectors(cols) * LANES;
-        for (int i = 0; i < k; i++) {
-            long source = fromOffset + i * kStride;
-            long target = toOffset + (long) i * padded * Float.BYTES;
-            for (int j = 0; j < cols; j++) {
-                to.set(
-                        JAVA_FLOAT_UNALIGNED,
-                        target + j * (long) Float.BYTES,
-                        from.get(JAVA_FLOAT_UNALIGNED, source + j * colStride));
+        long rowBytes = vectors(cols) * (long) LANES * Float.BYTES;
+        // 16 columns at a time: where columns are rows of a matrix, 2 KiB apart say, more of them would put each other
+        // out of L1.
+        for (int first = 0; first < cols; first += 16) {
+            int end = Math.min(cols, first + 16);
+            for (int i = 0; i < k; i++) {
+                long source = fromOffset + i * kStride;
+                long target = toOffset + i * rowBytes;
+                for (int j = first; j < end; j++) {
+                    float value = from.get(JAVA_FLOAT_UNALIGNED, source + j * colStride);
+                    to.set(JAVA_FLOAT_UNALIGNED, target + j * (long) Float.BYTES, value);
+                }
             }
-            for (int j = cols; j < padded; j++) {
-                to.set(JAVA_FLOAT_UNALIGNED, target + j * (long) Float.BYTES, 0f);
+        }
+        long colBytes = cols * (long) Float.BYTES;
+        for (int i = 0; i < k && colBytes < rowBytes; i++) {
+            for (long at = colBytes; at < rowBytes; at += Float.BYTES) {
+                to.set(JAVA_FLOAT_UNALIGNED, toOffset + i * rowBytes + at, 0f);
             }
         }
     }
@@ -223,7 +229,9 @@ public final class VectorMatMul implements MatMul {
                 int cols = Math.min(PANEL, n - column);
                 long bColumn = bFirst + column * bCol;
                 long cColumn = cFirst + column * (long) Float.BYTES;
-                boolean inPlace = !bTransposed && cols % LANES == 0;
+                // Rows far apart put each other out of L1: with many rows of a to come, a copy side by side pays.
+                boolean apart = m >= 4 * ROWS && k <= SCRATCH_K && bStep > PANEL_BYTES;
+                boolean inPlace = !bTransposed && cols % LANES == 0 && !apart;
                 if (!inPlace && k > SCRATCH_K) {
                     longChains(
                             m,
