@@ -2,6 +2,7 @@ package dev.gatun.cli;
 
 import dev.gatun.memory.MemoryBudgetException;
 import dev.gatun.model.InputException;
+import dev.gatun.model.text.TokenizerUnavailableException;
 import dev.gatun.model.weights.ModelFormatException;
 import dev.gatun.ops.BackendUnavailableException;
 import java.io.IOException;
@@ -27,6 +28,7 @@ final class ErrorLine {
                     ModelFormatException _,
                     InputException _,
                     BackendUnavailableException _,
+                    TokenizerUnavailableException _,
                     MemoryBudgetException _ -> String.valueOf(thrown.getMessage());
             case FileSystemException e -> fileSystem(e);
             case UncheckedIOException e -> e.getMessage() + cause(e);

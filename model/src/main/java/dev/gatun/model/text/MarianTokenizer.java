@@ -95,7 +95,7 @@ public final class MarianTokenizer implements AutoCloseable {
      *
      * @throws IOException if a file is missing or cannot be read
      * @throws ModelFormatException if a file breaks its format, or the vocabulary lacks a special token
-     * @throws IllegalStateException if SentencePiece's native library cannot be loaded
+     * @throws TokenizerUnavailableException if SentencePiece's native library cannot be loaded
      */
     public static MarianTokenizer open(ModelFolder folder) throws IOException {
         JsonConfig vocab = JsonConfig.read(folder, VOCAB);

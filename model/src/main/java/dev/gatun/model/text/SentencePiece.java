@@ -41,7 +41,7 @@ final class SentencePiece implements AutoCloseable {
      * @param bytes the whole file
      * @param model what it says
      * @throws ModelFormatException if the library refuses it, or would break on its rules to normalize
-     * @throws IllegalStateException if there is no library for this platform, or it cannot be unpacked or loaded
+     * @throws TokenizerUnavailableException if there is no library for this platform, or it cannot be unpacked or loaded
      */
     SentencePiece(String file, byte[] bytes, SentencePieceModel model) {
         String flaw = CharsMap.flaw(model.charsMap());
@@ -50,7 +50,7 @@ final class SentencePiece implements AutoCloseable {
                     file + ": the charsmap of its normalizer, " + model.charsMap().length + " bytes, " + flaw);
         }
         if (Library.FAILURE != null) {
-            throw new IllegalStateException(
+            throw new TokenizerUnavailableException(
                     "SentencePiece's library cannot be loaded: " + Library.FAILURE
                             + "; it is unpacked to the folder in DJL_CACHE_DIR, by default .djl.ai in the home folder:"
                             + " that has to be writable, and a broken file there has to be deleted",
