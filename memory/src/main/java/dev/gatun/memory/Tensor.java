@@ -401,6 +401,16 @@ public final class Tensor {
         return values;
     }
 
+    /** This tensor if it is F32, else a copy in {@code arena}, widened (F64: rounded) to F32. */
+    public Tensor toF32(Arena arena) {
+        if (dtype == DType.F32) {
+            return this;
+        }
+        Tensor widened = allocate(arena, DType.F32, shape);
+        widened.copyFrom(this);
+        return widened;
+    }
+
     /** Copies {@code source}, of the same shape and any floating-point type, into this F32 tensor. */
     public void copyFrom(Tensor source) {
         require(DType.F32);

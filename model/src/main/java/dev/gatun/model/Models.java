@@ -14,7 +14,7 @@ import java.util.TreeSet;
 /** Loads a model by the {@code model_type} of its config.json. */
 public final class Models {
     private interface Family {
-        Seq2SeqModel load(ModelFolder folder, Backend backend) throws IOException;
+        Seq2SeqModel load(ModelFolder folder, JsonConfig config, Backend backend) throws IOException;
     }
 
     private static final Map<String, Family> FAMILIES = Map.of("marian", Marian::load, "vaswani", Vaswani::load);
@@ -35,6 +35,6 @@ public final class Models {
             throw new ModelFormatException(
                     config.file() + ": model_type \"" + type + "\" is not one of " + new TreeSet<>(FAMILIES.keySet()));
         }
-        return family.load(folder, backend);
+        return family.load(folder, config, backend);
     }
 }

@@ -220,17 +220,17 @@ class LibraryCacheTest {
     @Test
     void theUsersCacheFolderFollowsTheRulesOfEachSystem() {
         Map<String, String> environment = Map.of("XDG_CACHE_HOME", "/xdg", "LOCALAPPDATA", "/local");
-        assertThat(LibraryCache.userFolder("Linux", "/home/me", environment::get))
+        assertThat(LibraryCache.userFolder("Linux", "/users/me", environment::get))
                 .isEqualTo(Path.of("/xdg/gatun"));
-        assertThat(LibraryCache.userFolder("Mac OS X", "/home/me", environment::get))
-                .isEqualTo(Path.of("/home/me/Library/Caches/gatun"));
-        assertThat(LibraryCache.userFolder("Windows 11", "/home/me", environment::get))
+        assertThat(LibraryCache.userFolder("Mac OS X", "/users/me", environment::get))
+                .isEqualTo(Path.of("/users/me/Library/Caches/gatun"));
+        assertThat(LibraryCache.userFolder("Windows 11", "/users/me", environment::get))
                 .isEqualTo(Path.of("/local/gatun/cache"));
-        assertThat(LibraryCache.userFolder("Linux", "/home/me", name -> null))
-                .isEqualTo(Path.of("/home/me/.cache/gatun"));
-        assertThat(LibraryCache.userFolder("Linux", "/home/me", name -> "relative"))
-                .isEqualTo(Path.of("/home/me/.cache/gatun"));
-        assertThat(LibraryCache.userFolder("Windows 11", "/home/me", name -> null))
-                .isEqualTo(Path.of("/home/me/AppData/Local/gatun/cache"));
+        assertThat(LibraryCache.userFolder("Linux", "/users/me", name -> null))
+                .isEqualTo(Path.of("/users/me/.cache/gatun"));
+        assertThat(LibraryCache.userFolder("Linux", "/users/me", name -> "relative"))
+                .isEqualTo(Path.of("/users/me/.cache/gatun"));
+        assertThat(LibraryCache.userFolder("Windows 11", "/users/me", name -> null))
+                .isEqualTo(Path.of("/users/me/AppData/Local/gatun/cache"));
     }
 }

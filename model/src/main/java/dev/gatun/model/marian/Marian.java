@@ -39,11 +39,11 @@ public final class Marian {
     /**
      * Loads a folder with config.json, generation_config.json and safetensors.
      *
+     * @param json the folder's config.json
      * @throws IOException if a file cannot be read
      * @throws ModelFormatException if files break their format or do not fit together
      */
-    public static Seq2SeqModel load(ModelFolder folder, Backend backend) throws IOException {
-        JsonConfig json = JsonConfig.read(folder, "config.json");
+    public static Seq2SeqModel load(ModelFolder folder, JsonConfig json, Backend backend) throws IOException {
         TransformerConfig config = config(json);
         requireTrue(json, "share_encoder_decoder_embeddings");
         requireTrue(json, "tie_word_embeddings");

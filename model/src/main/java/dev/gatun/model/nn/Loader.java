@@ -1,6 +1,5 @@
 package dev.gatun.model.nn;
 
-import dev.gatun.memory.DType;
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.weights.Weights;
 import dev.gatun.ops.Backend;
@@ -37,11 +36,6 @@ public record Loader(Weights weights, Backend backend, Arena arena) {
 
     /** A tensor of any floating-point type as F32: itself, or a widened copy. */
     public Tensor f32(Tensor tensor) {
-        if (tensor.dtype() == DType.F32) {
-            return tensor;
-        }
-        Tensor widened = Tensor.allocate(arena, DType.F32, tensor.shape());
-        widened.copyFrom(tensor);
-        return widened;
+        return tensor.toF32(arena);
     }
 }

@@ -41,11 +41,11 @@ public final class Vaswani {
     /**
      * Loads a folder with config.json and safetensors.
      *
+     * @param json the folder's config.json
      * @throws IOException if a file cannot be read
      * @throws ModelFormatException if files break their format or do not fit together
      */
-    public static Seq2SeqModel load(ModelFolder folder, Backend backend) throws IOException {
-        JsonConfig json = JsonConfig.read(folder, "config.json");
+    public static Seq2SeqModel load(ModelFolder folder, JsonConfig json, Backend backend) throws IOException {
         TransformerConfig config = config(json);
         GenerationConfig generation = new GenerationConfig(
                 json.requireInt("bos_token_id", 0, config.vocab() - 1),

@@ -69,12 +69,10 @@ public final class LinearTask implements WorkerPool.Task {
         int col = tile % colTiles * tileCols;
         matMul.linear(
                 x,
-                0,
                 xStride,
                 w,
                 bias,
                 out,
-                0,
                 outStride,
                 row,
                 Math.min(m, row + tileRows),

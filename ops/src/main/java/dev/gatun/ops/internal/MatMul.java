@@ -40,19 +40,17 @@ public interface MatMul {
     /**
      * The tile of out = x W<sup>T</sup> + bias that rows [rowFrom, rowTo) and columns [colFrom, colTo) are.
      *
-     * @param x [m, k]
+     * @param x [m, k], from its segment's first byte, as are bias and out
      * @param bias n adjacent floats, or null
      * @param out [m, n]; x and out do not overlap
      * @param scratch {@link #scratchByteSize()} bytes from {@code scratchOffset} that no other thread uses now
      */
     void linear(
             MemorySegment x,
-            long xOffset,
             long xStride,
             PackedWeight weight,
             @Nullable MemorySegment bias,
             MemorySegment out,
-            long outOffset,
             long outStride,
             int rowFrom,
             int rowTo,

@@ -66,12 +66,10 @@ public final class OpenBlasMatMul implements MatMul {
     @Override
     public void linear(
             MemorySegment x,
-            long xOffset,
             long xStride,
             PackedWeight weight,
             @Nullable MemorySegment bias,
             MemorySegment out,
-            long outOffset,
             long outStride,
             int rowFrom,
             int rowTo,
@@ -84,7 +82,7 @@ public final class OpenBlasMatMul implements MatMul {
         }
         int rows = rowTo - rowFrom;
         int cols = colTo - colFrom;
-        long outFirst = outOffset + rowFrom * outStride + colFrom * (long) Float.BYTES;
+        long outFirst = rowFrom * outStride + colFrom * (long) Float.BYTES;
         if (bias != null) {
             for (int i = 0; i < rows; i++) {
                 MemorySegment.copy(
@@ -98,7 +96,7 @@ public final class OpenBlasMatMul implements MatMul {
                 cols,
                 w.k(),
                 1f,
-                slices.of(x, xOffset + rowFrom * xStride),
+                slices.of(x, rowFrom * xStride),
                 leading(xStride),
                 slices.of(w.segment(), colFrom * w.rowStride()),
                 leading(w.rowStride()),

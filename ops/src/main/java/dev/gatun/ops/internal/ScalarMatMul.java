@@ -49,12 +49,10 @@ public final class ScalarMatMul implements MatMul {
     @Override
     public void linear(
             MemorySegment x,
-            long xOffset,
             long xStride,
             PackedWeight weight,
             @Nullable MemorySegment bias,
             MemorySegment out,
-            long outOffset,
             long outStride,
             int rowFrom,
             int rowTo,
@@ -67,11 +65,11 @@ public final class ScalarMatMul implements MatMul {
         }
         for (int i = rowFrom; i < rowTo; i++) {
             for (int j = colFrom; j < colTo; j++) {
-                float sum = chain(x, xOffset + i * xStride, w.segment(), j * w.rowStride(), Float.BYTES, w.k());
+                float sum = chain(x, i * xStride, w.segment(), j * w.rowStride(), Float.BYTES, w.k());
                 long at = j * (long) Float.BYTES;
                 out.set(
                         JAVA_FLOAT_UNALIGNED,
-                        outOffset + i * outStride + at,
+                        i * outStride + at,
                         bias == null ? sum : sum + bias.get(JAVA_FLOAT_UNALIGNED, at));
             }
         }

@@ -10,7 +10,6 @@ import static dev.gatun.ops.internal.MatMulKernels.rows4vectors3;
 import static dev.gatun.ops.internal.MatMulKernels.rows4vectors4;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
-import dev.gatun.memory.DType;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.PackedWeight;
 import java.lang.foreign.Arena;
@@ -68,11 +67,7 @@ public final class VectorMatMul implements MatMul {
         int k = weight.dim(1);
         MemorySegment panels = arena.allocate(packedByteSize(weight), Tensor.ALIGNMENT);
         try (Arena temporary = Arena.ofConfined()) {
-            Tensor source = weight;
-            if (weight.dtype() != DType.F32) {
-                source = Tensor.allocate(temporary, DType.F32, weight.shape());
-                source.copyFrom(weight);
-            }
+            Tensor source = weight.toF32(temporary);
             for (int column = 0; column < n; column += PANEL) {
                 int cols = Math.min(PANEL, n - column);
                 pack(
@@ -153,12 +148,10 @@ public final class VectorMatMul implements MatMul {
     @Override
     public void linear(
             MemorySegment x,
-            long xOffset,
             long xStride,
             PackedWeight weight,
             @Nullable MemorySegment bias,
             MemorySegment out,
-            long outOffset,
             long outStride,
             int rowFrom,
             int rowTo,
@@ -178,7 +171,7 @@ public final class VectorMatMul implements MatMul {
                     cols,
                     w.k(),
                     x,
-                    xOffset + rowFrom * xStride,
+                    rowFrom * xStride,
                     xStride,
                     w.segment(),
                     colOffset * w.k(),
@@ -188,7 +181,7 @@ public final class VectorMatMul implements MatMul {
                     colOffset,
                     0,
                     out,
-                    outOffset + rowFrom * outStride + colOffset,
+                    rowFrom * outStride + colOffset,
                     outStride,
                     scratch,
                     scratchOffset);
