@@ -6,10 +6,10 @@ import dev.gatun.memory.Tensor;
 import dev.gatun.ops.internal.FlashAttention;
 import dev.gatun.ops.internal.LinearTask;
 import dev.gatun.ops.internal.MatMul;
+import dev.gatun.ops.internal.ProductScratch;
 import dev.gatun.ops.internal.Rows;
 import dev.gatun.ops.internal.WorkerPool;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,13 +25,13 @@ public final class Ops {
     private final Rows rows;
     private final LinearTask linear;
     private final FlashAttention attention;
-    private final MemorySegment scratch;
+    private final ProductScratch[] scratch;
 
     Ops(MatMul matMul, Rows rows, WorkerPool pool, Arena arena) {
         this.matMul = matMul;
         this.rows = rows;
-        this.scratch = arena.allocate(matMul.scratchByteSize() * pool.threads(), Tensor.ALIGNMENT);
-        this.linear = new LinearTask(matMul, pool, scratch);
+        this.scratch = ProductScratch.of(matMul, pool.threads(), arena);
+        this.linear = new LinearTask(matMul, rows, pool, scratch);
         this.attention = new FlashAttention(matMul, rows, pool, scratch, arena);
     }
 
@@ -49,6 +49,82 @@ public final class Ops {
      * @throws ShapeException if shapes or types do not fit
      */
     public void linear(Tensor x, PackedWeight weight, @Nullable Tensor bias, Tensor out) {
+        run(x, weight, bias, null, null, out);
+    }
+
+    /** out = activation(x W<sup>T</sup> + bias), as {@link #linear} and {@link #activate}, in one pass over out. */
+    public void linear(Tensor x, PackedWeight weight, @Nullable Tensor bias, Activation activation, Tensor out) {
+        run(x, weight, bias, null, activation, out);
+    }
+
+    /**
+     * out = x W<sup>T</sup> + bias + residual, as {@link #linear} and {@link #add}, in one pass over out.
+     *
+     * @param residual rows [..., N]; may be out
+     */
+    public void linearAdd(Tensor x, PackedWeight weight, @Nullable Tensor bias, Tensor residual, Tensor out) {
+        same("linearAdd", "residual", residual, "out", out);
+        run(x, weight, bias, residual, null, out);
+    }
+
+    private void run(
+            Tensor x,
+            PackedWeight weight,
+            @Nullable Tensor bias,
+            @Nullable Tensor residual,
+            @Nullable Activation activation,
+            Tensor out) {
+        int m = checkLinear(x, weight, bias, out);
+        linear.run(
+                x.segment(),
+                rowStride(x),
+                weight,
+                bias == null ? null : bias.segment(),
+                residual == null ? null : residual.segment(),
+                residual == null ? 0 : rowStride(residual),
+                activation,
+                out.segment(),
+                rowStride(out),
+                m);
+    }
+
+    /**
+     * out = activation(x Wg<sup>T</sup> + gateBias) &middot; (x Wu<sup>T</sup> + upBias), element by element (Shazeer 2020: SwiGLU
+     * with {@link Activation#SILU}, GeGLU with {@link Activation#GELU}), as two {@link #linear}, {@link #activate} and {@link
+     * #multiply}, without a buffer for the second product.
+     *
+     * @param x rows [..., K]
+     * @param gate Wg [N, K], packed by this backend
+     * @param gateBias [N], or null
+     * @param up Wu [N, K], packed by this backend
+     * @param upBias [N], or null
+     * @param out rows [..., N], as many as x has; must not overlap x
+     * @throws ShapeException if shapes or types do not fit
+     */
+    public void linearGated(
+            Tensor x,
+            PackedWeight gate,
+            @Nullable Tensor gateBias,
+            Activation activation,
+            PackedWeight up,
+            @Nullable Tensor upBias,
+            Tensor out) {
+        int m = checkLinear(x, gate, gateBias, out);
+        checkLinear(x, up, upBias, out);
+        linear.runGated(
+                x.segment(),
+                rowStride(x),
+                gate,
+                gateBias == null ? null : gateBias.segment(),
+                activation,
+                up,
+                upBias == null ? null : upBias.segment(),
+                out.segment(),
+                rowStride(out),
+                m);
+    }
+
+    private static int checkLinear(Tensor x, PackedWeight weight, @Nullable Tensor bias, Tensor out) {
         int m = rowCount("linear", "x", x);
         int outRows = rowCount("linear", "out", out);
         if (x.dim(-1) != weight.k() || out.dim(-1) != weight.n() || outRows != m) {
@@ -58,14 +134,7 @@ public final class Ops {
         if (bias != null) {
             checkVector("linear", "bias", bias, weight.n());
         }
-        linear.run(
-                x.segment(),
-                rowStride(x),
-                weight,
-                bias == null ? null : bias.segment(),
-                out.segment(),
-                rowStride(out),
-                m);
+        return m;
     }
 
     /**
@@ -133,8 +202,7 @@ public final class Ops {
                 outAt,
                 outBatch,
                 matrixStride(out, -2, -1),
-                scratch,
-                0);
+                scratch[0]);
     }
 
     /**
