@@ -8,23 +8,89 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
-/** Products of one row with weights in a {@link CompressedLayout}. Offsets and steps are in bytes. */
+/**
+ * Products of one row with weights in a {@link CompressedLayout}, and decoders. A product goes on from what c holds; vector j
+ * of b is a column of its own from byte {@code bAt + j * bStep}: a core that reads four streams gets a quarter more
+ * bandwidth than from one.
+ *
+ * <p>A code becomes a float where it lies in its int: with the exponent of 2^(23 - bit) put above, code at that bit reads
+ * as 2^(23 - bit) + code. One ternary logic instruction does both, where taking the code out and converting it are
+ * three. Where codes have no minimum of their own, what must come off again is in the minimum, without rounding: (2^(23 - bit) +
+ * zero) * scale has 24 bits at most.
+ */
 final class CompressedKernels {
+    /** Vectors of the widest product. */
+    static final int VECTORS = 4;
+
     private static final VectorSpecies<Float> S = Species.FLOATS;
     private static final VectorSpecies<Integer> I = Species.INTS;
-    private static final long BYTES = S.vectorByteSize();
-    private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
+    private static final int LANES = Species.LANES;
+    private static final long BYTES = Species.BYTES;
+    private static final ByteOrder ORDER = Species.ORDER;
 
     private CompressedKernels() {}
 
-    static void rowBf16_1(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    /**
+     * c += a b for one row of a.
+     *
+     * @param vectors 1 to {@link #VECTORS}
+     * @param k whole groups
+     */
+    static void row(
+            CompressedLayout layout,
+            int vectors,
+            int k,
+            float[] a,
+            int aAt,
+            MemorySegment b,
+            long bAt,
+            long bStep,
+            float[] c,
+            int cAt) {
+        switch (layout) {
+            case BF16 -> rowBf16(vectors, k, a, aAt, b, bAt, bStep, c, cAt);
+            case F16 -> rowF16(vectors, k, a, aAt, b, bAt, bStep, c, cAt);
+            case BITS_8 -> rowBits8(vectors, k, a, aAt, b, bAt, bStep, c, cAt);
+            case BITS_4 -> rowBits4(vectors, k, a, aAt, b, bAt, bStep, c, cAt);
+            case BITS_4_MIN -> rowBits4Min(vectors, k, a, aAt, b, bAt, bStep, c, cAt);
+            case BITS_5 -> rowBits5(vectors, k, a, aAt, b, bAt, bStep, c, cAt);
+            case BITS_5_MIN -> rowBits5Min(vectors, k, a, aAt, b, bAt, bStep, c, cAt);
+            case BITS_6 -> rowBits6(vectors, k, a, aAt, b, bAt, bStep, c, cAt);
+        }
+    }
+
+    /** Writes one column of k steps as k vectors of floats; k is whole groups. */
+    static void decode(
+            CompressedLayout layout, int k, MemorySegment b, long bAt, MemorySegment out, long outAt) {
+        switch (layout) {
+            case BF16 -> decodeBf16(k, b, bAt, out, outAt);
+            case F16 -> decodeF16(k, b, bAt, out, outAt);
+            case BITS_8 -> decodeBits8(k, b, bAt, out, outAt);
+            case BITS_4 -> decodeBits4(k, b, bAt, out, outAt);
+            case BITS_4_MIN -> decodeBits4Min(k, b, bAt, out, outAt);
+            case BITS_5 -> decodeBits5(k, b, bAt, out, outAt);
+            case BITS_5_MIN -> decodeBits5Min(k, b, bAt, out, outAt);
+            case BITS_6 -> decodeBits6(k, b, bAt, out, outAt);
+        }
+    }
+
+    private static void rowBf16(
+            int vectors, int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        switch (vectors) {
+            case 1 -> rowBf16_1(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 2 -> rowBf16_2(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 3 -> rowBf16_3(k, a, aAt, b, bAt, bStep, c, cAt);
+            default -> rowBf16_4(k, a, aAt, b, bAt, bStep, c, cAt);
+        }
+    }
+
+    static void rowBf16_1(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
         IntVector upper = IntVector.broadcast(I, 0xFFFF0000);
-        FloatVector s0 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 2) {
             IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
             FloatVector x0 = FloatVector.broadcast(S, a[x + 0]);
@@ -32,21 +98,20 @@ final class CompressedKernels {
             FloatVector x1 = FloatVector.broadcast(S, a[x + 1]);
             s0 = x1.fma(v0.and(upper).reinterpretAsFloats(), s0);
             x += 2;
-            at0 += bStep;
+            at0 += BYTES;
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
     }
 
-    static void rowBf16_2(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void rowBf16_2(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
         IntVector upper = IntVector.broadcast(I, 0xFFFF0000);
-        FloatVector s0 = FloatVector.zero(S);
-        FloatVector s1 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
-        long at1 = bOffset + 1 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 2) {
             IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
             IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
@@ -57,25 +122,24 @@ final class CompressedKernels {
             s0 = x1.fma(v0.and(upper).reinterpretAsFloats(), s0);
             s1 = x1.fma(v1.and(upper).reinterpretAsFloats(), s1);
             x += 2;
-            at0 += bStep;
-            at1 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
-        s1.intoMemorySegment(c, cOffset + 1 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
     }
 
-    static void rowBf16_3(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void rowBf16_3(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
         IntVector upper = IntVector.broadcast(I, 0xFFFF0000);
-        FloatVector s0 = FloatVector.zero(S);
-        FloatVector s1 = FloatVector.zero(S);
-        FloatVector s2 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
-        long at1 = bOffset + 1 * bPanel;
-        long at2 = bOffset + 2 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        FloatVector s2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
+        long at2 = bAt + 2 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 2) {
             IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
             IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
@@ -89,29 +153,28 @@ final class CompressedKernels {
             s1 = x1.fma(v1.and(upper).reinterpretAsFloats(), s1);
             s2 = x1.fma(v2.and(upper).reinterpretAsFloats(), s2);
             x += 2;
-            at0 += bStep;
-            at1 += bStep;
-            at2 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
-        s1.intoMemorySegment(c, cOffset + 1 * BYTES, ORDER);
-        s2.intoMemorySegment(c, cOffset + 2 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+        s2.intoArray(c, cAt + 2 * LANES);
     }
 
-    static void rowBf16_4(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void rowBf16_4(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
         IntVector upper = IntVector.broadcast(I, 0xFFFF0000);
-        FloatVector s0 = FloatVector.zero(S);
-        FloatVector s1 = FloatVector.zero(S);
-        FloatVector s2 = FloatVector.zero(S);
-        FloatVector s3 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
-        long at1 = bOffset + 1 * bPanel;
-        long at2 = bOffset + 2 * bPanel;
-        long at3 = bOffset + 3 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        FloatVector s2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
+        long at2 = bAt + 2 * bStep;
+        FloatVector s3 = FloatVector.fromArray(S, c, cAt + 3 * LANES);
+        long at3 = bAt + 3 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 2) {
             IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
             IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
@@ -128,21 +191,45 @@ final class CompressedKernels {
             s2 = x1.fma(v2.and(upper).reinterpretAsFloats(), s2);
             s3 = x1.fma(v3.and(upper).reinterpretAsFloats(), s3);
             x += 2;
-            at0 += bStep;
-            at1 += bStep;
-            at2 += bStep;
-            at3 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            at3 += BYTES;
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
-        s1.intoMemorySegment(c, cOffset + 1 * BYTES, ORDER);
-        s2.intoMemorySegment(c, cOffset + 2 * BYTES, ORDER);
-        s3.intoMemorySegment(c, cOffset + 3 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+        s2.intoArray(c, cAt + 2 * LANES);
+        s3.intoArray(c, cAt + 3 * LANES);
     }
 
-    static void rowF16_1(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void decodeBf16(int k, MemorySegment b, long bAt, MemorySegment out, long outAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
+        out = OffHeap.of(out);
+        IntVector upper = IntVector.broadcast(I, 0xFFFF0000);
+        long at0 = bAt;
+        long to = outAt;
+        for (int group = 0; group < k; group += 2) {
+            IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+            v0.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().intoMemorySegment(out, to + 0 * BYTES, ORDER);
+            v0.and(upper).reinterpretAsFloats().intoMemorySegment(out, to + 1 * BYTES, ORDER);
+            to += 2 * BYTES;
+            at0 += BYTES;
+        }
+    }
+
+    private static void rowF16(
+            int vectors, int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        switch (vectors) {
+            case 1 -> rowF16_1(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 2 -> rowF16_2(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 3 -> rowF16_3(k, a, aAt, b, bAt, bStep, c, cAt);
+            default -> rowF16_4(k, a, aAt, b, bAt, bStep, c, cAt);
+        }
+    }
+
+    static void rowF16_1(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        b = OffHeap.of(b);
         IntVector magnitude = IntVector.broadcast(I, 0x0FFFE000);
         IntVector sign = IntVector.broadcast(I, 0x80000000);
         IntVector bias = IntVector.broadcast(I, 112 << 23);
@@ -150,9 +237,9 @@ final class CompressedKernels {
         IntVector normal = IntVector.broadcast(I, 113 << 23);
         FloatVector least = FloatVector.broadcast(S, -0x1p-14f);
         FloatVector two = FloatVector.broadcast(S, 2f);
-        FloatVector s0 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 2) {
             IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
             FloatVector x0 = FloatVector.broadcast(S, a[x + 0]);
@@ -168,15 +255,14 @@ final class CompressedKernels {
             f0_1 = f0_1.lanewise(VectorOperators.FMA, two, least, h0_1.compare(VectorOperators.LT, normal).cast(S));
             s0 = x1.fma(f0_1.reinterpretAsInts().or(v0.and(sign)).reinterpretAsFloats(), s0);
             x += 2;
-            at0 += bStep;
+            at0 += BYTES;
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
     }
 
-    static void rowF16_2(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void rowF16_2(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
         IntVector magnitude = IntVector.broadcast(I, 0x0FFFE000);
         IntVector sign = IntVector.broadcast(I, 0x80000000);
         IntVector bias = IntVector.broadcast(I, 112 << 23);
@@ -184,11 +270,11 @@ final class CompressedKernels {
         IntVector normal = IntVector.broadcast(I, 113 << 23);
         FloatVector least = FloatVector.broadcast(S, -0x1p-14f);
         FloatVector two = FloatVector.broadcast(S, 2f);
-        FloatVector s0 = FloatVector.zero(S);
-        FloatVector s1 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
-        long at1 = bOffset + 1 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 2) {
             IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
             IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
@@ -215,17 +301,16 @@ final class CompressedKernels {
             f1_1 = f1_1.lanewise(VectorOperators.FMA, two, least, h1_1.compare(VectorOperators.LT, normal).cast(S));
             s1 = x1.fma(f1_1.reinterpretAsInts().or(v1.and(sign)).reinterpretAsFloats(), s1);
             x += 2;
-            at0 += bStep;
-            at1 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
-        s1.intoMemorySegment(c, cOffset + 1 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
     }
 
-    static void rowF16_3(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void rowF16_3(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
         IntVector magnitude = IntVector.broadcast(I, 0x0FFFE000);
         IntVector sign = IntVector.broadcast(I, 0x80000000);
         IntVector bias = IntVector.broadcast(I, 112 << 23);
@@ -233,13 +318,13 @@ final class CompressedKernels {
         IntVector normal = IntVector.broadcast(I, 113 << 23);
         FloatVector least = FloatVector.broadcast(S, -0x1p-14f);
         FloatVector two = FloatVector.broadcast(S, 2f);
-        FloatVector s0 = FloatVector.zero(S);
-        FloatVector s1 = FloatVector.zero(S);
-        FloatVector s2 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
-        long at1 = bOffset + 1 * bPanel;
-        long at2 = bOffset + 2 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        FloatVector s2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
+        long at2 = bAt + 2 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 2) {
             IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
             IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
@@ -277,19 +362,18 @@ final class CompressedKernels {
             f2_1 = f2_1.lanewise(VectorOperators.FMA, two, least, h2_1.compare(VectorOperators.LT, normal).cast(S));
             s2 = x1.fma(f2_1.reinterpretAsInts().or(v2.and(sign)).reinterpretAsFloats(), s2);
             x += 2;
-            at0 += bStep;
-            at1 += bStep;
-            at2 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
-        s1.intoMemorySegment(c, cOffset + 1 * BYTES, ORDER);
-        s2.intoMemorySegment(c, cOffset + 2 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+        s2.intoArray(c, cAt + 2 * LANES);
     }
 
-    static void rowF16_4(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void rowF16_4(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
         IntVector magnitude = IntVector.broadcast(I, 0x0FFFE000);
         IntVector sign = IntVector.broadcast(I, 0x80000000);
         IntVector bias = IntVector.broadcast(I, 112 << 23);
@@ -297,15 +381,15 @@ final class CompressedKernels {
         IntVector normal = IntVector.broadcast(I, 113 << 23);
         FloatVector least = FloatVector.broadcast(S, -0x1p-14f);
         FloatVector two = FloatVector.broadcast(S, 2f);
-        FloatVector s0 = FloatVector.zero(S);
-        FloatVector s1 = FloatVector.zero(S);
-        FloatVector s2 = FloatVector.zero(S);
-        FloatVector s3 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
-        long at1 = bOffset + 1 * bPanel;
-        long at2 = bOffset + 2 * bPanel;
-        long at3 = bOffset + 3 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        FloatVector s2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
+        long at2 = bAt + 2 * bStep;
+        FloatVector s3 = FloatVector.fromArray(S, c, cAt + 3 * LANES);
+        long at3 = bAt + 3 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 2) {
             IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
             IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
@@ -354,33 +438,71 @@ final class CompressedKernels {
             f3_1 = f3_1.lanewise(VectorOperators.FMA, two, least, h3_1.compare(VectorOperators.LT, normal).cast(S));
             s3 = x1.fma(f3_1.reinterpretAsInts().or(v3.and(sign)).reinterpretAsFloats(), s3);
             x += 2;
-            at0 += bStep;
-            at1 += bStep;
-            at2 += bStep;
-            at3 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            at3 += BYTES;
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
-        s1.intoMemorySegment(c, cOffset + 1 * BYTES, ORDER);
-        s2.intoMemorySegment(c, cOffset + 2 * BYTES, ORDER);
-        s3.intoMemorySegment(c, cOffset + 3 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+        s2.intoArray(c, cAt + 2 * LANES);
+        s3.intoArray(c, cAt + 3 * LANES);
     }
 
-    static void rowBits8_1(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void decodeF16(int k, MemorySegment b, long bAt, MemorySegment out, long outAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
+        out = OffHeap.of(out);
+        IntVector magnitude = IntVector.broadcast(I, 0x0FFFE000);
+        IntVector sign = IntVector.broadcast(I, 0x80000000);
+        IntVector bias = IntVector.broadcast(I, 112 << 23);
+        IntVector infinity = IntVector.broadcast(I, 143 << 23);
+        IntVector normal = IntVector.broadcast(I, 113 << 23);
+        FloatVector least = FloatVector.broadcast(S, -0x1p-14f);
+        FloatVector two = FloatVector.broadcast(S, 2f);
+        long at0 = bAt;
+        long to = outAt;
+        for (int group = 0; group < k; group += 2) {
+            IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+            IntVector h0_0 = v0.lanewise(VectorOperators.LSHL, 13).and(magnitude).add(bias);
+            h0_0 = h0_0.add(bias, h0_0.compare(VectorOperators.GE, infinity));
+            FloatVector f0_0 = h0_0.reinterpretAsFloats();
+            f0_0 = f0_0.lanewise(VectorOperators.FMA, two, least, h0_0.compare(VectorOperators.LT, normal).cast(S));
+            f0_0.reinterpretAsInts().or(v0.lanewise(VectorOperators.LSHL, 16).and(sign)).reinterpretAsFloats().intoMemorySegment(out, to + 0 * BYTES, ORDER);
+            IntVector h0_1 = v0.lanewise(VectorOperators.LSHR, 3).and(magnitude).add(bias);
+            h0_1 = h0_1.add(bias, h0_1.compare(VectorOperators.GE, infinity));
+            FloatVector f0_1 = h0_1.reinterpretAsFloats();
+            f0_1 = f0_1.lanewise(VectorOperators.FMA, two, least, h0_1.compare(VectorOperators.LT, normal).cast(S));
+            f0_1.reinterpretAsInts().or(v0.and(sign)).reinterpretAsFloats().intoMemorySegment(out, to + 1 * BYTES, ORDER);
+            to += 2 * BYTES;
+            at0 += BYTES;
+        }
+    }
+
+    private static void rowBits8(
+            int vectors, int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        switch (vectors) {
+            case 1 -> rowBits8_1(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 2 -> rowBits8_2(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 3 -> rowBits8_3(k, a, aAt, b, bAt, bStep, c, cAt);
+            default -> rowBits8_4(k, a, aAt, b, bAt, bStep, c, cAt);
+        }
+    }
+
+    static void rowBits8_1(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        b = OffHeap.of(b);
         IntVector mask4 = IntVector.broadcast(I, 0xFF0);
         IntVector one4 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p19f));
         IntVector mask12 = IntVector.broadcast(I, 0xFF000);
         IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
-        FloatVector s0 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 32) {
             FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
             FloatVector m0_4 = d0.mul(-(0x1p19f + 128));
             FloatVector m0_12 = d0.mul(-(0x1p11f + 128));
-            at0 += bStep;
+            at0 += BYTES;
             for (int i = 0; i < 8; i++) {
                 IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
                 FloatVector x0 = FloatVector.broadcast(S, a[x + 0]);
@@ -393,25 +515,24 @@ final class CompressedKernels {
                 FloatVector x3 = FloatVector.broadcast(S, a[x + 3]);
                 s0 = x3.fma(v0_1.and(mask12).or(one12).reinterpretAsFloats().fma(d0, m0_12), s0);
                 x += 4;
-                at0 += bStep;
+                at0 += BYTES;
             }
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
     }
 
-    static void rowBits8_2(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void rowBits8_2(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
         IntVector mask4 = IntVector.broadcast(I, 0xFF0);
         IntVector one4 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p19f));
         IntVector mask12 = IntVector.broadcast(I, 0xFF000);
         IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
-        FloatVector s0 = FloatVector.zero(S);
-        FloatVector s1 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
-        long at1 = bOffset + 1 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 32) {
             FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
             FloatVector m0_4 = d0.mul(-(0x1p19f + 128));
@@ -419,8 +540,8 @@ final class CompressedKernels {
             FloatVector d1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
             FloatVector m1_4 = d1.mul(-(0x1p19f + 128));
             FloatVector m1_12 = d1.mul(-(0x1p11f + 128));
-            at0 += bStep;
-            at1 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
             for (int i = 0; i < 8; i++) {
                 IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
                 IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
@@ -439,29 +560,28 @@ final class CompressedKernels {
                 s0 = x3.fma(v0_1.and(mask12).or(one12).reinterpretAsFloats().fma(d0, m0_12), s0);
                 s1 = x3.fma(v1_1.and(mask12).or(one12).reinterpretAsFloats().fma(d1, m1_12), s1);
                 x += 4;
-                at0 += bStep;
-                at1 += bStep;
+                at0 += BYTES;
+                at1 += BYTES;
             }
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
-        s1.intoMemorySegment(c, cOffset + 1 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
     }
 
-    static void rowBits8_3(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void rowBits8_3(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
         IntVector mask4 = IntVector.broadcast(I, 0xFF0);
         IntVector one4 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p19f));
         IntVector mask12 = IntVector.broadcast(I, 0xFF000);
         IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
-        FloatVector s0 = FloatVector.zero(S);
-        FloatVector s1 = FloatVector.zero(S);
-        FloatVector s2 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
-        long at1 = bOffset + 1 * bPanel;
-        long at2 = bOffset + 2 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        FloatVector s2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
+        long at2 = bAt + 2 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 32) {
             FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
             FloatVector m0_4 = d0.mul(-(0x1p19f + 128));
@@ -472,9 +592,9 @@ final class CompressedKernels {
             FloatVector d2 = FloatVector.fromMemorySegment(S, b, at2, ORDER);
             FloatVector m2_4 = d2.mul(-(0x1p19f + 128));
             FloatVector m2_12 = d2.mul(-(0x1p11f + 128));
-            at0 += bStep;
-            at1 += bStep;
-            at2 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
             for (int i = 0; i < 8; i++) {
                 IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
                 IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
@@ -499,33 +619,32 @@ final class CompressedKernels {
                 s1 = x3.fma(v1_1.and(mask12).or(one12).reinterpretAsFloats().fma(d1, m1_12), s1);
                 s2 = x3.fma(v2_1.and(mask12).or(one12).reinterpretAsFloats().fma(d2, m2_12), s2);
                 x += 4;
-                at0 += bStep;
-                at1 += bStep;
-                at2 += bStep;
+                at0 += BYTES;
+                at1 += BYTES;
+                at2 += BYTES;
             }
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
-        s1.intoMemorySegment(c, cOffset + 1 * BYTES, ORDER);
-        s2.intoMemorySegment(c, cOffset + 2 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+        s2.intoArray(c, cAt + 2 * LANES);
     }
 
-    static void rowBits8_4(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void rowBits8_4(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
         IntVector mask4 = IntVector.broadcast(I, 0xFF0);
         IntVector one4 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p19f));
         IntVector mask12 = IntVector.broadcast(I, 0xFF000);
         IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
-        FloatVector s0 = FloatVector.zero(S);
-        FloatVector s1 = FloatVector.zero(S);
-        FloatVector s2 = FloatVector.zero(S);
-        FloatVector s3 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
-        long at1 = bOffset + 1 * bPanel;
-        long at2 = bOffset + 2 * bPanel;
-        long at3 = bOffset + 3 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        FloatVector s2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
+        long at2 = bAt + 2 * bStep;
+        FloatVector s3 = FloatVector.fromArray(S, c, cAt + 3 * LANES);
+        long at3 = bAt + 3 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 32) {
             FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
             FloatVector m0_4 = d0.mul(-(0x1p19f + 128));
@@ -539,10 +658,10 @@ final class CompressedKernels {
             FloatVector d3 = FloatVector.fromMemorySegment(S, b, at3, ORDER);
             FloatVector m3_4 = d3.mul(-(0x1p19f + 128));
             FloatVector m3_12 = d3.mul(-(0x1p11f + 128));
-            at0 += bStep;
-            at1 += bStep;
-            at2 += bStep;
-            at3 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            at3 += BYTES;
             for (int i = 0; i < 8; i++) {
                 IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
                 IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
@@ -573,37 +692,73 @@ final class CompressedKernels {
                 s2 = x3.fma(v2_1.and(mask12).or(one12).reinterpretAsFloats().fma(d2, m2_12), s2);
                 s3 = x3.fma(v3_1.and(mask12).or(one12).reinterpretAsFloats().fma(d3, m3_12), s3);
                 x += 4;
-                at0 += bStep;
-                at1 += bStep;
-                at2 += bStep;
-                at3 += bStep;
+                at0 += BYTES;
+                at1 += BYTES;
+                at2 += BYTES;
+                at3 += BYTES;
             }
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
-        s1.intoMemorySegment(c, cOffset + 1 * BYTES, ORDER);
-        s2.intoMemorySegment(c, cOffset + 2 * BYTES, ORDER);
-        s3.intoMemorySegment(c, cOffset + 3 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+        s2.intoArray(c, cAt + 2 * LANES);
+        s3.intoArray(c, cAt + 3 * LANES);
     }
 
-    static void rowBits4_1(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void decodeBits8(int k, MemorySegment b, long bAt, MemorySegment out, long outAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
+        out = OffHeap.of(out);
+        IntVector mask4 = IntVector.broadcast(I, 0xFF0);
+        IntVector one4 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p19f));
+        IntVector mask12 = IntVector.broadcast(I, 0xFF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        long at0 = bAt;
+        long to = outAt;
+        for (int group = 0; group < k; group += 32) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector m0_4 = d0.mul(-(0x1p19f + 128));
+            FloatVector m0_12 = d0.mul(-(0x1p11f + 128));
+            at0 += BYTES;
+            for (int i = 0; i < 8; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                v0.and(mask4).or(one4).reinterpretAsFloats().fma(d0, m0_4).intoMemorySegment(out, to + 0 * BYTES, ORDER);
+                v0.and(mask12).or(one12).reinterpretAsFloats().fma(d0, m0_12).intoMemorySegment(out, to + 1 * BYTES, ORDER);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 16);
+                v0_1.and(mask4).or(one4).reinterpretAsFloats().fma(d0, m0_4).intoMemorySegment(out, to + 2 * BYTES, ORDER);
+                v0_1.and(mask12).or(one12).reinterpretAsFloats().fma(d0, m0_12).intoMemorySegment(out, to + 3 * BYTES, ORDER);
+                to += 4 * BYTES;
+                at0 += BYTES;
+            }
+        }
+    }
+
+    private static void rowBits4(
+            int vectors, int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        switch (vectors) {
+            case 1 -> rowBits4_1(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 2 -> rowBits4_2(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 3 -> rowBits4_3(k, a, aAt, b, bAt, bStep, c, cAt);
+            default -> rowBits4_4(k, a, aAt, b, bAt, bStep, c, cAt);
+        }
+    }
+
+    static void rowBits4_1(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        b = OffHeap.of(b);
         IntVector mask8 = IntVector.broadcast(I, 0xF00);
         IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
         IntVector mask12 = IntVector.broadcast(I, 0xF000);
         IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
         IntVector mask16 = IntVector.broadcast(I, 0xF0000);
         IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
-        FloatVector s0 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 32) {
             FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
             FloatVector m0_8 = d0.mul(-(0x1p15f + 8));
             FloatVector m0_12 = d0.mul(-(0x1p11f + 8));
             FloatVector m0_16 = d0.mul(-(0x1p7f + 8));
-            at0 += bStep;
+            at0 += BYTES;
             for (int i = 0; i < 4; i++) {
                 IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
                 FloatVector x0 = FloatVector.broadcast(S, a[x + 0]);
@@ -625,27 +780,26 @@ final class CompressedKernels {
                 FloatVector x7 = FloatVector.broadcast(S, a[x + 7]);
                 s0 = x7.fma(v0_2.and(mask12).or(one12).reinterpretAsFloats().fma(d0, m0_12), s0);
                 x += 8;
-                at0 += bStep;
+                at0 += BYTES;
             }
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
     }
 
-    static void rowBits4_2(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void rowBits4_2(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
         IntVector mask8 = IntVector.broadcast(I, 0xF00);
         IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
         IntVector mask12 = IntVector.broadcast(I, 0xF000);
         IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
         IntVector mask16 = IntVector.broadcast(I, 0xF0000);
         IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
-        FloatVector s0 = FloatVector.zero(S);
-        FloatVector s1 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
-        long at1 = bOffset + 1 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 32) {
             FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
             FloatVector m0_8 = d0.mul(-(0x1p15f + 8));
@@ -655,8 +809,8 @@ final class CompressedKernels {
             FloatVector m1_8 = d1.mul(-(0x1p15f + 8));
             FloatVector m1_12 = d1.mul(-(0x1p11f + 8));
             FloatVector m1_16 = d1.mul(-(0x1p7f + 8));
-            at0 += bStep;
-            at1 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
             for (int i = 0; i < 4; i++) {
                 IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
                 IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
@@ -689,31 +843,30 @@ final class CompressedKernels {
                 s0 = x7.fma(v0_2.and(mask12).or(one12).reinterpretAsFloats().fma(d0, m0_12), s0);
                 s1 = x7.fma(v1_2.and(mask12).or(one12).reinterpretAsFloats().fma(d1, m1_12), s1);
                 x += 8;
-                at0 += bStep;
-                at1 += bStep;
+                at0 += BYTES;
+                at1 += BYTES;
             }
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
-        s1.intoMemorySegment(c, cOffset + 1 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
     }
 
-    static void rowBits4_3(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void rowBits4_3(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
         IntVector mask8 = IntVector.broadcast(I, 0xF00);
         IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
         IntVector mask12 = IntVector.broadcast(I, 0xF000);
         IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
         IntVector mask16 = IntVector.broadcast(I, 0xF0000);
         IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
-        FloatVector s0 = FloatVector.zero(S);
-        FloatVector s1 = FloatVector.zero(S);
-        FloatVector s2 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
-        long at1 = bOffset + 1 * bPanel;
-        long at2 = bOffset + 2 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        FloatVector s2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
+        long at2 = bAt + 2 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 32) {
             FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
             FloatVector m0_8 = d0.mul(-(0x1p15f + 8));
@@ -727,9 +880,9 @@ final class CompressedKernels {
             FloatVector m2_8 = d2.mul(-(0x1p15f + 8));
             FloatVector m2_12 = d2.mul(-(0x1p11f + 8));
             FloatVector m2_16 = d2.mul(-(0x1p7f + 8));
-            at0 += bStep;
-            at1 += bStep;
-            at2 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
             for (int i = 0; i < 4; i++) {
                 IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
                 IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
@@ -773,35 +926,34 @@ final class CompressedKernels {
                 s1 = x7.fma(v1_2.and(mask12).or(one12).reinterpretAsFloats().fma(d1, m1_12), s1);
                 s2 = x7.fma(v2_2.and(mask12).or(one12).reinterpretAsFloats().fma(d2, m2_12), s2);
                 x += 8;
-                at0 += bStep;
-                at1 += bStep;
-                at2 += bStep;
+                at0 += BYTES;
+                at1 += BYTES;
+                at2 += BYTES;
             }
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
-        s1.intoMemorySegment(c, cOffset + 1 * BYTES, ORDER);
-        s2.intoMemorySegment(c, cOffset + 2 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+        s2.intoArray(c, cAt + 2 * LANES);
     }
 
-    static void rowBits4_4(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void rowBits4_4(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
         IntVector mask8 = IntVector.broadcast(I, 0xF00);
         IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
         IntVector mask12 = IntVector.broadcast(I, 0xF000);
         IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
         IntVector mask16 = IntVector.broadcast(I, 0xF0000);
         IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
-        FloatVector s0 = FloatVector.zero(S);
-        FloatVector s1 = FloatVector.zero(S);
-        FloatVector s2 = FloatVector.zero(S);
-        FloatVector s3 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
-        long at1 = bOffset + 1 * bPanel;
-        long at2 = bOffset + 2 * bPanel;
-        long at3 = bOffset + 3 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        FloatVector s2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
+        long at2 = bAt + 2 * bStep;
+        FloatVector s3 = FloatVector.fromArray(S, c, cAt + 3 * LANES);
+        long at3 = bAt + 3 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 32) {
             FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
             FloatVector m0_8 = d0.mul(-(0x1p15f + 8));
@@ -819,10 +971,10 @@ final class CompressedKernels {
             FloatVector m3_8 = d3.mul(-(0x1p15f + 8));
             FloatVector m3_12 = d3.mul(-(0x1p11f + 8));
             FloatVector m3_16 = d3.mul(-(0x1p7f + 8));
-            at0 += bStep;
-            at1 += bStep;
-            at2 += bStep;
-            at3 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            at3 += BYTES;
             for (int i = 0; i < 4; i++) {
                 IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
                 IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
@@ -877,22 +1029,66 @@ final class CompressedKernels {
                 s2 = x7.fma(v2_2.and(mask12).or(one12).reinterpretAsFloats().fma(d2, m2_12), s2);
                 s3 = x7.fma(v3_2.and(mask12).or(one12).reinterpretAsFloats().fma(d3, m3_12), s3);
                 x += 8;
-                at0 += bStep;
-                at1 += bStep;
-                at2 += bStep;
-                at3 += bStep;
+                at0 += BYTES;
+                at1 += BYTES;
+                at2 += BYTES;
+                at3 += BYTES;
             }
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
-        s1.intoMemorySegment(c, cOffset + 1 * BYTES, ORDER);
-        s2.intoMemorySegment(c, cOffset + 2 * BYTES, ORDER);
-        s3.intoMemorySegment(c, cOffset + 3 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+        s2.intoArray(c, cAt + 2 * LANES);
+        s3.intoArray(c, cAt + 3 * LANES);
     }
 
-    static void rowBits4min_1(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void decodeBits4(int k, MemorySegment b, long bAt, MemorySegment out, long outAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
+        out = OffHeap.of(out);
+        IntVector mask8 = IntVector.broadcast(I, 0xF00);
+        IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
+        IntVector mask12 = IntVector.broadcast(I, 0xF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        IntVector mask16 = IntVector.broadcast(I, 0xF0000);
+        IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
+        long at0 = bAt;
+        long to = outAt;
+        for (int group = 0; group < k; group += 32) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector m0_8 = d0.mul(-(0x1p15f + 8));
+            FloatVector m0_12 = d0.mul(-(0x1p11f + 8));
+            FloatVector m0_16 = d0.mul(-(0x1p7f + 8));
+            at0 += BYTES;
+            for (int i = 0; i < 4; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                v0.and(mask8).or(one8).reinterpretAsFloats().fma(d0, m0_8).intoMemorySegment(out, to + 0 * BYTES, ORDER);
+                v0.and(mask12).or(one12).reinterpretAsFloats().fma(d0, m0_12).intoMemorySegment(out, to + 1 * BYTES, ORDER);
+                v0.and(mask16).or(one16).reinterpretAsFloats().fma(d0, m0_16).intoMemorySegment(out, to + 2 * BYTES, ORDER);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 12);
+                v0_1.and(mask8).or(one8).reinterpretAsFloats().fma(d0, m0_8).intoMemorySegment(out, to + 3 * BYTES, ORDER);
+                v0_1.and(mask12).or(one12).reinterpretAsFloats().fma(d0, m0_12).intoMemorySegment(out, to + 4 * BYTES, ORDER);
+                v0_1.and(mask16).or(one16).reinterpretAsFloats().fma(d0, m0_16).intoMemorySegment(out, to + 5 * BYTES, ORDER);
+                IntVector v0_2 = v0.lanewise(VectorOperators.ROR, 24);
+                v0_2.and(mask8).or(one8).reinterpretAsFloats().fma(d0, m0_8).intoMemorySegment(out, to + 6 * BYTES, ORDER);
+                v0_2.and(mask12).or(one12).reinterpretAsFloats().fma(d0, m0_12).intoMemorySegment(out, to + 7 * BYTES, ORDER);
+                to += 8 * BYTES;
+                at0 += BYTES;
+            }
+        }
+    }
+
+    private static void rowBits4Min(
+            int vectors, int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        switch (vectors) {
+            case 1 -> rowBits4Min_1(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 2 -> rowBits4Min_2(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 3 -> rowBits4Min_3(k, a, aAt, b, bAt, bStep, c, cAt);
+            default -> rowBits4Min_4(k, a, aAt, b, bAt, bStep, c, cAt);
+        }
+    }
+
+    static void rowBits4Min_1(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        b = OffHeap.of(b);
         IntVector mask8 = IntVector.broadcast(I, 0xF00);
         IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
         FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
@@ -902,14 +1098,14 @@ final class CompressedKernels {
         IntVector mask16 = IntVector.broadcast(I, 0xF0000);
         IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
         FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
-        FloatVector s0 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 32) {
             FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
-            at0 += bStep;
+            at0 += BYTES;
             FloatVector m0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
-            at0 += bStep;
+            at0 += BYTES;
             for (int i = 0; i < 4; i++) {
                 IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
                 FloatVector x0 = FloatVector.broadcast(S, a[x + 0]);
@@ -931,16 +1127,15 @@ final class CompressedKernels {
                 FloatVector x7 = FloatVector.broadcast(S, a[x + 7]);
                 s0 = x7.fma(v0_2.and(mask12).or(one12).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
                 x += 8;
-                at0 += bStep;
+                at0 += BYTES;
             }
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
     }
 
-    static void rowBits4min_2(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void rowBits4Min_2(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
         IntVector mask8 = IntVector.broadcast(I, 0xF00);
         IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
         FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
@@ -950,20 +1145,20 @@ final class CompressedKernels {
         IntVector mask16 = IntVector.broadcast(I, 0xF0000);
         IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
         FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
-        FloatVector s0 = FloatVector.zero(S);
-        FloatVector s1 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
-        long at1 = bOffset + 1 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 32) {
             FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
             FloatVector d1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
-            at0 += bStep;
-            at1 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
             FloatVector m0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
             FloatVector m1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
-            at0 += bStep;
-            at1 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
             for (int i = 0; i < 4; i++) {
                 IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
                 IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
@@ -996,18 +1191,17 @@ final class CompressedKernels {
                 s0 = x7.fma(v0_2.and(mask12).or(one12).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
                 s1 = x7.fma(v1_2.and(mask12).or(one12).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
                 x += 8;
-                at0 += bStep;
-                at1 += bStep;
+                at0 += BYTES;
+                at1 += BYTES;
             }
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
-        s1.intoMemorySegment(c, cOffset + 1 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
     }
 
-    static void rowBits4min_3(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void rowBits4Min_3(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
         IntVector mask8 = IntVector.broadcast(I, 0xF00);
         IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
         FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
@@ -1017,26 +1211,26 @@ final class CompressedKernels {
         IntVector mask16 = IntVector.broadcast(I, 0xF0000);
         IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
         FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
-        FloatVector s0 = FloatVector.zero(S);
-        FloatVector s1 = FloatVector.zero(S);
-        FloatVector s2 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
-        long at1 = bOffset + 1 * bPanel;
-        long at2 = bOffset + 2 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        FloatVector s2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
+        long at2 = bAt + 2 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 32) {
             FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
             FloatVector d1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
             FloatVector d2 = FloatVector.fromMemorySegment(S, b, at2, ORDER);
-            at0 += bStep;
-            at1 += bStep;
-            at2 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
             FloatVector m0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
             FloatVector m1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
             FloatVector m2 = FloatVector.fromMemorySegment(S, b, at2, ORDER);
-            at0 += bStep;
-            at1 += bStep;
-            at2 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
             for (int i = 0; i < 4; i++) {
                 IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
                 IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
@@ -1080,20 +1274,19 @@ final class CompressedKernels {
                 s1 = x7.fma(v1_2.and(mask12).or(one12).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
                 s2 = x7.fma(v2_2.and(mask12).or(one12).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
                 x += 8;
-                at0 += bStep;
-                at1 += bStep;
-                at2 += bStep;
+                at0 += BYTES;
+                at1 += BYTES;
+                at2 += BYTES;
             }
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
-        s1.intoMemorySegment(c, cOffset + 1 * BYTES, ORDER);
-        s2.intoMemorySegment(c, cOffset + 2 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+        s2.intoArray(c, cAt + 2 * LANES);
     }
 
-    static void rowBits4min_4(int k, float[] a, MemorySegment b, long bOffset, long bPanel, long bStep,
-            MemorySegment c, long cOffset) {
+    static void rowBits4Min_4(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
         b = OffHeap.of(b);
-        c = OffHeap.of(c);
         IntVector mask8 = IntVector.broadcast(I, 0xF00);
         IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
         FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
@@ -1103,32 +1296,32 @@ final class CompressedKernels {
         IntVector mask16 = IntVector.broadcast(I, 0xF0000);
         IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
         FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
-        FloatVector s0 = FloatVector.zero(S);
-        FloatVector s1 = FloatVector.zero(S);
-        FloatVector s2 = FloatVector.zero(S);
-        FloatVector s3 = FloatVector.zero(S);
-        int x = 0;
-        long at0 = bOffset + 0 * bPanel;
-        long at1 = bOffset + 1 * bPanel;
-        long at2 = bOffset + 2 * bPanel;
-        long at3 = bOffset + 3 * bPanel;
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        FloatVector s2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
+        long at2 = bAt + 2 * bStep;
+        FloatVector s3 = FloatVector.fromArray(S, c, cAt + 3 * LANES);
+        long at3 = bAt + 3 * bStep;
+        int x = aAt;
         for (int group = 0; group < k; group += 32) {
             FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
             FloatVector d1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
             FloatVector d2 = FloatVector.fromMemorySegment(S, b, at2, ORDER);
             FloatVector d3 = FloatVector.fromMemorySegment(S, b, at3, ORDER);
-            at0 += bStep;
-            at1 += bStep;
-            at2 += bStep;
-            at3 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            at3 += BYTES;
             FloatVector m0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
             FloatVector m1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
             FloatVector m2 = FloatVector.fromMemorySegment(S, b, at2, ORDER);
             FloatVector m3 = FloatVector.fromMemorySegment(S, b, at3, ORDER);
-            at0 += bStep;
-            at1 += bStep;
-            at2 += bStep;
-            at3 += bStep;
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            at3 += BYTES;
             for (int i = 0; i < 4; i++) {
                 IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
                 IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
@@ -1183,15 +1376,1221 @@ final class CompressedKernels {
                 s2 = x7.fma(v2_2.and(mask12).or(one12).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
                 s3 = x7.fma(v3_2.and(mask12).or(one12).reinterpretAsFloats().sub(zero12).fma(d3, m3), s3);
                 x += 8;
-                at0 += bStep;
-                at1 += bStep;
-                at2 += bStep;
-                at3 += bStep;
+                at0 += BYTES;
+                at1 += BYTES;
+                at2 += BYTES;
+                at3 += BYTES;
             }
         }
-        s0.intoMemorySegment(c, cOffset + 0 * BYTES, ORDER);
-        s1.intoMemorySegment(c, cOffset + 1 * BYTES, ORDER);
-        s2.intoMemorySegment(c, cOffset + 2 * BYTES, ORDER);
-        s3.intoMemorySegment(c, cOffset + 3 * BYTES, ORDER);
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+        s2.intoArray(c, cAt + 2 * LANES);
+        s3.intoArray(c, cAt + 3 * LANES);
+    }
+
+    static void decodeBits4Min(int k, MemorySegment b, long bAt, MemorySegment out, long outAt) {
+        b = OffHeap.of(b);
+        out = OffHeap.of(out);
+        IntVector mask8 = IntVector.broadcast(I, 0xF00);
+        IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
+        FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
+        IntVector mask12 = IntVector.broadcast(I, 0xF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        FloatVector zero12 = FloatVector.broadcast(S, 0x1p11f);
+        IntVector mask16 = IntVector.broadcast(I, 0xF0000);
+        IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
+        FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
+        long at0 = bAt;
+        long to = outAt;
+        for (int group = 0; group < k; group += 32) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            at0 += BYTES;
+            FloatVector m0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            at0 += BYTES;
+            for (int i = 0; i < 4; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                v0.and(mask8).or(one8).reinterpretAsFloats().sub(zero8).fma(d0, m0).intoMemorySegment(out, to + 0 * BYTES, ORDER);
+                v0.and(mask12).or(one12).reinterpretAsFloats().sub(zero12).fma(d0, m0).intoMemorySegment(out, to + 1 * BYTES, ORDER);
+                v0.and(mask16).or(one16).reinterpretAsFloats().sub(zero16).fma(d0, m0).intoMemorySegment(out, to + 2 * BYTES, ORDER);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 12);
+                v0_1.and(mask8).or(one8).reinterpretAsFloats().sub(zero8).fma(d0, m0).intoMemorySegment(out, to + 3 * BYTES, ORDER);
+                v0_1.and(mask12).or(one12).reinterpretAsFloats().sub(zero12).fma(d0, m0).intoMemorySegment(out, to + 4 * BYTES, ORDER);
+                v0_1.and(mask16).or(one16).reinterpretAsFloats().sub(zero16).fma(d0, m0).intoMemorySegment(out, to + 5 * BYTES, ORDER);
+                IntVector v0_2 = v0.lanewise(VectorOperators.ROR, 24);
+                v0_2.and(mask8).or(one8).reinterpretAsFloats().sub(zero8).fma(d0, m0).intoMemorySegment(out, to + 6 * BYTES, ORDER);
+                v0_2.and(mask12).or(one12).reinterpretAsFloats().sub(zero12).fma(d0, m0).intoMemorySegment(out, to + 7 * BYTES, ORDER);
+                to += 8 * BYTES;
+                at0 += BYTES;
+            }
+        }
+    }
+
+    private static void rowBits5(
+            int vectors, int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        switch (vectors) {
+            case 1 -> rowBits5_1(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 2 -> rowBits5_2(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 3 -> rowBits5_3(k, a, aAt, b, bAt, bStep, c, cAt);
+            default -> rowBits5_4(k, a, aAt, b, bAt, bStep, c, cAt);
+        }
+    }
+
+    static void rowBits5_1(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        b = OffHeap.of(b);
+        IntVector mask8 = IntVector.broadcast(I, 0xF00);
+        IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
+        FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
+        IntVector high8 = IntVector.broadcast(I, 0x1000);
+        IntVector mask12 = IntVector.broadcast(I, 0xF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        FloatVector zero12 = FloatVector.broadcast(S, 0x1p11f);
+        IntVector high12 = IntVector.broadcast(I, 0x10000);
+        IntVector mask16 = IntVector.broadcast(I, 0xF0000);
+        IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
+        FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
+        IntVector high16 = IntVector.broadcast(I, 0x100000);
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        int x = aAt;
+        for (int group = 0; group < k; group += 32) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector m0 = d0.mul(-16f);
+            at0 += BYTES;
+            IntVector h0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+            at0 += BYTES;
+            for (int i = 0; i < 4; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                FloatVector x0 = FloatVector.broadcast(S, a[x + 0]);
+                s0 = x0.fma(v0.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                FloatVector x1 = FloatVector.broadcast(S, a[x + 1]);
+                s0 = x1.fma(v0.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                FloatVector x2 = FloatVector.broadcast(S, a[x + 2]);
+                s0 = x2.fma(v0.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                FloatVector x3 = FloatVector.broadcast(S, a[x + 3]);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 12);
+                s0 = x3.fma(v0_1.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                FloatVector x4 = FloatVector.broadcast(S, a[x + 4]);
+                s0 = x4.fma(v0_1.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                FloatVector x5 = FloatVector.broadcast(S, a[x + 5]);
+                s0 = x5.fma(v0_1.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                FloatVector x6 = FloatVector.broadcast(S, a[x + 6]);
+                IntVector v0_2 = v0.lanewise(VectorOperators.ROR, 24);
+                s0 = x6.fma(v0_2.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                FloatVector x7 = FloatVector.broadcast(S, a[x + 7]);
+                s0 = x7.fma(v0_2.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                x += 8;
+                at0 += BYTES;
+                h0 = h0.lanewise(VectorOperators.LSHR, 8);
+            }
+        }
+        s0.intoArray(c, cAt + 0 * LANES);
+    }
+
+    static void rowBits5_2(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        b = OffHeap.of(b);
+        IntVector mask8 = IntVector.broadcast(I, 0xF00);
+        IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
+        FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
+        IntVector high8 = IntVector.broadcast(I, 0x1000);
+        IntVector mask12 = IntVector.broadcast(I, 0xF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        FloatVector zero12 = FloatVector.broadcast(S, 0x1p11f);
+        IntVector high12 = IntVector.broadcast(I, 0x10000);
+        IntVector mask16 = IntVector.broadcast(I, 0xF0000);
+        IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
+        FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
+        IntVector high16 = IntVector.broadcast(I, 0x100000);
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        int x = aAt;
+        for (int group = 0; group < k; group += 32) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector m0 = d0.mul(-16f);
+            FloatVector d1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
+            FloatVector m1 = d1.mul(-16f);
+            at0 += BYTES;
+            at1 += BYTES;
+            IntVector h0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+            IntVector h1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+            at0 += BYTES;
+            at1 += BYTES;
+            for (int i = 0; i < 4; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+                FloatVector x0 = FloatVector.broadcast(S, a[x + 0]);
+                s0 = x0.fma(v0.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                s1 = x0.fma(v1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                FloatVector x1 = FloatVector.broadcast(S, a[x + 1]);
+                s0 = x1.fma(v0.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x1.fma(v1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                FloatVector x2 = FloatVector.broadcast(S, a[x + 2]);
+                s0 = x2.fma(v0.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x2.fma(v1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                FloatVector x3 = FloatVector.broadcast(S, a[x + 3]);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 12);
+                s0 = x3.fma(v0_1.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_1 = v1.lanewise(VectorOperators.ROR, 12);
+                s1 = x3.fma(v1_1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                FloatVector x4 = FloatVector.broadcast(S, a[x + 4]);
+                s0 = x4.fma(v0_1.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x4.fma(v1_1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                FloatVector x5 = FloatVector.broadcast(S, a[x + 5]);
+                s0 = x5.fma(v0_1.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x5.fma(v1_1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                FloatVector x6 = FloatVector.broadcast(S, a[x + 6]);
+                IntVector v0_2 = v0.lanewise(VectorOperators.ROR, 24);
+                s0 = x6.fma(v0_2.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_2 = v1.lanewise(VectorOperators.ROR, 24);
+                s1 = x6.fma(v1_2.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                FloatVector x7 = FloatVector.broadcast(S, a[x + 7]);
+                s0 = x7.fma(v0_2.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x7.fma(v1_2.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                x += 8;
+                at0 += BYTES;
+                at1 += BYTES;
+                h0 = h0.lanewise(VectorOperators.LSHR, 8);
+                h1 = h1.lanewise(VectorOperators.LSHR, 8);
+            }
+        }
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+    }
+
+    static void rowBits5_3(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        b = OffHeap.of(b);
+        IntVector mask8 = IntVector.broadcast(I, 0xF00);
+        IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
+        FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
+        IntVector high8 = IntVector.broadcast(I, 0x1000);
+        IntVector mask12 = IntVector.broadcast(I, 0xF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        FloatVector zero12 = FloatVector.broadcast(S, 0x1p11f);
+        IntVector high12 = IntVector.broadcast(I, 0x10000);
+        IntVector mask16 = IntVector.broadcast(I, 0xF0000);
+        IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
+        FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
+        IntVector high16 = IntVector.broadcast(I, 0x100000);
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        FloatVector s2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
+        long at2 = bAt + 2 * bStep;
+        int x = aAt;
+        for (int group = 0; group < k; group += 32) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector m0 = d0.mul(-16f);
+            FloatVector d1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
+            FloatVector m1 = d1.mul(-16f);
+            FloatVector d2 = FloatVector.fromMemorySegment(S, b, at2, ORDER);
+            FloatVector m2 = d2.mul(-16f);
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            IntVector h0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+            IntVector h1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+            IntVector h2 = IntVector.fromMemorySegment(I, b, at2, ORDER);
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            for (int i = 0; i < 4; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+                IntVector v2 = IntVector.fromMemorySegment(I, b, at2, ORDER);
+                FloatVector x0 = FloatVector.broadcast(S, a[x + 0]);
+                s0 = x0.fma(v0.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                s1 = x0.fma(v1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                s2 = x0.fma(v2.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                FloatVector x1 = FloatVector.broadcast(S, a[x + 1]);
+                s0 = x1.fma(v0.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x1.fma(v1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x1.fma(v2.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                FloatVector x2 = FloatVector.broadcast(S, a[x + 2]);
+                s0 = x2.fma(v0.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x2.fma(v1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                s2 = x2.fma(v2.and(mask16).or(one16).or(h2.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d2, m2), s2);
+                FloatVector x3 = FloatVector.broadcast(S, a[x + 3]);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 12);
+                s0 = x3.fma(v0_1.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_1 = v1.lanewise(VectorOperators.ROR, 12);
+                s1 = x3.fma(v1_1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                IntVector v2_1 = v2.lanewise(VectorOperators.ROR, 12);
+                s2 = x3.fma(v2_1.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                FloatVector x4 = FloatVector.broadcast(S, a[x + 4]);
+                s0 = x4.fma(v0_1.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x4.fma(v1_1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x4.fma(v2_1.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                FloatVector x5 = FloatVector.broadcast(S, a[x + 5]);
+                s0 = x5.fma(v0_1.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x5.fma(v1_1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                s2 = x5.fma(v2_1.and(mask16).or(one16).or(h2.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d2, m2), s2);
+                FloatVector x6 = FloatVector.broadcast(S, a[x + 6]);
+                IntVector v0_2 = v0.lanewise(VectorOperators.ROR, 24);
+                s0 = x6.fma(v0_2.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_2 = v1.lanewise(VectorOperators.ROR, 24);
+                s1 = x6.fma(v1_2.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                IntVector v2_2 = v2.lanewise(VectorOperators.ROR, 24);
+                s2 = x6.fma(v2_2.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                FloatVector x7 = FloatVector.broadcast(S, a[x + 7]);
+                s0 = x7.fma(v0_2.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x7.fma(v1_2.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x7.fma(v2_2.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                x += 8;
+                at0 += BYTES;
+                at1 += BYTES;
+                at2 += BYTES;
+                h0 = h0.lanewise(VectorOperators.LSHR, 8);
+                h1 = h1.lanewise(VectorOperators.LSHR, 8);
+                h2 = h2.lanewise(VectorOperators.LSHR, 8);
+            }
+        }
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+        s2.intoArray(c, cAt + 2 * LANES);
+    }
+
+    static void rowBits5_4(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        b = OffHeap.of(b);
+        IntVector mask8 = IntVector.broadcast(I, 0xF00);
+        IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
+        FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
+        IntVector high8 = IntVector.broadcast(I, 0x1000);
+        IntVector mask12 = IntVector.broadcast(I, 0xF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        FloatVector zero12 = FloatVector.broadcast(S, 0x1p11f);
+        IntVector high12 = IntVector.broadcast(I, 0x10000);
+        IntVector mask16 = IntVector.broadcast(I, 0xF0000);
+        IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
+        FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
+        IntVector high16 = IntVector.broadcast(I, 0x100000);
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        FloatVector s2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
+        long at2 = bAt + 2 * bStep;
+        FloatVector s3 = FloatVector.fromArray(S, c, cAt + 3 * LANES);
+        long at3 = bAt + 3 * bStep;
+        int x = aAt;
+        for (int group = 0; group < k; group += 32) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector m0 = d0.mul(-16f);
+            FloatVector d1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
+            FloatVector m1 = d1.mul(-16f);
+            FloatVector d2 = FloatVector.fromMemorySegment(S, b, at2, ORDER);
+            FloatVector m2 = d2.mul(-16f);
+            FloatVector d3 = FloatVector.fromMemorySegment(S, b, at3, ORDER);
+            FloatVector m3 = d3.mul(-16f);
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            at3 += BYTES;
+            IntVector h0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+            IntVector h1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+            IntVector h2 = IntVector.fromMemorySegment(I, b, at2, ORDER);
+            IntVector h3 = IntVector.fromMemorySegment(I, b, at3, ORDER);
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            at3 += BYTES;
+            for (int i = 0; i < 4; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+                IntVector v2 = IntVector.fromMemorySegment(I, b, at2, ORDER);
+                IntVector v3 = IntVector.fromMemorySegment(I, b, at3, ORDER);
+                FloatVector x0 = FloatVector.broadcast(S, a[x + 0]);
+                s0 = x0.fma(v0.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                s1 = x0.fma(v1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                s2 = x0.fma(v2.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                s3 = x0.fma(v3.and(mask8).or(one8).or(h3.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d3, m3), s3);
+                FloatVector x1 = FloatVector.broadcast(S, a[x + 1]);
+                s0 = x1.fma(v0.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x1.fma(v1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x1.fma(v2.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                s3 = x1.fma(v3.and(mask12).or(one12).or(h3.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d3, m3), s3);
+                FloatVector x2 = FloatVector.broadcast(S, a[x + 2]);
+                s0 = x2.fma(v0.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x2.fma(v1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                s2 = x2.fma(v2.and(mask16).or(one16).or(h2.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d2, m2), s2);
+                s3 = x2.fma(v3.and(mask16).or(one16).or(h3.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d3, m3), s3);
+                FloatVector x3 = FloatVector.broadcast(S, a[x + 3]);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 12);
+                s0 = x3.fma(v0_1.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_1 = v1.lanewise(VectorOperators.ROR, 12);
+                s1 = x3.fma(v1_1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                IntVector v2_1 = v2.lanewise(VectorOperators.ROR, 12);
+                s2 = x3.fma(v2_1.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                IntVector v3_1 = v3.lanewise(VectorOperators.ROR, 12);
+                s3 = x3.fma(v3_1.and(mask8).or(one8).or(h3.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d3, m3), s3);
+                FloatVector x4 = FloatVector.broadcast(S, a[x + 4]);
+                s0 = x4.fma(v0_1.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x4.fma(v1_1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x4.fma(v2_1.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                s3 = x4.fma(v3_1.and(mask12).or(one12).or(h3.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d3, m3), s3);
+                FloatVector x5 = FloatVector.broadcast(S, a[x + 5]);
+                s0 = x5.fma(v0_1.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x5.fma(v1_1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                s2 = x5.fma(v2_1.and(mask16).or(one16).or(h2.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d2, m2), s2);
+                s3 = x5.fma(v3_1.and(mask16).or(one16).or(h3.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d3, m3), s3);
+                FloatVector x6 = FloatVector.broadcast(S, a[x + 6]);
+                IntVector v0_2 = v0.lanewise(VectorOperators.ROR, 24);
+                s0 = x6.fma(v0_2.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_2 = v1.lanewise(VectorOperators.ROR, 24);
+                s1 = x6.fma(v1_2.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                IntVector v2_2 = v2.lanewise(VectorOperators.ROR, 24);
+                s2 = x6.fma(v2_2.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                IntVector v3_2 = v3.lanewise(VectorOperators.ROR, 24);
+                s3 = x6.fma(v3_2.and(mask8).or(one8).or(h3.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d3, m3), s3);
+                FloatVector x7 = FloatVector.broadcast(S, a[x + 7]);
+                s0 = x7.fma(v0_2.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x7.fma(v1_2.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x7.fma(v2_2.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                s3 = x7.fma(v3_2.and(mask12).or(one12).or(h3.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d3, m3), s3);
+                x += 8;
+                at0 += BYTES;
+                at1 += BYTES;
+                at2 += BYTES;
+                at3 += BYTES;
+                h0 = h0.lanewise(VectorOperators.LSHR, 8);
+                h1 = h1.lanewise(VectorOperators.LSHR, 8);
+                h2 = h2.lanewise(VectorOperators.LSHR, 8);
+                h3 = h3.lanewise(VectorOperators.LSHR, 8);
+            }
+        }
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+        s2.intoArray(c, cAt + 2 * LANES);
+        s3.intoArray(c, cAt + 3 * LANES);
+    }
+
+    static void decodeBits5(int k, MemorySegment b, long bAt, MemorySegment out, long outAt) {
+        b = OffHeap.of(b);
+        out = OffHeap.of(out);
+        IntVector mask8 = IntVector.broadcast(I, 0xF00);
+        IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
+        FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
+        IntVector high8 = IntVector.broadcast(I, 0x1000);
+        IntVector mask12 = IntVector.broadcast(I, 0xF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        FloatVector zero12 = FloatVector.broadcast(S, 0x1p11f);
+        IntVector high12 = IntVector.broadcast(I, 0x10000);
+        IntVector mask16 = IntVector.broadcast(I, 0xF0000);
+        IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
+        FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
+        IntVector high16 = IntVector.broadcast(I, 0x100000);
+        long at0 = bAt;
+        long to = outAt;
+        for (int group = 0; group < k; group += 32) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector m0 = d0.mul(-16f);
+            at0 += BYTES;
+            IntVector h0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+            at0 += BYTES;
+            for (int i = 0; i < 4; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                v0.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0).intoMemorySegment(out, to + 0 * BYTES, ORDER);
+                v0.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0).intoMemorySegment(out, to + 1 * BYTES, ORDER);
+                v0.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0).intoMemorySegment(out, to + 2 * BYTES, ORDER);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 12);
+                v0_1.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0).intoMemorySegment(out, to + 3 * BYTES, ORDER);
+                v0_1.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0).intoMemorySegment(out, to + 4 * BYTES, ORDER);
+                v0_1.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0).intoMemorySegment(out, to + 5 * BYTES, ORDER);
+                IntVector v0_2 = v0.lanewise(VectorOperators.ROR, 24);
+                v0_2.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0).intoMemorySegment(out, to + 6 * BYTES, ORDER);
+                v0_2.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0).intoMemorySegment(out, to + 7 * BYTES, ORDER);
+                to += 8 * BYTES;
+                at0 += BYTES;
+                h0 = h0.lanewise(VectorOperators.LSHR, 8);
+            }
+        }
+    }
+
+    private static void rowBits5Min(
+            int vectors, int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        switch (vectors) {
+            case 1 -> rowBits5Min_1(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 2 -> rowBits5Min_2(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 3 -> rowBits5Min_3(k, a, aAt, b, bAt, bStep, c, cAt);
+            default -> rowBits5Min_4(k, a, aAt, b, bAt, bStep, c, cAt);
+        }
+    }
+
+    static void rowBits5Min_1(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        b = OffHeap.of(b);
+        IntVector mask8 = IntVector.broadcast(I, 0xF00);
+        IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
+        FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
+        IntVector high8 = IntVector.broadcast(I, 0x1000);
+        IntVector mask12 = IntVector.broadcast(I, 0xF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        FloatVector zero12 = FloatVector.broadcast(S, 0x1p11f);
+        IntVector high12 = IntVector.broadcast(I, 0x10000);
+        IntVector mask16 = IntVector.broadcast(I, 0xF0000);
+        IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
+        FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
+        IntVector high16 = IntVector.broadcast(I, 0x100000);
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        int x = aAt;
+        for (int group = 0; group < k; group += 32) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            at0 += BYTES;
+            FloatVector m0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            at0 += BYTES;
+            IntVector h0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+            at0 += BYTES;
+            for (int i = 0; i < 4; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                FloatVector x0 = FloatVector.broadcast(S, a[x + 0]);
+                s0 = x0.fma(v0.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                FloatVector x1 = FloatVector.broadcast(S, a[x + 1]);
+                s0 = x1.fma(v0.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                FloatVector x2 = FloatVector.broadcast(S, a[x + 2]);
+                s0 = x2.fma(v0.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                FloatVector x3 = FloatVector.broadcast(S, a[x + 3]);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 12);
+                s0 = x3.fma(v0_1.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                FloatVector x4 = FloatVector.broadcast(S, a[x + 4]);
+                s0 = x4.fma(v0_1.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                FloatVector x5 = FloatVector.broadcast(S, a[x + 5]);
+                s0 = x5.fma(v0_1.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                FloatVector x6 = FloatVector.broadcast(S, a[x + 6]);
+                IntVector v0_2 = v0.lanewise(VectorOperators.ROR, 24);
+                s0 = x6.fma(v0_2.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                FloatVector x7 = FloatVector.broadcast(S, a[x + 7]);
+                s0 = x7.fma(v0_2.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                x += 8;
+                at0 += BYTES;
+                h0 = h0.lanewise(VectorOperators.LSHR, 8);
+            }
+        }
+        s0.intoArray(c, cAt + 0 * LANES);
+    }
+
+    static void rowBits5Min_2(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        b = OffHeap.of(b);
+        IntVector mask8 = IntVector.broadcast(I, 0xF00);
+        IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
+        FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
+        IntVector high8 = IntVector.broadcast(I, 0x1000);
+        IntVector mask12 = IntVector.broadcast(I, 0xF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        FloatVector zero12 = FloatVector.broadcast(S, 0x1p11f);
+        IntVector high12 = IntVector.broadcast(I, 0x10000);
+        IntVector mask16 = IntVector.broadcast(I, 0xF0000);
+        IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
+        FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
+        IntVector high16 = IntVector.broadcast(I, 0x100000);
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        int x = aAt;
+        for (int group = 0; group < k; group += 32) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector d1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
+            at0 += BYTES;
+            at1 += BYTES;
+            FloatVector m0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector m1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
+            at0 += BYTES;
+            at1 += BYTES;
+            IntVector h0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+            IntVector h1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+            at0 += BYTES;
+            at1 += BYTES;
+            for (int i = 0; i < 4; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+                FloatVector x0 = FloatVector.broadcast(S, a[x + 0]);
+                s0 = x0.fma(v0.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                s1 = x0.fma(v1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                FloatVector x1 = FloatVector.broadcast(S, a[x + 1]);
+                s0 = x1.fma(v0.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x1.fma(v1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                FloatVector x2 = FloatVector.broadcast(S, a[x + 2]);
+                s0 = x2.fma(v0.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x2.fma(v1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                FloatVector x3 = FloatVector.broadcast(S, a[x + 3]);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 12);
+                s0 = x3.fma(v0_1.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_1 = v1.lanewise(VectorOperators.ROR, 12);
+                s1 = x3.fma(v1_1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                FloatVector x4 = FloatVector.broadcast(S, a[x + 4]);
+                s0 = x4.fma(v0_1.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x4.fma(v1_1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                FloatVector x5 = FloatVector.broadcast(S, a[x + 5]);
+                s0 = x5.fma(v0_1.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x5.fma(v1_1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                FloatVector x6 = FloatVector.broadcast(S, a[x + 6]);
+                IntVector v0_2 = v0.lanewise(VectorOperators.ROR, 24);
+                s0 = x6.fma(v0_2.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_2 = v1.lanewise(VectorOperators.ROR, 24);
+                s1 = x6.fma(v1_2.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                FloatVector x7 = FloatVector.broadcast(S, a[x + 7]);
+                s0 = x7.fma(v0_2.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x7.fma(v1_2.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                x += 8;
+                at0 += BYTES;
+                at1 += BYTES;
+                h0 = h0.lanewise(VectorOperators.LSHR, 8);
+                h1 = h1.lanewise(VectorOperators.LSHR, 8);
+            }
+        }
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+    }
+
+    static void rowBits5Min_3(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        b = OffHeap.of(b);
+        IntVector mask8 = IntVector.broadcast(I, 0xF00);
+        IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
+        FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
+        IntVector high8 = IntVector.broadcast(I, 0x1000);
+        IntVector mask12 = IntVector.broadcast(I, 0xF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        FloatVector zero12 = FloatVector.broadcast(S, 0x1p11f);
+        IntVector high12 = IntVector.broadcast(I, 0x10000);
+        IntVector mask16 = IntVector.broadcast(I, 0xF0000);
+        IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
+        FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
+        IntVector high16 = IntVector.broadcast(I, 0x100000);
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        FloatVector s2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
+        long at2 = bAt + 2 * bStep;
+        int x = aAt;
+        for (int group = 0; group < k; group += 32) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector d1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
+            FloatVector d2 = FloatVector.fromMemorySegment(S, b, at2, ORDER);
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            FloatVector m0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector m1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
+            FloatVector m2 = FloatVector.fromMemorySegment(S, b, at2, ORDER);
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            IntVector h0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+            IntVector h1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+            IntVector h2 = IntVector.fromMemorySegment(I, b, at2, ORDER);
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            for (int i = 0; i < 4; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+                IntVector v2 = IntVector.fromMemorySegment(I, b, at2, ORDER);
+                FloatVector x0 = FloatVector.broadcast(S, a[x + 0]);
+                s0 = x0.fma(v0.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                s1 = x0.fma(v1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                s2 = x0.fma(v2.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                FloatVector x1 = FloatVector.broadcast(S, a[x + 1]);
+                s0 = x1.fma(v0.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x1.fma(v1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x1.fma(v2.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                FloatVector x2 = FloatVector.broadcast(S, a[x + 2]);
+                s0 = x2.fma(v0.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x2.fma(v1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                s2 = x2.fma(v2.and(mask16).or(one16).or(h2.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d2, m2), s2);
+                FloatVector x3 = FloatVector.broadcast(S, a[x + 3]);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 12);
+                s0 = x3.fma(v0_1.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_1 = v1.lanewise(VectorOperators.ROR, 12);
+                s1 = x3.fma(v1_1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                IntVector v2_1 = v2.lanewise(VectorOperators.ROR, 12);
+                s2 = x3.fma(v2_1.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                FloatVector x4 = FloatVector.broadcast(S, a[x + 4]);
+                s0 = x4.fma(v0_1.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x4.fma(v1_1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x4.fma(v2_1.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                FloatVector x5 = FloatVector.broadcast(S, a[x + 5]);
+                s0 = x5.fma(v0_1.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x5.fma(v1_1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                s2 = x5.fma(v2_1.and(mask16).or(one16).or(h2.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d2, m2), s2);
+                FloatVector x6 = FloatVector.broadcast(S, a[x + 6]);
+                IntVector v0_2 = v0.lanewise(VectorOperators.ROR, 24);
+                s0 = x6.fma(v0_2.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_2 = v1.lanewise(VectorOperators.ROR, 24);
+                s1 = x6.fma(v1_2.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                IntVector v2_2 = v2.lanewise(VectorOperators.ROR, 24);
+                s2 = x6.fma(v2_2.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                FloatVector x7 = FloatVector.broadcast(S, a[x + 7]);
+                s0 = x7.fma(v0_2.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x7.fma(v1_2.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x7.fma(v2_2.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                x += 8;
+                at0 += BYTES;
+                at1 += BYTES;
+                at2 += BYTES;
+                h0 = h0.lanewise(VectorOperators.LSHR, 8);
+                h1 = h1.lanewise(VectorOperators.LSHR, 8);
+                h2 = h2.lanewise(VectorOperators.LSHR, 8);
+            }
+        }
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+        s2.intoArray(c, cAt + 2 * LANES);
+    }
+
+    static void rowBits5Min_4(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        b = OffHeap.of(b);
+        IntVector mask8 = IntVector.broadcast(I, 0xF00);
+        IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
+        FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
+        IntVector high8 = IntVector.broadcast(I, 0x1000);
+        IntVector mask12 = IntVector.broadcast(I, 0xF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        FloatVector zero12 = FloatVector.broadcast(S, 0x1p11f);
+        IntVector high12 = IntVector.broadcast(I, 0x10000);
+        IntVector mask16 = IntVector.broadcast(I, 0xF0000);
+        IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
+        FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
+        IntVector high16 = IntVector.broadcast(I, 0x100000);
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        FloatVector s2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
+        long at2 = bAt + 2 * bStep;
+        FloatVector s3 = FloatVector.fromArray(S, c, cAt + 3 * LANES);
+        long at3 = bAt + 3 * bStep;
+        int x = aAt;
+        for (int group = 0; group < k; group += 32) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector d1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
+            FloatVector d2 = FloatVector.fromMemorySegment(S, b, at2, ORDER);
+            FloatVector d3 = FloatVector.fromMemorySegment(S, b, at3, ORDER);
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            at3 += BYTES;
+            FloatVector m0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector m1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
+            FloatVector m2 = FloatVector.fromMemorySegment(S, b, at2, ORDER);
+            FloatVector m3 = FloatVector.fromMemorySegment(S, b, at3, ORDER);
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            at3 += BYTES;
+            IntVector h0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+            IntVector h1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+            IntVector h2 = IntVector.fromMemorySegment(I, b, at2, ORDER);
+            IntVector h3 = IntVector.fromMemorySegment(I, b, at3, ORDER);
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            at3 += BYTES;
+            for (int i = 0; i < 4; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+                IntVector v2 = IntVector.fromMemorySegment(I, b, at2, ORDER);
+                IntVector v3 = IntVector.fromMemorySegment(I, b, at3, ORDER);
+                FloatVector x0 = FloatVector.broadcast(S, a[x + 0]);
+                s0 = x0.fma(v0.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                s1 = x0.fma(v1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                s2 = x0.fma(v2.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                s3 = x0.fma(v3.and(mask8).or(one8).or(h3.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d3, m3), s3);
+                FloatVector x1 = FloatVector.broadcast(S, a[x + 1]);
+                s0 = x1.fma(v0.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x1.fma(v1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x1.fma(v2.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                s3 = x1.fma(v3.and(mask12).or(one12).or(h3.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d3, m3), s3);
+                FloatVector x2 = FloatVector.broadcast(S, a[x + 2]);
+                s0 = x2.fma(v0.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x2.fma(v1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                s2 = x2.fma(v2.and(mask16).or(one16).or(h2.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d2, m2), s2);
+                s3 = x2.fma(v3.and(mask16).or(one16).or(h3.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d3, m3), s3);
+                FloatVector x3 = FloatVector.broadcast(S, a[x + 3]);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 12);
+                s0 = x3.fma(v0_1.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_1 = v1.lanewise(VectorOperators.ROR, 12);
+                s1 = x3.fma(v1_1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                IntVector v2_1 = v2.lanewise(VectorOperators.ROR, 12);
+                s2 = x3.fma(v2_1.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                IntVector v3_1 = v3.lanewise(VectorOperators.ROR, 12);
+                s3 = x3.fma(v3_1.and(mask8).or(one8).or(h3.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d3, m3), s3);
+                FloatVector x4 = FloatVector.broadcast(S, a[x + 4]);
+                s0 = x4.fma(v0_1.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x4.fma(v1_1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x4.fma(v2_1.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                s3 = x4.fma(v3_1.and(mask12).or(one12).or(h3.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d3, m3), s3);
+                FloatVector x5 = FloatVector.broadcast(S, a[x + 5]);
+                s0 = x5.fma(v0_1.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x5.fma(v1_1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                s2 = x5.fma(v2_1.and(mask16).or(one16).or(h2.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d2, m2), s2);
+                s3 = x5.fma(v3_1.and(mask16).or(one16).or(h3.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d3, m3), s3);
+                FloatVector x6 = FloatVector.broadcast(S, a[x + 6]);
+                IntVector v0_2 = v0.lanewise(VectorOperators.ROR, 24);
+                s0 = x6.fma(v0_2.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_2 = v1.lanewise(VectorOperators.ROR, 24);
+                s1 = x6.fma(v1_2.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                IntVector v2_2 = v2.lanewise(VectorOperators.ROR, 24);
+                s2 = x6.fma(v2_2.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                IntVector v3_2 = v3.lanewise(VectorOperators.ROR, 24);
+                s3 = x6.fma(v3_2.and(mask8).or(one8).or(h3.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d3, m3), s3);
+                FloatVector x7 = FloatVector.broadcast(S, a[x + 7]);
+                s0 = x7.fma(v0_2.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x7.fma(v1_2.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x7.fma(v2_2.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                s3 = x7.fma(v3_2.and(mask12).or(one12).or(h3.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d3, m3), s3);
+                x += 8;
+                at0 += BYTES;
+                at1 += BYTES;
+                at2 += BYTES;
+                at3 += BYTES;
+                h0 = h0.lanewise(VectorOperators.LSHR, 8);
+                h1 = h1.lanewise(VectorOperators.LSHR, 8);
+                h2 = h2.lanewise(VectorOperators.LSHR, 8);
+                h3 = h3.lanewise(VectorOperators.LSHR, 8);
+            }
+        }
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+        s2.intoArray(c, cAt + 2 * LANES);
+        s3.intoArray(c, cAt + 3 * LANES);
+    }
+
+    static void decodeBits5Min(int k, MemorySegment b, long bAt, MemorySegment out, long outAt) {
+        b = OffHeap.of(b);
+        out = OffHeap.of(out);
+        IntVector mask8 = IntVector.broadcast(I, 0xF00);
+        IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
+        FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
+        IntVector high8 = IntVector.broadcast(I, 0x1000);
+        IntVector mask12 = IntVector.broadcast(I, 0xF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        FloatVector zero12 = FloatVector.broadcast(S, 0x1p11f);
+        IntVector high12 = IntVector.broadcast(I, 0x10000);
+        IntVector mask16 = IntVector.broadcast(I, 0xF0000);
+        IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
+        FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
+        IntVector high16 = IntVector.broadcast(I, 0x100000);
+        long at0 = bAt;
+        long to = outAt;
+        for (int group = 0; group < k; group += 32) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            at0 += BYTES;
+            FloatVector m0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            at0 += BYTES;
+            IntVector h0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+            at0 += BYTES;
+            for (int i = 0; i < 4; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                v0.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0).intoMemorySegment(out, to + 0 * BYTES, ORDER);
+                v0.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 15).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0).intoMemorySegment(out, to + 1 * BYTES, ORDER);
+                v0.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 18).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0).intoMemorySegment(out, to + 2 * BYTES, ORDER);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 12);
+                v0_1.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 9).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0).intoMemorySegment(out, to + 3 * BYTES, ORDER);
+                v0_1.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 12).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0).intoMemorySegment(out, to + 4 * BYTES, ORDER);
+                v0_1.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 15).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0).intoMemorySegment(out, to + 5 * BYTES, ORDER);
+                IntVector v0_2 = v0.lanewise(VectorOperators.ROR, 24);
+                v0_2.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0).intoMemorySegment(out, to + 6 * BYTES, ORDER);
+                v0_2.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 9).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0).intoMemorySegment(out, to + 7 * BYTES, ORDER);
+                to += 8 * BYTES;
+                at0 += BYTES;
+                h0 = h0.lanewise(VectorOperators.LSHR, 8);
+            }
+        }
+    }
+
+    private static void rowBits6(
+            int vectors, int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        switch (vectors) {
+            case 1 -> rowBits6_1(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 2 -> rowBits6_2(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 3 -> rowBits6_3(k, a, aAt, b, bAt, bStep, c, cAt);
+            default -> rowBits6_4(k, a, aAt, b, bAt, bStep, c, cAt);
+        }
+    }
+
+    static void rowBits6_1(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        b = OffHeap.of(b);
+        IntVector mask8 = IntVector.broadcast(I, 0xF00);
+        IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
+        FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
+        IntVector high8 = IntVector.broadcast(I, 0x3000);
+        IntVector mask12 = IntVector.broadcast(I, 0xF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        FloatVector zero12 = FloatVector.broadcast(S, 0x1p11f);
+        IntVector high12 = IntVector.broadcast(I, 0x30000);
+        IntVector mask16 = IntVector.broadcast(I, 0xF0000);
+        IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
+        FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
+        IntVector high16 = IntVector.broadcast(I, 0x300000);
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        int x = aAt;
+        for (int group = 0; group < k; group += 16) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector m0 = d0.mul(-32f);
+            at0 += BYTES;
+            IntVector h0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+            at0 += BYTES;
+            for (int i = 0; i < 2; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                FloatVector x0 = FloatVector.broadcast(S, a[x + 0]);
+                s0 = x0.fma(v0.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                FloatVector x1 = FloatVector.broadcast(S, a[x + 1]);
+                s0 = x1.fma(v0.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 14).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                FloatVector x2 = FloatVector.broadcast(S, a[x + 2]);
+                s0 = x2.fma(v0.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 16).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                FloatVector x3 = FloatVector.broadcast(S, a[x + 3]);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 12);
+                s0 = x3.fma(v0_1.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                FloatVector x4 = FloatVector.broadcast(S, a[x + 4]);
+                s0 = x4.fma(v0_1.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 8).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                FloatVector x5 = FloatVector.broadcast(S, a[x + 5]);
+                s0 = x5.fma(v0_1.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 10).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                FloatVector x6 = FloatVector.broadcast(S, a[x + 6]);
+                IntVector v0_2 = v0.lanewise(VectorOperators.ROR, 24);
+                s0 = x6.fma(v0_2.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 0).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                FloatVector x7 = FloatVector.broadcast(S, a[x + 7]);
+                s0 = x7.fma(v0_2.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 2).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                x += 8;
+                at0 += BYTES;
+                h0 = h0.lanewise(VectorOperators.LSHR, 16);
+            }
+        }
+        s0.intoArray(c, cAt + 0 * LANES);
+    }
+
+    static void rowBits6_2(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        b = OffHeap.of(b);
+        IntVector mask8 = IntVector.broadcast(I, 0xF00);
+        IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
+        FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
+        IntVector high8 = IntVector.broadcast(I, 0x3000);
+        IntVector mask12 = IntVector.broadcast(I, 0xF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        FloatVector zero12 = FloatVector.broadcast(S, 0x1p11f);
+        IntVector high12 = IntVector.broadcast(I, 0x30000);
+        IntVector mask16 = IntVector.broadcast(I, 0xF0000);
+        IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
+        FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
+        IntVector high16 = IntVector.broadcast(I, 0x300000);
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        int x = aAt;
+        for (int group = 0; group < k; group += 16) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector m0 = d0.mul(-32f);
+            FloatVector d1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
+            FloatVector m1 = d1.mul(-32f);
+            at0 += BYTES;
+            at1 += BYTES;
+            IntVector h0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+            IntVector h1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+            at0 += BYTES;
+            at1 += BYTES;
+            for (int i = 0; i < 2; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+                FloatVector x0 = FloatVector.broadcast(S, a[x + 0]);
+                s0 = x0.fma(v0.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                s1 = x0.fma(v1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                FloatVector x1 = FloatVector.broadcast(S, a[x + 1]);
+                s0 = x1.fma(v0.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 14).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x1.fma(v1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 14).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                FloatVector x2 = FloatVector.broadcast(S, a[x + 2]);
+                s0 = x2.fma(v0.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 16).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x2.fma(v1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 16).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                FloatVector x3 = FloatVector.broadcast(S, a[x + 3]);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 12);
+                s0 = x3.fma(v0_1.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_1 = v1.lanewise(VectorOperators.ROR, 12);
+                s1 = x3.fma(v1_1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                FloatVector x4 = FloatVector.broadcast(S, a[x + 4]);
+                s0 = x4.fma(v0_1.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 8).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x4.fma(v1_1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 8).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                FloatVector x5 = FloatVector.broadcast(S, a[x + 5]);
+                s0 = x5.fma(v0_1.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 10).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x5.fma(v1_1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 10).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                FloatVector x6 = FloatVector.broadcast(S, a[x + 6]);
+                IntVector v0_2 = v0.lanewise(VectorOperators.ROR, 24);
+                s0 = x6.fma(v0_2.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 0).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_2 = v1.lanewise(VectorOperators.ROR, 24);
+                s1 = x6.fma(v1_2.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 0).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                FloatVector x7 = FloatVector.broadcast(S, a[x + 7]);
+                s0 = x7.fma(v0_2.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 2).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x7.fma(v1_2.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 2).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                x += 8;
+                at0 += BYTES;
+                at1 += BYTES;
+                h0 = h0.lanewise(VectorOperators.LSHR, 16);
+                h1 = h1.lanewise(VectorOperators.LSHR, 16);
+            }
+        }
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+    }
+
+    static void rowBits6_3(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        b = OffHeap.of(b);
+        IntVector mask8 = IntVector.broadcast(I, 0xF00);
+        IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
+        FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
+        IntVector high8 = IntVector.broadcast(I, 0x3000);
+        IntVector mask12 = IntVector.broadcast(I, 0xF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        FloatVector zero12 = FloatVector.broadcast(S, 0x1p11f);
+        IntVector high12 = IntVector.broadcast(I, 0x30000);
+        IntVector mask16 = IntVector.broadcast(I, 0xF0000);
+        IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
+        FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
+        IntVector high16 = IntVector.broadcast(I, 0x300000);
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        FloatVector s2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
+        long at2 = bAt + 2 * bStep;
+        int x = aAt;
+        for (int group = 0; group < k; group += 16) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector m0 = d0.mul(-32f);
+            FloatVector d1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
+            FloatVector m1 = d1.mul(-32f);
+            FloatVector d2 = FloatVector.fromMemorySegment(S, b, at2, ORDER);
+            FloatVector m2 = d2.mul(-32f);
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            IntVector h0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+            IntVector h1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+            IntVector h2 = IntVector.fromMemorySegment(I, b, at2, ORDER);
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            for (int i = 0; i < 2; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+                IntVector v2 = IntVector.fromMemorySegment(I, b, at2, ORDER);
+                FloatVector x0 = FloatVector.broadcast(S, a[x + 0]);
+                s0 = x0.fma(v0.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                s1 = x0.fma(v1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                s2 = x0.fma(v2.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                FloatVector x1 = FloatVector.broadcast(S, a[x + 1]);
+                s0 = x1.fma(v0.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 14).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x1.fma(v1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 14).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x1.fma(v2.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 14).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                FloatVector x2 = FloatVector.broadcast(S, a[x + 2]);
+                s0 = x2.fma(v0.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 16).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x2.fma(v1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 16).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                s2 = x2.fma(v2.and(mask16).or(one16).or(h2.lanewise(VectorOperators.LSHL, 16).and(high16)).reinterpretAsFloats().sub(zero16).fma(d2, m2), s2);
+                FloatVector x3 = FloatVector.broadcast(S, a[x + 3]);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 12);
+                s0 = x3.fma(v0_1.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_1 = v1.lanewise(VectorOperators.ROR, 12);
+                s1 = x3.fma(v1_1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                IntVector v2_1 = v2.lanewise(VectorOperators.ROR, 12);
+                s2 = x3.fma(v2_1.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                FloatVector x4 = FloatVector.broadcast(S, a[x + 4]);
+                s0 = x4.fma(v0_1.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 8).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x4.fma(v1_1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 8).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x4.fma(v2_1.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 8).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                FloatVector x5 = FloatVector.broadcast(S, a[x + 5]);
+                s0 = x5.fma(v0_1.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 10).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x5.fma(v1_1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 10).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                s2 = x5.fma(v2_1.and(mask16).or(one16).or(h2.lanewise(VectorOperators.LSHL, 10).and(high16)).reinterpretAsFloats().sub(zero16).fma(d2, m2), s2);
+                FloatVector x6 = FloatVector.broadcast(S, a[x + 6]);
+                IntVector v0_2 = v0.lanewise(VectorOperators.ROR, 24);
+                s0 = x6.fma(v0_2.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 0).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_2 = v1.lanewise(VectorOperators.ROR, 24);
+                s1 = x6.fma(v1_2.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 0).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                IntVector v2_2 = v2.lanewise(VectorOperators.ROR, 24);
+                s2 = x6.fma(v2_2.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 0).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                FloatVector x7 = FloatVector.broadcast(S, a[x + 7]);
+                s0 = x7.fma(v0_2.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 2).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x7.fma(v1_2.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 2).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x7.fma(v2_2.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 2).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                x += 8;
+                at0 += BYTES;
+                at1 += BYTES;
+                at2 += BYTES;
+                h0 = h0.lanewise(VectorOperators.LSHR, 16);
+                h1 = h1.lanewise(VectorOperators.LSHR, 16);
+                h2 = h2.lanewise(VectorOperators.LSHR, 16);
+            }
+        }
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+        s2.intoArray(c, cAt + 2 * LANES);
+    }
+
+    static void rowBits6_4(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        b = OffHeap.of(b);
+        IntVector mask8 = IntVector.broadcast(I, 0xF00);
+        IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
+        FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
+        IntVector high8 = IntVector.broadcast(I, 0x3000);
+        IntVector mask12 = IntVector.broadcast(I, 0xF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        FloatVector zero12 = FloatVector.broadcast(S, 0x1p11f);
+        IntVector high12 = IntVector.broadcast(I, 0x30000);
+        IntVector mask16 = IntVector.broadcast(I, 0xF0000);
+        IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
+        FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
+        IntVector high16 = IntVector.broadcast(I, 0x300000);
+        FloatVector s0 = FloatVector.fromArray(S, c, cAt + 0 * LANES);
+        long at0 = bAt + 0 * bStep;
+        FloatVector s1 = FloatVector.fromArray(S, c, cAt + 1 * LANES);
+        long at1 = bAt + 1 * bStep;
+        FloatVector s2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
+        long at2 = bAt + 2 * bStep;
+        FloatVector s3 = FloatVector.fromArray(S, c, cAt + 3 * LANES);
+        long at3 = bAt + 3 * bStep;
+        int x = aAt;
+        for (int group = 0; group < k; group += 16) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector m0 = d0.mul(-32f);
+            FloatVector d1 = FloatVector.fromMemorySegment(S, b, at1, ORDER);
+            FloatVector m1 = d1.mul(-32f);
+            FloatVector d2 = FloatVector.fromMemorySegment(S, b, at2, ORDER);
+            FloatVector m2 = d2.mul(-32f);
+            FloatVector d3 = FloatVector.fromMemorySegment(S, b, at3, ORDER);
+            FloatVector m3 = d3.mul(-32f);
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            at3 += BYTES;
+            IntVector h0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+            IntVector h1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+            IntVector h2 = IntVector.fromMemorySegment(I, b, at2, ORDER);
+            IntVector h3 = IntVector.fromMemorySegment(I, b, at3, ORDER);
+            at0 += BYTES;
+            at1 += BYTES;
+            at2 += BYTES;
+            at3 += BYTES;
+            for (int i = 0; i < 2; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                IntVector v1 = IntVector.fromMemorySegment(I, b, at1, ORDER);
+                IntVector v2 = IntVector.fromMemorySegment(I, b, at2, ORDER);
+                IntVector v3 = IntVector.fromMemorySegment(I, b, at3, ORDER);
+                FloatVector x0 = FloatVector.broadcast(S, a[x + 0]);
+                s0 = x0.fma(v0.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                s1 = x0.fma(v1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                s2 = x0.fma(v2.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                s3 = x0.fma(v3.and(mask8).or(one8).or(h3.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d3, m3), s3);
+                FloatVector x1 = FloatVector.broadcast(S, a[x + 1]);
+                s0 = x1.fma(v0.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 14).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x1.fma(v1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 14).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x1.fma(v2.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 14).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                s3 = x1.fma(v3.and(mask12).or(one12).or(h3.lanewise(VectorOperators.LSHL, 14).and(high12)).reinterpretAsFloats().sub(zero12).fma(d3, m3), s3);
+                FloatVector x2 = FloatVector.broadcast(S, a[x + 2]);
+                s0 = x2.fma(v0.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 16).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x2.fma(v1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 16).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                s2 = x2.fma(v2.and(mask16).or(one16).or(h2.lanewise(VectorOperators.LSHL, 16).and(high16)).reinterpretAsFloats().sub(zero16).fma(d2, m2), s2);
+                s3 = x2.fma(v3.and(mask16).or(one16).or(h3.lanewise(VectorOperators.LSHL, 16).and(high16)).reinterpretAsFloats().sub(zero16).fma(d3, m3), s3);
+                FloatVector x3 = FloatVector.broadcast(S, a[x + 3]);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 12);
+                s0 = x3.fma(v0_1.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_1 = v1.lanewise(VectorOperators.ROR, 12);
+                s1 = x3.fma(v1_1.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                IntVector v2_1 = v2.lanewise(VectorOperators.ROR, 12);
+                s2 = x3.fma(v2_1.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                IntVector v3_1 = v3.lanewise(VectorOperators.ROR, 12);
+                s3 = x3.fma(v3_1.and(mask8).or(one8).or(h3.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d3, m3), s3);
+                FloatVector x4 = FloatVector.broadcast(S, a[x + 4]);
+                s0 = x4.fma(v0_1.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 8).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x4.fma(v1_1.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 8).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x4.fma(v2_1.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 8).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                s3 = x4.fma(v3_1.and(mask12).or(one12).or(h3.lanewise(VectorOperators.LSHL, 8).and(high12)).reinterpretAsFloats().sub(zero12).fma(d3, m3), s3);
+                FloatVector x5 = FloatVector.broadcast(S, a[x + 5]);
+                s0 = x5.fma(v0_1.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 10).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0), s0);
+                s1 = x5.fma(v1_1.and(mask16).or(one16).or(h1.lanewise(VectorOperators.LSHL, 10).and(high16)).reinterpretAsFloats().sub(zero16).fma(d1, m1), s1);
+                s2 = x5.fma(v2_1.and(mask16).or(one16).or(h2.lanewise(VectorOperators.LSHL, 10).and(high16)).reinterpretAsFloats().sub(zero16).fma(d2, m2), s2);
+                s3 = x5.fma(v3_1.and(mask16).or(one16).or(h3.lanewise(VectorOperators.LSHL, 10).and(high16)).reinterpretAsFloats().sub(zero16).fma(d3, m3), s3);
+                FloatVector x6 = FloatVector.broadcast(S, a[x + 6]);
+                IntVector v0_2 = v0.lanewise(VectorOperators.ROR, 24);
+                s0 = x6.fma(v0_2.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 0).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0), s0);
+                IntVector v1_2 = v1.lanewise(VectorOperators.ROR, 24);
+                s1 = x6.fma(v1_2.and(mask8).or(one8).or(h1.lanewise(VectorOperators.LSHL, 0).and(high8)).reinterpretAsFloats().sub(zero8).fma(d1, m1), s1);
+                IntVector v2_2 = v2.lanewise(VectorOperators.ROR, 24);
+                s2 = x6.fma(v2_2.and(mask8).or(one8).or(h2.lanewise(VectorOperators.LSHL, 0).and(high8)).reinterpretAsFloats().sub(zero8).fma(d2, m2), s2);
+                IntVector v3_2 = v3.lanewise(VectorOperators.ROR, 24);
+                s3 = x6.fma(v3_2.and(mask8).or(one8).or(h3.lanewise(VectorOperators.LSHL, 0).and(high8)).reinterpretAsFloats().sub(zero8).fma(d3, m3), s3);
+                FloatVector x7 = FloatVector.broadcast(S, a[x + 7]);
+                s0 = x7.fma(v0_2.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 2).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0), s0);
+                s1 = x7.fma(v1_2.and(mask12).or(one12).or(h1.lanewise(VectorOperators.LSHL, 2).and(high12)).reinterpretAsFloats().sub(zero12).fma(d1, m1), s1);
+                s2 = x7.fma(v2_2.and(mask12).or(one12).or(h2.lanewise(VectorOperators.LSHL, 2).and(high12)).reinterpretAsFloats().sub(zero12).fma(d2, m2), s2);
+                s3 = x7.fma(v3_2.and(mask12).or(one12).or(h3.lanewise(VectorOperators.LSHL, 2).and(high12)).reinterpretAsFloats().sub(zero12).fma(d3, m3), s3);
+                x += 8;
+                at0 += BYTES;
+                at1 += BYTES;
+                at2 += BYTES;
+                at3 += BYTES;
+                h0 = h0.lanewise(VectorOperators.LSHR, 16);
+                h1 = h1.lanewise(VectorOperators.LSHR, 16);
+                h2 = h2.lanewise(VectorOperators.LSHR, 16);
+                h3 = h3.lanewise(VectorOperators.LSHR, 16);
+            }
+        }
+        s0.intoArray(c, cAt + 0 * LANES);
+        s1.intoArray(c, cAt + 1 * LANES);
+        s2.intoArray(c, cAt + 2 * LANES);
+        s3.intoArray(c, cAt + 3 * LANES);
+    }
+
+    static void decodeBits6(int k, MemorySegment b, long bAt, MemorySegment out, long outAt) {
+        b = OffHeap.of(b);
+        out = OffHeap.of(out);
+        IntVector mask8 = IntVector.broadcast(I, 0xF00);
+        IntVector one8 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p15f));
+        FloatVector zero8 = FloatVector.broadcast(S, 0x1p15f);
+        IntVector high8 = IntVector.broadcast(I, 0x3000);
+        IntVector mask12 = IntVector.broadcast(I, 0xF000);
+        IntVector one12 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p11f));
+        FloatVector zero12 = FloatVector.broadcast(S, 0x1p11f);
+        IntVector high12 = IntVector.broadcast(I, 0x30000);
+        IntVector mask16 = IntVector.broadcast(I, 0xF0000);
+        IntVector one16 = IntVector.broadcast(I, Float.floatToRawIntBits(0x1p7f));
+        FloatVector zero16 = FloatVector.broadcast(S, 0x1p7f);
+        IntVector high16 = IntVector.broadcast(I, 0x300000);
+        long at0 = bAt;
+        long to = outAt;
+        for (int group = 0; group < k; group += 16) {
+            FloatVector d0 = FloatVector.fromMemorySegment(S, b, at0, ORDER);
+            FloatVector m0 = d0.mul(-32f);
+            at0 += BYTES;
+            IntVector h0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+            at0 += BYTES;
+            for (int i = 0; i < 2; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(I, b, at0, ORDER);
+                v0.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 12).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0).intoMemorySegment(out, to + 0 * BYTES, ORDER);
+                v0.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 14).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0).intoMemorySegment(out, to + 1 * BYTES, ORDER);
+                v0.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 16).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0).intoMemorySegment(out, to + 2 * BYTES, ORDER);
+                IntVector v0_1 = v0.lanewise(VectorOperators.ROR, 12);
+                v0_1.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 6).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0).intoMemorySegment(out, to + 3 * BYTES, ORDER);
+                v0_1.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 8).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0).intoMemorySegment(out, to + 4 * BYTES, ORDER);
+                v0_1.and(mask16).or(one16).or(h0.lanewise(VectorOperators.LSHL, 10).and(high16)).reinterpretAsFloats().sub(zero16).fma(d0, m0).intoMemorySegment(out, to + 5 * BYTES, ORDER);
+                IntVector v0_2 = v0.lanewise(VectorOperators.ROR, 24);
+                v0_2.and(mask8).or(one8).or(h0.lanewise(VectorOperators.LSHL, 0).and(high8)).reinterpretAsFloats().sub(zero8).fma(d0, m0).intoMemorySegment(out, to + 6 * BYTES, ORDER);
+                v0_2.and(mask12).or(one12).or(h0.lanewise(VectorOperators.LSHL, 2).and(high12)).reinterpretAsFloats().sub(zero12).fma(d0, m0).intoMemorySegment(out, to + 7 * BYTES, ORDER);
+                to += 8 * BYTES;
+                at0 += BYTES;
+                h0 = h0.lanewise(VectorOperators.LSHR, 16);
+            }
+        }
     }
 }
