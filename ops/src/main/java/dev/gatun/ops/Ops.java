@@ -1,6 +1,8 @@
 package dev.gatun.ops;
 
 import dev.gatun.memory.DType;
+import dev.gatun.memory.QuantizedBlock;
+import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.ShapeException;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.internal.FlashAttention;
@@ -25,6 +27,7 @@ public final class Ops {
     private final Rows rows;
     private final LinearTask linear;
     private final FlashAttention attention;
+    private final QuantizedBlock block = new QuantizedBlock();
     private final ProductScratch[] scratch;
 
     Ops(MatMul matMul, Rows rows, WorkerPool pool, Arena arena) {
@@ -420,13 +423,34 @@ public final class Ops {
                     + ids.length + " -> out " + out + ": needs [V,D] and an id for each row [D]");
         }
         for (int i = 0; i < n; i++) {
-            int id = ids[from + i];
-            if (id < 0 || id >= table.dim(0)) {
-                throw new IndexOutOfBoundsException(
-                        "gather: id " + id + " at index " + (from + i) + " is not 0 to " + (table.dim(0) - 1));
-            }
-            table.widenRow(id, out.segment(), i * rowStride(out));
+            table.widenRow(checkId(ids, from + i, table.dim(0)), out.segment(), i * rowStride(out));
         }
+    }
+
+    /**
+     * Embedding from a quantised table, as {@link #gather(Tensor, int[], int, Tensor)}.
+     *
+     * @param table [V, D]
+     */
+    public void gather(QuantizedMatrix table, int[] ids, int from, Tensor out) {
+        int n = rowCount("gather", "out", out);
+        if (table.k() != out.dim(-1) || from < 0 || from > ids.length - n) {
+            throw new ShapeException("gather: table " + table + ", ids " + from + " to " + (from + n) + " of "
+                    + ids.length + " -> out " + out + ": needs [V,D] and an id for each row [D]");
+        }
+        for (int i = 0; i < n; i++) {
+            int id = checkId(ids, from + i, table.n());
+            table.widenRow(id, block, out.segment(), i * rowStride(out));
+        }
+    }
+
+    private static int checkId(int[] ids, int index, int rows) {
+        int id = ids[index];
+        if (id < 0 || id >= rows) {
+            throw new IndexOutOfBoundsException(
+                    "gather: id " + id + " at index " + index + " is not 0 to " + (rows - 1));
+        }
+        return id;
     }
 
     /** Index of the largest element of a vector [N]; the lowest index wins a tie. */

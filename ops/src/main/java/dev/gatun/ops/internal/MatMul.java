@@ -1,5 +1,6 @@
 package dev.gatun.ops.internal;
 
+import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.PackedWeight;
 import java.lang.foreign.Arena;
@@ -23,6 +24,16 @@ public interface MatMul {
 
     /** Brings a weight [n, k] of any floating-point type into the layout that {@link #linear} reads. */
     PackedWeight pack(Tensor weight, Arena arena);
+
+    /** Bytes of an arena that {@link #pack(QuantizedMatrix, Arena)} will take. */
+    default long packedByteSize(QuantizedMatrix weight) {
+        return weight.n() * (long) weight.k() * Float.BYTES;
+    }
+
+    /** Brings a quantised weight into the layout that {@link #linear} reads: F32, unless a backend can do better. */
+    default PackedWeight pack(QuantizedMatrix weight, Arena arena) {
+        return pack(weight.toF32(arena), arena);
+    }
 
     /** Bytes off the heap that each thread's {@link ProductScratch} has. A multiple of 64. */
     long scratchByteSize();

@@ -8,6 +8,7 @@ import static dev.gatun.ops.internal.Species.LANES;
 import static dev.gatun.ops.internal.Species.ORDER;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
+import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.PackedWeight;
 import java.lang.foreign.Arena;
@@ -52,11 +53,17 @@ public final class VectorMatMul implements MatMul {
 
     @Override
     public long packedByteSize(Tensor weight) {
+        if (Compression.is16Bit(weight)) {
+            return Compression.byteSize(weight);
+        }
         return vectors(weight.dim(0)) * BYTES * weight.dim(1);
     }
 
     @Override
     public PackedWeight pack(Tensor weight, Arena arena) {
+        if (Compression.is16Bit(weight)) {
+            return Compression.pack(weight, arena);
+        }
         int n = weight.dim(0);
         int k = weight.dim(1);
         MemorySegment packed = arena.allocate(packedByteSize(weight), Tensor.ALIGNMENT);
@@ -66,6 +73,16 @@ public final class VectorMatMul implements MatMul {
             packColumns(source.segment(), 0, source.stride(1) * Float.BYTES, rowBytes, k, n, packed);
         }
         return new PanelWeight(packed, LANES, n, k);
+    }
+
+    @Override
+    public long packedByteSize(QuantizedMatrix weight) {
+        return Compression.byteSize(weight);
+    }
+
+    @Override
+    public PackedWeight pack(QuantizedMatrix weight, Arena arena) {
+        return Compression.pack(weight, arena);
     }
 
     /** Writes [k, cols] with any strides as [vectors][k][lanes], zeros beyond cols. */
@@ -123,11 +140,9 @@ public final class VectorMatMul implements MatMul {
 
     @Override
     public void linear(LinearOp op, int rowFrom, int rowTo, int colFrom, int colTo, ProductScratch scratch) {
-        if (!(op.weight() instanceof PanelWeight w)) {
-            throw new IllegalArgumentException("linear: the weight was packed by another backend than " + name());
-        }
         assert colFrom % PANEL == 0;
-        int k = w.k();
+        PackedWeight weight = op.weight();
+        int k = weight.k();
         int blockRows = blockRows(k);
         float[] c = scratch.c(padded(Math.min(blockRows, rowTo - rowFrom)) * PITCH);
         for (int row = rowFrom; row < rowTo; row += blockRows) {
@@ -135,22 +150,64 @@ public final class VectorMatMul implements MatMul {
             float[] a = copyRows(op.x, row * op.xStride, op.xStride, rows, k, scratch);
             for (int col = colFrom; col < colTo; ) {
                 int cols = strip(colTo - col);
-                int vectors = vectors(cols);
-                zero(c, rows, vectors);
-                long bAt = col * (long) Float.BYTES * k;
-                for (int v = 0; v < vectors; ) {
-                    int width = width(vectors - v);
-                    for (int at = 0; at < k; at += STEPS) {
-                        int steps = Math.min(STEPS, k - at);
-                        long from = bAt + (v * (long) k + at) * BYTES;
-                        tiles(rows, width, steps, a, aAt(rows, at), w.segment(), from, k * BYTES, c, v * LANES);
-                    }
-                    v += width;
+                zero(c, rows, vectors(cols));
+                if (weight instanceof PanelWeight w) {
+                    strip(w, col / LANES, vectors(cols), rows, a, c);
+                } else if (weight instanceof CompressedWeight w) {
+                    strip(w, col / LANES, vectors(cols), rows, a, c, scratch.segment());
+                } else {
+                    throw new IllegalArgumentException(
+                            "linear: the weight was packed by another backend than " + name());
                 }
                 write(op, row, rows, col, cols, c);
                 op.finish(row, row + rows, col, col + cols);
                 col += cols;
             }
+        }
+    }
+
+    /** The sums of {@code vectors} columns from column {@code first}. */
+    private static void strip(PanelWeight w, int first, int vectors, int rows, float[] a, float[] c) {
+        int k = w.k();
+        for (int v = 0; v < vectors; ) {
+            int width = width(vectors - v);
+            for (int at = 0; at < k; at += STEPS) {
+                int steps = Math.min(STEPS, k - at);
+                long from = ((first + v) * (long) k + at) * BYTES;
+                tiles(rows, width, steps, a, aAt(rows, at), w.segment(), from, k * BYTES, c, v * LANES);
+            }
+            v += width;
+        }
+    }
+
+    /** The same of a compressed weight: one row by kernels of its own, more by way of scratch, decoded once for all of them. */
+    private static void strip(
+            CompressedWeight w, int first, int vectors, int rows, float[] a, float[] c, MemorySegment scratch) {
+        int k = w.k();
+        long columnBytes = w.layout().columnBytes(k);
+        if (k % 2 == 1) {
+            a[aAt(rows, k / STEPS * STEPS) + k % STEPS] = 0f; // times the -0 after an odd k: a sum keeps its bits
+        }
+        for (int v = 0; v < vectors; ) {
+            int width = rows == 1 ? Math.min(vectors - v, CompressedKernels.VECTORS) : width(vectors - v);
+            long column = (first + v) * columnBytes;
+            for (int at = 0; at < k; at += STEPS) {
+                int steps = Math.min(STEPS, k - at);
+                long from = column + w.layout().columnBytes(at);
+                int aAt = aAt(rows, at);
+                if (rows == 1) {
+                    CompressedKernels.row(
+                            w.layout(), width, steps, a, aAt, w.segment(), from, columnBytes, c, v * LANES);
+                } else {
+                    for (int j = 0; j < width; j++) {
+                        long to = j * STEPS * BYTES;
+                        CompressedKernels.decode(
+                                w.layout(), steps, w.segment(), from + j * columnBytes, scratch, to);
+                    }
+                    tiles(rows, width, steps, a, aAt, scratch, 0, STEPS * BYTES, c, v * LANES);
+                }
+            }
+            v += width;
         }
     }
 
