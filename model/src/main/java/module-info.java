@@ -9,6 +9,7 @@ module dev.gatun.model {
     requires org.slf4j;
 
     exports dev.gatun.model;
+    exports dev.gatun.model.encoder;
     exports dev.gatun.model.generate;
     exports dev.gatun.model.nn;
     exports dev.gatun.model.text;
