@@ -6,6 +6,7 @@ import dev.gatun.model.nn.Loader;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
+import dev.gatun.model.weights.OnnxModel;
 import dev.gatun.model.weights.Weights;
 import dev.gatun.ops.Backend;
 import java.io.IOException;
@@ -55,20 +56,27 @@ public final class EncoderModel implements AutoCloseable {
     }
 
     /**
-     * Loads a folder with config.json and weights, and the head that config.json's {@code architectures} names.
+     * Loads a folder with config.json and weights (safetensors, or model.onnx), and the head that config.json's {@code architectures} names.
      *
      * @throws IOException if a file is missing or cannot be read
      * @throws ModelFormatException if the type is unknown, or files break their format or do not fit together
      */
     public static EncoderModel load(ModelFolder folder, Backend backend) throws IOException {
-        JsonConfig json = JsonConfig.read(folder, "config.json");
-        return load(Weights.open(folder), json, Task.of(json), backend);
+        return load(folder, backend, false);
     }
 
     /** Loads a folder without the head: what embeddings need. Throws as {@link #load(ModelFolder, Backend)}. */
     public static EncoderModel loadBody(ModelFolder folder, Backend backend) throws IOException {
+        return load(folder, backend, true);
+    }
+
+    private static EncoderModel load(ModelFolder folder, Backend backend, boolean bodyOnly) throws IOException {
+        if (folder.has(OnnxModel.FILE) && !folder.has("model.safetensors")) {
+            OnnxModel onnx = OnnxModel.open(folder);
+            return load(onnx.weights(), onnx.config(), bodyOnly, backend);
+        }
         JsonConfig json = JsonConfig.read(folder, "config.json");
-        return load(Weights.open(folder), json, Task.FEATURES, backend);
+        return load(Weights.open(folder), json, bodyOnly, backend);
     }
 
     /**
@@ -77,9 +85,10 @@ public final class EncoderModel implements AutoCloseable {
      * @param weights closed by the result, and also on failure
      * @throws ModelFormatException if the type is unknown, or weights do not fit, or have tensors that the network does not know
      */
-    static EncoderModel load(Weights weights, JsonConfig json, Task task, Backend backend) {
+    private static EncoderModel load(Weights weights, JsonConfig json, boolean bodyOnly, Backend backend) {
         Arena arena = Arena.ofShared();
         try {
+            Task task = bodyOnly ? Task.FEATURES : Task.of(json);
             String type = json.requireString("model_type");
             Family family = FAMILIES.get(type);
             if (family == null) {
