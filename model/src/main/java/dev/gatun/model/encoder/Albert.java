@@ -54,6 +54,7 @@ final class Albert {
                 pooler,
                 head,
                 head == null || task == Task.MASKED_LM ? List.of() : labels,
+                null,
                 parts.loader().backend());
     }
 

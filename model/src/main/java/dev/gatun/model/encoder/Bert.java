@@ -59,6 +59,7 @@ final class Bert {
                 pooler,
                 head,
                 head == null || task == Task.MASKED_LM ? List.of() : labels,
+                null,
                 parts.loader().backend());
     }
 

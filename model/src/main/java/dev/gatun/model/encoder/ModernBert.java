@@ -72,6 +72,7 @@ final class ModernBert {
                 null,
                 head,
                 head == null || task == Task.MASKED_LM ? List.of() : labels,
+                null,
                 parts.loader().backend());
     }
 
@@ -108,7 +109,7 @@ final class ModernBert {
         int d = config.dModel();
         String name = body + "layers." + index;
         return new EncoderBlock(
-                attention(name + ".attn", rope, rope == LOCAL ? window : AttentionMask.UNLIMITED),
+                attention(name + ".attn", rope, rope == LOCAL ? AttentionMask.full().within(window, window) : AttentionMask.full()),
                 index == 0 ? null : parts.norm(name + ".attn_norm", d, config.epsilon()),
                 new GatedNetwork(
                         parts.linear(name + ".mlp.Wi", 2 * config.dFf(), d),
@@ -118,7 +119,7 @@ final class ModernBert {
                 true);
     }
 
-    private SelfAttention attention(String name, int rope, int window) {
+    private SelfAttention attention(String name, int rope, AttentionMask mask) {
         int d = config.dModel();
         Tensor weight = parts.matrix(name + ".Wqkv.weight", 3 * d, d); // rows of Q, then K, then V
         Tensor bias = parts.weights().has(name + ".Wqkv.bias") ? parts.loader().vector(name + ".Wqkv.bias", 3 * d) : null;
@@ -129,7 +130,7 @@ final class ModernBert {
                     bias == null ? null : bias.slice(0, i * d, (i + 1) * d));
         }
         float scale = (float) (1 / Math.sqrt(config.headDim()));
-        return new SelfAttention(qkv[0], qkv[1], qkv[2], parts.linear(name + ".Wo", d, d), scale, window, rope);
+        return new SelfAttention(qkv[0], qkv[1], qkv[2], parts.linear(name + ".Wo", d, d), scale, mask, rope);
     }
 
     private @Nullable Head head(JsonConfig json, Tensor words, int labels, Task task) {

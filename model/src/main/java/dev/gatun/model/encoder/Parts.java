@@ -89,7 +89,8 @@ final class Parts {
 
     /** A network of two layers. */
     static EncoderBlock.Network network(Linear fc1, Activation activation, Linear fc2) {
-        return new FeedForward(fc1, activation, fc2)::forward;
+        var network = new FeedForward(fc1, activation, fc2);
+        return (ops, x, rows) -> network.forward(ops, x, rows.hidden(), rows.out());
     }
 
     /** A matrix as the checkpoint has it. */
