@@ -4,6 +4,7 @@ module dev.gatun.cli {
     requires dev.gatun.model;
     requires com.fasterxml.jackson.core;
     requires info.picocli;
+    requires me.tongfei.progressbar;
 
     provides System.LoggerFinder with
             dev.gatun.cli.StderrLoggerFinder;

@@ -3,12 +3,14 @@ module dev.gatun.model {
     requires static transitive org.jspecify;
     requires transitive dev.gatun.ops;
     requires ai.djl.sentencepiece;
+    requires ai.djl.tokenizers;
     requires com.fasterxml.jackson.core;
     requires com.google.protobuf;
     // For ai.djl.api, which logs through it: an automatic module cannot say so, and nothing else would resolve it.
     requires org.slf4j;
 
     exports dev.gatun.model;
+    exports dev.gatun.model.encoder;
     exports dev.gatun.model.generate;
     exports dev.gatun.model.nn;
     exports dev.gatun.model.text;

@@ -18,7 +18,7 @@ final class CommandLineRunner {
     /** Bad use, bad input, or an error of ours. */
     private static final int FAILED = 2;
 
-    private static final List<String> COMMANDS = List.of("translate", "verify", "inspect", "doctor");
+    private static final List<String> COMMANDS = List.of("translate", "embed", "verify", "inspect", "doctor");
 
     private final InputStream in;
     private final BooleanSupplier inIsTerminal;
@@ -61,8 +61,9 @@ final class CommandLineRunner {
             throw new ParameterException(line, "no command, there are " + String.join(", ", COMMANDS));
         }
         ParseResult own = parsed.subcommand();
-        var invocation = new Invocation(parsed, own, in, inIsTerminal, results);
-        PrintStream log = invocation.flag("--quiet") ? new PrintStream(OutputStream.nullOutputStream()) : err;
+        boolean quiet = parsed.hasMatchedOption("--quiet") || own.hasMatchedOption("--quiet");
+        PrintStream log = quiet ? new PrintStream(OutputStream.nullOutputStream()) : err;
+        var invocation = new Invocation(parsed, own, in, inIsTerminal, results, log);
         Command command = (Command) own.commandSpec().userObject();
         return ScopedValue.where(StderrLoggerFinder.SINK, log).call(() -> command.run(invocation));
     }
@@ -96,6 +97,7 @@ final class CommandLineRunner {
     private static Command command(String name) {
         return switch (name) {
             case "translate" -> new TranslateCommand();
+            case "embed" -> new EmbedCommand();
             case "verify" -> new VerifyCommand();
             case "inspect" -> new InspectCommand();
             case "doctor" -> new DoctorCommand(Machine.here());

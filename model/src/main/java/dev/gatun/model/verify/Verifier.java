@@ -2,6 +2,8 @@ package dev.gatun.model.verify;
 
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.Models;
+import dev.gatun.model.encoder.EncoderModel;
+import dev.gatun.model.generate.Seq2SeqModel;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.SafetensorsFile;
@@ -44,8 +46,9 @@ public final class Verifier {
      */
     public static Report verify(ModelFolder folder, Backend backend, Arena arena) throws IOException {
         JsonConfig json = JsonConfig.read(folder, "expected.json");
+        String type = JsonConfig.read(folder, "config.json").requireString("model_type");
         try (Arena mapping = Arena.ofShared();
-                var model = Models.loadSeq2Seq(folder, backend)) {
+                Cases model = open(folder, type, backend, arena)) {
             Map<String, Tensor> expected = SafetensorsFile.of(folder.open("expected.safetensors", mapping))
                     .tensors();
             Map<String, Tensor> computed = new TreeMap<>();
@@ -53,7 +56,7 @@ public final class Verifier {
             JsonConfig cases = json.requireObject("cases");
             for (String name : cases.keys()) {
                 JsonConfig oneCase = cases.requireObject(name);
-                new Seq2SeqCase(name, oneCase, expected, model, arena).compute(computed);
+                model.compute(name, oneCase, expected, computed);
                 for (String output : oneCase.strings("outputs")) {
                     JsonConfig about = json.requireObject("tensors").requireObject(output);
                     if (computed.containsKey(output) || !about.optionalBoolean("optional", false)) {
@@ -63,5 +66,45 @@ public final class Verifier {
             }
             return new Report(checks, computed);
         }
+    }
+
+    /** A model that can recompute cases; whoever opened it closes it. */
+    private interface Cases extends AutoCloseable {
+        void compute(String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed);
+
+        @Override
+        void close();
+    }
+
+    private record EncoderCases(EncoderModel model, Arena arena) implements Cases {
+        @Override
+        public void compute(
+                String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed) {
+            new EncoderCase(name, about, expected, model, arena).compute(computed);
+        }
+
+        @Override
+        public void close() {
+            model.close();
+        }
+    }
+
+    private record Seq2SeqCases(Seq2SeqModel model, Arena arena) implements Cases {
+        @Override
+        public void compute(
+                String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed) {
+            new Seq2SeqCase(name, about, expected, model, arena).compute(computed);
+        }
+
+        @Override
+        public void close() {
+            model.close();
+        }
+    }
+
+    private static Cases open(ModelFolder folder, String type, Backend backend, Arena arena) throws IOException {
+        return EncoderModel.types().contains(type)
+                ? new EncoderCases(EncoderModel.load(folder, backend), arena)
+                : new Seq2SeqCases(Models.loadSeq2Seq(folder, backend), arena);
     }
 }

@@ -40,7 +40,7 @@ public final class Weights implements AutoCloseable {
     /** Tensors by name, and the bytes of the files they are views of. */
     record Contents(Map<String, Tensor> tensors, long byteSize) {}
 
-    private interface Reader {
+    interface Reader {
         Contents read(Arena arena) throws IOException;
     }
 
@@ -93,7 +93,7 @@ public final class Weights implements AutoCloseable {
                                 + (found.size() > LISTED ? " and " + (found.size() - LISTED) + " more" : "")));
     }
 
-    private static Weights open(String source, Reader reader) throws IOException {
+    static Weights open(String source, Reader reader) throws IOException {
         Arena arena = Arena.ofShared();
         boolean open = false;
         try {
