@@ -5,6 +5,10 @@ module dev.gatun.cli {
     requires com.fasterxml.jackson.core;
     requires info.picocli;
 
+    // Which has its commands run as the others are.
+    exports dev.gatun.cli to
+            dev.gatun.bench;
+
     provides System.LoggerFinder with
             dev.gatun.cli.StderrLoggerFinder;
 }

@@ -1,0 +1,2 @@
+package dev.gatun.bench;
+final class HtmlReport { static String of(Report r) { return ""; } }
