@@ -24,10 +24,10 @@ final class Comparison {
      */
     record Pace(int rounds, long sampleNanos, long warmUpNanos, long caseNanos) {
         /** For numbers to keep. */
-        static final Pace FULL = new Pace(11, 40_000_000, 500_000_000, 25_000_000_000L);
+        static final Pace FULL = new Pace(21, 15_000_000, 500_000_000, 25_000_000_000L);
 
         /** For a first look. */
-        static final Pace QUICK = new Pace(5, 15_000_000, 200_000_000, 3_000_000_000L);
+        static final Pace QUICK = new Pace(7, 10_000_000, 200_000_000, 3_000_000_000L);
 
         private static final int LEAST_ROUNDS = 3;
 
@@ -35,6 +35,9 @@ final class Comparison {
             return (int) Math.clamp(caseNanos / nanosPerRound, Math.min(LEAST_ROUNDS, rounds), rounds);
         }
     }
+
+    /** Threads that have computed spin a while before they sleep, OpenBLAS's for 2^26 cycles: the next engine waits for it. */
+    private static final long SPINNING_MILLIS = 30;
 
     private final Pace pace;
     private final int threads;
@@ -68,7 +71,7 @@ final class Comparison {
         machine.open(probe, pace.warmUpNanos);
         List<Double> samples = new ArrayList<>();
         for (int i = 0; i < pace.rounds; i++) {
-            samples.add(probe.work() / machine.sample(pace.sampleNanos));
+            samples.add(probe.work() / sample(machine));
         }
         machine.closeOp();
         return Stats.of(samples);
@@ -103,10 +106,10 @@ final class Comparison {
         List<Double> limits = new ArrayList<>();
         for (int round = pace.rounds(nanosPerRound); round > 0; round--) {
             if (probe != null) {
-                limits.add(probe.work() / machine.sample(pace.sampleNanos));
+                limits.add(probe.work() / sample(machine));
             }
             for (EngineKind kind : running) {
-                double nanos = engines.get(kind).sample(pace.sampleNanos);
+                double nanos = sample(engines.get(kind));
                 samples.computeIfAbsent(kind, _ -> new ArrayList<>()).add(benchmark.value(nanos));
             }
             Collections.rotate(running, 1);
@@ -123,6 +126,17 @@ final class Comparison {
             }
         }
         return new Result(benchmark, probe == null ? null : Stats.of(limits), values, weight);
+    }
+
+    private double sample(Engine engine) {
+        if (threads > 1) {
+            try {
+                Thread.sleep(SPINNING_MILLIS);
+            } catch (InterruptedException e) {
+                throw new IllegalStateException("interrupted while it measured", e);
+            }
+        }
+        return engine.sample(pace.sampleNanos);
     }
 
     private double open(EngineKind kind, Engine engine, Case benchmark) {

@@ -15,12 +15,8 @@ final class LocalEngine implements Engine {
     /** The clock is read no more often, as reading it takes some 25 ns. */
     private static final double BETWEEN_READINGS_NANOS = 100_000;
 
-    /**
-     * Before a sample the operation runs untimed for so long, or for a tenth of the sample: its operands come back into the
-     * caches, and threads of the engine before it, which spin a while before they sleep, are gone (OpenBLAS's spin for 2^26
-     * cycles).
-     */
-    private static final long LEAD_IN_NANOS = 30_000_000;
+    /** Before a sample the operation runs untimed for so long: its operands come back into the caches. */
+    private static final long LEAD_IN_NANOS = 5_000_000;
 
     private final Library library;
     private Library.@Nullable Workload workload;
@@ -73,9 +69,8 @@ final class LocalEngine implements Engine {
 
     @Override
     public double sample(long nanos) {
-        long leadIn = Math.min(LEAD_IN_NANOS, nanos / 2);
-        if (nanosPerCall < leadIn) {
-            runFor(leadIn);
+        if (nanosPerCall < LEAD_IN_NANOS) {
+            runFor(Math.min(LEAD_IN_NANOS, nanos));
         }
         return runFor(nanos);
     }

@@ -62,21 +62,22 @@ final class NativeCalls {
         MemorySegment x = operands.tensor(arena, DType.F32, MATRIX).segment();
         MemorySegment y = operands.tensor(arena, DType.F32, MATRIX).segment();
         Blas blas = BLAS;
+        // The bodies in braces are statements, whose call returns nothing; as expressions they would return an Object.
         Call call = switch (function) {
             case EMPTY -> () -> y.set(JAVA_INT, 0, (int) EMPTY.invokeExact());
             case EMPTY_CRITICAL -> () -> y.set(JAVA_INT, 0, (int) EMPTY_CRITICAL.invokeExact());
             case SGEMM ->
-                () -> SGEMM.invokeExact(
-                        ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, 1, 1, 1, 1f, a, 1, x, 1, 0f, y, 1);
+                () -> { SGEMM.invokeExact(
+                        ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, 1, 1, 1, 1f, a, 1, x, 1, 0f, y, 1); };
             case SGEMM_CRITICAL ->
-                () -> SGEMM_CRITICAL.invokeExact(
-                        ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, 1, 1, 1, 1f, a, 1, x, 1, 0f, y, 1);
+                () -> { SGEMM_CRITICAL.invokeExact(
+                        ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, 1, 1, 1, 1f, a, 1, x, 1, 0f, y, 1); };
             case SGEMM_CHECKED -> () -> blas.sgemm(false, false, 1, 1, 1, 1f, a, 1, x, 1, 0f, y, 1);
             case SGEMV ->
-                () -> SGEMV.invokeExact(ROW_MAJOR, NO_TRANSPOSE, MATRIX, MATRIX, 1f, a, MATRIX, x, 1, 0f, y, 1);
+                () -> { SGEMV.invokeExact(ROW_MAJOR, NO_TRANSPOSE, MATRIX, MATRIX, 1f, a, MATRIX, x, 1, 0f, y, 1); };
             case SGEMV_CRITICAL ->
-                () -> SGEMV_CRITICAL.invokeExact(
-                        ROW_MAJOR, NO_TRANSPOSE, MATRIX, MATRIX, 1f, a, MATRIX, x, 1, 0f, y, 1);
+                () -> { SGEMV_CRITICAL.invokeExact(
+                        ROW_MAJOR, NO_TRANSPOSE, MATRIX, MATRIX, 1f, a, MATRIX, x, 1, 0f, y, 1); };
             case SGEMV_CHECKED -> () -> blas.sgemv(false, MATRIX, MATRIX, 1f, a, MATRIX, x, 1, 0f, y, 1);
         };
         return () -> {

@@ -22,9 +22,8 @@ final class NetlibLibrary implements Library {
             try {
                 blas = NativeBLAS.getInstance();
             } catch (RuntimeException | LinkageError e) {
-                Throwable cause = e.getCause() == null ? e : e.getCause();
                 throw new UnsupportedOperationException(
-                        "needs the system's libblas.so.3, as of the package libopenblas0: " + cause.getMessage(), e);
+                        "it needs a libblas.so.3 of the system's, as the package libopenblas0 has: " + e.getMessage(), e);
             }
             description = "dev.ludovic.netlib JNIBLAS, the system's libblas.so.3";
         } else {
