@@ -106,7 +106,10 @@ final class BenchCommand implements Command {
             kinds.addAll(List.of(EngineKind.NETLIB_JAVA, EngineKind.NETLIB_JNI));
         }
         BenchRun run = new BenchRun(
-                invocation.flag("--quick"), threads, caches, facts(threads), new TextReport(invocation.results()));
+                BenchRun.Settings.of(invocation.flag("--quick"), threads, caches),
+                kind -> new EngineProcess(kind, threads),
+                facts(threads),
+                new TextReport(invocation.results()));
         Report report = run.run(
                 all(invocation, "--only", Group.class, model == null ? GROUPS : List.of()),
                 shapes,

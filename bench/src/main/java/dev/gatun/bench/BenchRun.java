@@ -8,21 +8,42 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
+import java.util.function.Function;
 
 /** A run of {@code gatun bench}: starts engines, measures, prints as it goes, and collects the report. */
 final class BenchRun {
-    private final boolean quick;
-    private final int threads;
-    private final Caches caches;
+    /**
+     * How a run measures.
+     *
+     * @param quick whether it is a first look only
+     * @param threads that compute
+     */
+    record Settings(boolean quick, int threads, Caches caches, Comparison.Pace pace, ColdStart.Pace coldPace) {
+        static Settings of(boolean quick, int threads, Caches caches) {
+            return quick
+                    ? new Settings(true, threads, caches, Comparison.Pace.QUICK, ColdStart.Pace.QUICK)
+                    : new Settings(false, threads, caches, Comparison.Pace.FULL, ColdStart.Pace.FULL);
+        }
+    }
+
+    private final Settings settings;
+    private final Function<EngineKind, Engine> starter;
     private final SequencedMap<String, String> facts;
     private final TextReport text;
     private final List<String> notes = new ArrayList<>();
     private final List<Result> results = new ArrayList<>();
 
-    BenchRun(boolean quick, int threads, Caches caches, SequencedMap<String, String> facts, TextReport text) {
-        this.quick = quick;
-        this.threads = threads;
-        this.caches = caches;
+    /**
+     * @param starter starts an engine, or throws an UnsupportedOperationException that says why it cannot
+     * @param facts of the machine
+     */
+    BenchRun(
+            Settings settings,
+            Function<EngineKind, Engine> starter,
+            SequencedMap<String, String> facts,
+            TextReport text) {
+        this.settings = settings;
+        this.starter = starter;
         this.facts = facts;
         this.text = text;
     }
@@ -47,7 +68,7 @@ final class BenchRun {
         SequencedMap<EngineKind, String> descriptions = new LinkedHashMap<>();
         SequencedMap<Limit, Stats> limits = new LinkedHashMap<>();
         List<ColdStart.Result> coldStarts = new ArrayList<>();
-        try (Engine machine = new EngineProcess(EngineKind.MACHINE, threads)) {
+        try (Engine machine = starter.apply(EngineKind.MACHINE)) {
             for (EngineKind kind : kinds) {
                 start(kind, needed, engines);
             }
@@ -56,9 +77,9 @@ final class BenchRun {
                 text.fact(kind.title(), engine.description());
             });
             Comparison comparison = new Comparison(
-                    quick ? Comparison.Pace.QUICK : Comparison.Pace.FULL,
-                    threads,
-                    caches,
+                    settings.pace,
+                    settings.threads,
+                    settings.caches,
                     machine,
                     engines,
                     this::note);
@@ -66,7 +87,7 @@ final class BenchRun {
                 limits.put(limit, comparison.limit(limit));
                 text.limit(limit, limits.get(limit));
             }
-            Catalogue catalogue = new Catalogue(caches, quick);
+            Catalogue catalogue = new Catalogue(settings.caches, settings.quick);
             if (!shapes.isEmpty()) {
                 text.title(Group.MODEL);
                 shapes.forEach(shape -> add(comparison.run(shape.benchmark(), shape.count())));
@@ -83,17 +104,16 @@ final class BenchRun {
         }
         if (groups.contains(Group.COLD)) {
             text.title(Group.COLD);
-            ColdStart.Pace pace = quick ? ColdStart.Pace.QUICK : ColdStart.Pace.FULL;
-            coldStarts = new ColdStart(pace, threads, this::note).run(backends);
+            coldStarts = new ColdStart(settings.coldPace, settings.threads, this::note).run(backends);
             coldStarts.forEach(text::coldStart);
         }
         return new Report(
-                Instant.now(), quick, threads, facts, limits, descriptions, results, coldStarts, notes);
+                Instant.now(), settings.quick, settings.threads, facts, limits, descriptions, results, coldStarts, notes);
     }
 
     private void start(EngineKind kind, List<EngineKind> needed, SequencedMap<EngineKind, Engine> engines) {
         try {
-            engines.put(kind, new EngineProcess(kind, threads));
+            engines.put(kind, starter.apply(kind));
         } catch (UnsupportedOperationException e) {
             if (needed.contains(kind)) {
                 throw new Failure(kind.title() + ": " + e.getMessage(), e);

@@ -45,7 +45,9 @@ final class HtmlReport {
                     + " must move, and how fast. The lines are what this machine can do. A mark above the slanted"
                     + " line has its operands in a cache.");
             legend(RooflineChart.engines(report));
-            html.append(RooflineChart.of(report, palette)).append("</section>\n");
+            html.append("<p>&#9679; product &nbsp; &#9632; matrix-vector &nbsp; &#9650; attention &nbsp; &#9670; rows</p>\n")
+                    .append(RooflineChart.of(report, palette))
+                    .append("</section>\n");
         }
         for (Group group : EnumSet.complementOf(EnumSet.of(Group.COLD))) {
             group(group);
@@ -119,7 +121,7 @@ final class HtmlReport {
             return;
         }
         boolean time = results.getFirst().benchmark().isTime();
-        section(group.title(), time ? "Nanoseconds a call, less is better." : explain(group));
+        section(group.title(), (time ? "Nanoseconds a call, less is better." : explain(group)) + Winners.of(results));
         SequencedMap<String, List<Result>> families = new LinkedHashMap<>();
         SequencedMap<EngineKind, Boolean> present = new LinkedHashMap<>();
         for (Result result : results) {

@@ -31,7 +31,7 @@ record Result(Case benchmark, @Nullable Stats limit, SequencedMap<EngineKind, St
         return best;
     }
 
-    /** The share of the limit that is plotted and compared: of the winner. NaN if there is none. */
+    /** The share of the limit that the winner reaches; NaN if there is none. */
     double bestShare() {
         EngineKind winner = winner();
         return winner == null ? Double.NaN : share(values.get(winner));

@@ -12,11 +12,14 @@ final class RooflineChart {
     private static final int WIDTH = 760;
     private static final int HEIGHT = 440;
     private static final int LEFT = 56;
-    private static final int RIGHT = 16;
-    private static final int TOP = 18;
+    private static final int RIGHT = 20;
+    private static final int TOP = 14;
     private static final int BOTTOM = 46;
     private static final double LEAST_X = 0.1;
-    private static final double MOST_X = 10_000;
+    private static final double MOST_X = 5_000;
+
+    /** The height of the chart in factors of ten. */
+    private static final double DECADES = 2.6;
 
     /** Of these there is always a mark: a choice among them would only hide one behind the other. */
     private static final List<EngineKind> PLOTTED = List.of(new EngineKind("openblas"), new EngineKind("vector"));
@@ -30,8 +33,8 @@ final class RooflineChart {
     private RooflineChart(Report report, Palette palette) {
         this.report = report;
         this.palette = palette;
-        mostY = Math.pow(10, Math.ceil(Math.log10(peak() * 1.2)));
-        leastY = mostY / 10_000;
+        mostY = peak() * 1.9;
+        leastY = mostY / Math.pow(10, DECADES);
     }
 
     /** Whether there is a place for it: what computes nothing has none. */
@@ -71,7 +74,6 @@ final class RooflineChart {
                 marks(result);
             }
         }
-        key();
         return svg.append("</svg></figure>\n").toString();
     }
 
@@ -82,7 +84,7 @@ final class RooflineChart {
                             + "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>\n",
                     x(x), x(x), TOP, HEIGHT - BOTTOM, x(x), HEIGHT - BOTTOM + 16, number(x));
         }
-        for (double y = leastY; y <= mostY * 1.001; y *= 10) {
+        for (double y = Math.pow(10, Math.ceil(Math.log10(leastY))); y <= mostY; y *= 10) {
             text(
                     "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>"
                             + "<text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
@@ -90,7 +92,7 @@ final class RooflineChart {
         }
         text(
                 "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">FLOP for each byte</text>\n",
-                (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8);
+                (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6);
         text(
                 "<text x=\"14\" y=\"%d\" text-anchor=\"middle\" transform=\"rotate(-90 14 %d)\">GFLOP/s</text>\n",
                 HEIGHT / 2 - 20, HEIGHT / 2 - 20);
@@ -110,7 +112,7 @@ final class RooflineChart {
         text(
                 "<polyline class=\"%s\" points=\"%.1f,%.1f %.1f,%.1f %.1f,%.1f\"/>\n",
                 style, x(start), y(start * gigabytes), x(ridge), y(peak()), x(MOST_X), y(peak()));
-        double nameAt = Math.max(LEAST_X, start) * 1.6;
+        double nameAt = start * 1.25;
         double slope = Math.toDegrees(Math.atan2(y(10) - y(100), x(100) - x(10)));
         text(
                 "<text class=\"roofname\" transform=\"translate(%.1f %.1f) rotate(%.1f)\">%s %s GB/s</text>\n",
@@ -153,21 +155,6 @@ final class RooflineChart {
 
     private static String path(String format, double x, double y) {
         return "<path d=\"" + String.format(Locale.ROOT, format, x, y) + "\"";
-    }
-
-    /** What the shapes stand for, below the roofs on the right. */
-    private void key() {
-        List<Map.Entry<Group, String>> shapes = List.of(
-                Map.entry(Group.MATMUL, "product"),
-                Map.entry(Group.MATVEC, "matrix-vector"),
-                Map.entry(Group.ATTENTION, "attention"),
-                Map.entry(Group.ROWS, "rows"));
-        double y = HEIGHT - BOTTOM - 18.0 * shapes.size();
-        for (Map.Entry<Group, String> shape : shapes) {
-            mark(shape.getKey(), WIDTH - 130.0, y, "currentColor", shape.getValue());
-            text("<text x=\"%d\" y=\"%.1f\">%s</text>\n", WIDTH - 116, y + 4, shape.getValue());
-            y += 18;
-        }
     }
 
     private static double x(double intensity) {

@@ -17,7 +17,8 @@ public final class Results extends Writer {
     private final Writer out;
     private boolean read = true;
 
-    Results(OutputStream out) {
+    /** Writes there. */
+    public Results(OutputStream out) {
         this.out = new BufferedWriter(new OutputStreamWriter(out, StandardCharsets.UTF_8));
     }
 
