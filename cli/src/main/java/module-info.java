@@ -1,4 +1,5 @@
 /** The command line of Gatun. */
+@SuppressWarnings("module") // dev.gatun.bench is built later
 module dev.gatun.cli {
     requires static org.jspecify;
     requires dev.gatun.model;

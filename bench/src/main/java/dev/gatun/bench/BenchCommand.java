@@ -36,12 +36,13 @@ final class BenchCommand implements Command {
         CommandSpec spec = CommandSpec.wrapWithoutInspection(this);
         spec.usageMessage()
                 .header("Measures the limits of this computer, and how near to them each backend gets.")
-                .description(
-                        "Backends take turns in processes of their own; a share is one of the limit as it was"
-                                + " meanwhile. * marks the fastest. gatun bench peer --help: one table for"
-                                + " bench/peers; gatun bench jmh -h: the same operations under JMH.");
-        spec.addOption(CommonOptions.flag("--quick", "fewer operations and samples: a minute, not a quarter of an hour"));
-        spec.addOption(CommonOptions.path("--model", "DIR", "measure products with the shapes of this model's weights"));
+                .description("Backends take turns in processes of their own; a share is one of the limit as it was"
+                        + " meanwhile. * marks the fastest. gatun bench peer --help: one table for"
+                        + " bench/peers; gatun bench jmh -h: the same operations under JMH.");
+        spec.addOption(
+                CommonOptions.flag("--quick", "fewer operations and samples: a minute, not a quarter of an hour"));
+        spec.addOption(
+                CommonOptions.path("--model", "DIR", "measure products with the shapes of this model's weights"));
         spec.addOption(many("--only", "GROUP", Group.class)
                 .converters(BenchCommand::group)
                 .description("measure this group, one of " + names() + "; may be repeated. Default: all but long")
@@ -97,7 +98,8 @@ final class BenchCommand implements Command {
         List<ModelShapes.Shaped> shapes = model == null ? List.of() : ModelShapes.of(model, caches);
         boolean allEngines = invocation.option("--backend", List.class) == null;
         List<Backend.Kind> backends = all(invocation, "--backend", Backend.Kind.class, BACKENDS);
-        List<EngineKind> kinds = new ArrayList<>(backends.stream().map(EngineKind::of).toList());
+        List<EngineKind> kinds =
+                new ArrayList<>(backends.stream().map(EngineKind::of).toList());
         List<EngineKind> asked = all(invocation, "--blas", Path.class, List.of()).stream()
                 .map(EngineKind::blas)
                 .toList();

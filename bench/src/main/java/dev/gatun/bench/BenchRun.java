@@ -76,13 +76,8 @@ final class BenchRun {
                 descriptions.put(kind, engine.description());
                 text.fact(kind.title(), engine.description());
             });
-            Comparison comparison = new Comparison(
-                    settings.pace,
-                    settings.threads,
-                    settings.caches,
-                    machine,
-                    engines,
-                    this::note);
+            Comparison comparison =
+                    new Comparison(settings.pace, settings.threads, settings.caches, machine, engines, this::note);
             for (Limit limit : Limit.values()) {
                 limits.put(limit, comparison.limit(limit));
                 text.limit(limit, limits.get(limit));
@@ -108,7 +103,15 @@ final class BenchRun {
             coldStarts.forEach(text::coldStart);
         }
         return new Report(
-                Instant.now(), settings.quick, settings.threads, facts, limits, descriptions, results, coldStarts, notes);
+                Instant.now(),
+                settings.quick,
+                settings.threads,
+                facts,
+                limits,
+                descriptions,
+                results,
+                coldStarts,
+                notes);
     }
 
     private void start(EngineKind kind, List<EngineKind> needed, SequencedMap<EngineKind, Engine> engines) {

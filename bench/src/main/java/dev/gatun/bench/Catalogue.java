@@ -166,7 +166,11 @@ final class Catalogue {
 
     private static Case attention(String name, int heads, int kvHeads, int dK, int ctx, boolean causal) {
         String shape = heads == kvHeads ? "" : ", " + heads + " heads on " + kvHeads;
-        return new Case(Group.ATTENTION, name + " dK " + dK + shape, "ctx " + ctx, new Op.Attention(heads, kvHeads, dK, ctx, causal));
+        return new Case(
+                Group.ATTENTION,
+                name + " dK " + dK + shape,
+                "ctx " + ctx,
+                new Op.Attention(heads, kvHeads, dK, ctx, causal));
     }
 
     private List<Case> rows() {
@@ -192,12 +196,11 @@ final class Catalogue {
         List<Case> cases = new ArrayList<>();
         for (NativeFunction function : NativeFunction.values()) {
             String[] words = function.name().toLowerCase(Locale.ROOT).split("_");
-            String family =
-                    switch (words[0]) {
-                        case "sgemm" -> "sgemm 1x1x1";
-                        case "sgemv" -> "sgemv 64x64";
-                        default -> "openblas_get_num_threads";
-                    };
+            String family = switch (words[0]) {
+                case "sgemm" -> "sgemm 1x1x1";
+                case "sgemv" -> "sgemv 64x64";
+                default -> "openblas_get_num_threads";
+            };
             String variant = words.length > 1 ? words[1] : "plain";
             cases.add(new Case(Group.CALLS, family, variant, new Op.NativeCall(function)));
         }

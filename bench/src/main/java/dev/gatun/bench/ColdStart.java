@@ -92,11 +92,7 @@ final class ColdStart {
         ProcessBuilder builder = ChildJvm.of(
                 ColdMain.class,
                 options,
-                List.of(
-                        kind.toString(),
-                        Integer.toString(threads),
-                        weights.toString(),
-                        Integer.toString(goOnMillis)));
+                List.of(kind.toString(), Integer.toString(threads), weights.toString(), Integer.toString(goOnMillis)));
         long start = System.nanoTime();
         Process process = builder.start();
         try (BufferedReader out = process.inputReader(UTF_8)) {

@@ -74,9 +74,7 @@ final class ColumnChart {
 
     private String draw(double top, String unit, double limit) {
         text("<figure><figcaption>%s</figcaption>\n", HtmlReport.escape(title));
-        text(
-                "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n",
-                WIDTH, HEIGHT, HtmlReport.escape(title));
+        text("<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", WIDTH, HEIGHT, HtmlReport.escape(title));
         double step = step(top);
         for (double tick = 0; tick <= top * 1.0001; tick += step) {
             double y = y(tick, top);
@@ -109,11 +107,7 @@ final class ColumnChart {
                     x, TOP, width, HEIGHT - TOP - BOTTOM);
             text(
                     "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"1.5\" fill=\"%s\"/>",
-                    x + 0.5,
-                    y,
-                    Math.max(1, width - 1),
-                    Math.max(0.5, y(0, top) - y),
-                    palette.colour(column.engine));
+                    x + 0.5, y, Math.max(1, width - 1), Math.max(0.5, y(0, top) - y), palette.colour(column.engine));
             double middle = x + width / 2;
             text(
                     "<line class=\"spread\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/></g>\n",
@@ -141,9 +135,7 @@ final class ColumnChart {
     }
 
     private static String tick(double value) {
-        return value == Math.rint(value)
-                ? Long.toString(Math.round(value))
-                : String.format(Locale.ROOT, "%.3g", value);
+        return value == Math.rint(value) ? Long.toString(Math.round(value)) : String.format(Locale.ROOT, "%.3g", value);
     }
 
     private void text(String format, Object... values) {

@@ -98,7 +98,8 @@ final class Comparison {
                 nanosPerRound += Math.max(nanos, pace.sampleNanos);
             }
         }
-        Op.@Nullable Probe probe = benchmark.op().limit() == null ? null : probe(benchmark.op().limit());
+        Op.@Nullable Probe probe =
+                benchmark.op().limit() == null ? null : probe(benchmark.op().limit());
         if (probe != null) {
             nanosPerRound += Math.max(machine.open(probe, pace.warmUpNanos), pace.sampleNanos);
         }

@@ -32,9 +32,7 @@ final class EngineProcess implements Engine {
         try {
             // Compilation that the caller waits for: a kernel is never timed while it is still interpreted.
             ProcessBuilder builder = ChildJvm.of(
-                    EngineMain.class,
-                    List.of("-Xbatch", "-Xmx3g"),
-                    List.of(kind.id(), Integer.toString(threads)));
+                    EngineMain.class, List.of("-Xbatch", "-Xmx3g"), List.of(kind.id(), Integer.toString(threads)));
             for (String name : List.of("OPENBLAS", "BLIS", "MKL", "OMP")) { // where nobody calls a function for it
                 builder.environment().put(name + "_NUM_THREADS", Integer.toString(threads));
             }

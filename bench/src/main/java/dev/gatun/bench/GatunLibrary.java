@@ -93,8 +93,7 @@ final class GatunLibrary implements Library {
         Tensor q = heads(operands.tensor(arena, DType.F32, 1, op.ctx(), op.heads() * op.dK()), op.heads());
         Tensor k = heads(operands.tensor(arena, DType.F32, 1, op.ctx(), op.kvHeads() * op.dK()), op.kvHeads());
         Tensor v = heads(operands.tensor(arena, DType.F32, 1, op.ctx(), op.kvHeads() * op.dK()), op.kvHeads());
-        Tensor out = heads(
-                Tensor.allocate(arena, DType.F32, Shape.of(1, op.ctx(), op.heads() * op.dK())), op.heads());
+        Tensor out = heads(Tensor.allocate(arena, DType.F32, Shape.of(1, op.ctx(), op.heads() * op.dK())), op.heads());
         AttentionMask mask = op.causal() ? AttentionMask.causal() : AttentionMask.full();
         float scale = (float) (1 / Math.sqrt(op.dK()));
         return () -> ops.attention(q, k, v, mask, scale, 0, out);

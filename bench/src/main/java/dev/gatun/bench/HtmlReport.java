@@ -41,11 +41,14 @@ final class HtmlReport {
         header();
         limits();
         if (report.results().stream().anyMatch(RooflineChart::isOn)) {
-            section("Roofline", "Each mark is an operation by one backend: how much it computes for each byte that"
-                    + " must move, and how fast. The lines are what this machine can do. A mark above the slanted"
-                    + " line has its operands in a cache.");
+            section(
+                    "Roofline",
+                    "Each mark is an operation by one backend: how much it computes for each byte that must move, and"
+                            + " how fast. The lines are what this machine can do. A mark above the slanted line has its"
+                            + " operands in a cache.");
             legend(RooflineChart.engines(report));
-            html.append("<p>&#9679; product &nbsp; &#9632; matrix-vector &nbsp; &#9650; attention &nbsp; &#9670; rows</p>\n")
+            html.append("<p>&#9679; product &nbsp; &#9632; matrix-vector &nbsp; &#9650; attention &nbsp; &#9670;"
+                            + " rows</p>\n")
                     .append(RooflineChart.of(report, palette))
                     .append("</section>\n");
         }
@@ -81,17 +84,18 @@ final class HtmlReport {
 
     private void limits() {
         html.append("<div class=\"tiles\">\n");
-        report.limits().forEach((limit, stats) -> html.append("<div class=\"tile\"><span>")
-                .append(capital(limit.title()))
-                .append("</span><b>")
-                .append(TextReport.number(stats.median()))
-                .append("</b> ")
-                .append(limit.unit())
-                .append("<small>")
-                .append(TextReport.number(stats.p10()))
-                .append(" to ")
-                .append(TextReport.number(stats.p90()))
-                .append("</small></div>\n"));
+        report.limits()
+                .forEach((limit, stats) -> html.append("<div class=\"tile\"><span>")
+                        .append(capital(limit.title()))
+                        .append("</span><b>")
+                        .append(TextReport.number(stats.median()))
+                        .append("</b> ")
+                        .append(limit.unit())
+                        .append("<small>")
+                        .append(TextReport.number(stats.p10()))
+                        .append(" to ")
+                        .append(TextReport.number(stats.p90()))
+                        .append("</small></div>\n"));
         html.append("</div>\n");
     }
 
@@ -143,8 +147,7 @@ final class HtmlReport {
             case MATVEC ->
                 "One row of activations. Share of the read bandwidth that the bytes of the weights take, as the"
                         + " checkpoint stores them.";
-            case ATTENTION, LONG ->
-                "Share of the FMA peak; only products that the mask lets through are counted.";
+            case ATTENTION, LONG -> "Share of the FMA peak; only products that the mask lets through are counted.";
             case ROWS -> "Share of the read-plus-write bandwidth.";
             case MODEL ->
                 "Share of the limit: for M 1 the read bandwidth, else the FMA peak. A matrix of each shape the model"
@@ -160,7 +163,8 @@ final class HtmlReport {
             for (Map.Entry<EngineKind, Stats> entry : result.values().entrySet()) {
                 Stats value = entry.getValue();
                 String tip = entry.getKey().title() + ", " + result.benchmark().name() + ": "
-                        + TextReport.number(value.median()) + " " + result.benchmark().unit() + " ("
+                        + TextReport.number(value.median()) + " "
+                        + result.benchmark().unit() + " ("
                         + TextReport.number(value.p10()) + " to " + TextReport.number(value.p90()) + ")";
                 if (result.limit() == null) {
                     cluster.add(entry.getKey(), value.median(), value.p10(), value.p90(), tip);
@@ -225,8 +229,7 @@ final class HtmlReport {
             }
             TreeSet<Integer> columns = new TreeSet<>();
             List<EngineKind> engines = new ArrayList<>(report.engines().keySet());
-            results.forEach(result ->
-                    result.values().forEach((kind, _) -> columns.add(engines.indexOf(kind))));
+            results.forEach(result -> result.values().forEach((kind, _) -> columns.add(engines.indexOf(kind))));
             html.append("<details")
                     .append(report.of(group).size() <= 12 ? " open" : "")
                     .append("><summary>")
@@ -234,7 +237,8 @@ final class HtmlReport {
                     .append(" (")
                     .append(results.size())
                     .append(")</summary>\n<div class=\"scroll\"><table>\n<tr><th>operation</th><th>limit</th>");
-            columns.forEach(i -> html.append("<th>").append(escape(engines.get(i).title())).append("</th>"));
+            columns.forEach(i ->
+                    html.append("<th>").append(escape(engines.get(i).title())).append("</th>"));
             html.append("</tr>\n");
             for (Result result : results) {
                 row(result, columns.stream().map(engines::get).toList());
@@ -274,14 +278,19 @@ final class HtmlReport {
         html.append("</dl>\n");
         if (!report.notes().isEmpty()) {
             html.append("<ul>");
-            report.notes().forEach(note -> html.append("<li>").append(escape(note)).append("</li>"));
+            report.notes()
+                    .forEach(note -> html.append("<li>").append(escape(note)).append("</li>"));
             html.append("</ul>\n");
         }
         html.append("<p>Made by <code>./gatun bench</code>; docs/BENCH.md says what each number is.</p>\n</section>\n");
     }
 
     private void fact(String name, String value) {
-        html.append("<dt>").append(escape(name)).append("</dt><dd>").append(escape(value)).append("</dd>\n");
+        html.append("<dt>")
+                .append(escape(name))
+                .append("</dt><dd>")
+                .append(escape(value))
+                .append("</dd>\n");
     }
 
     private static String capital(String text) {
@@ -290,6 +299,9 @@ final class HtmlReport {
 
     /** Text for HTML, in elements and in attributes. */
     static String escape(String text) {
-        return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\"", "&quot;");
+        return text.replace("&", "&amp;")
+                .replace("<", "&lt;")
+                .replace(">", "&gt;")
+                .replace("\"", "&quot;");
     }
 }

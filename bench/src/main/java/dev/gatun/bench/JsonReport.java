@@ -20,8 +20,9 @@ final class JsonReport {
     }
 
     static void write(Report report, Path file) throws IOException {
-        try (JsonGenerator json =
-                new JsonFactory().createGenerator(file.toFile(), JsonEncoding.UTF8).useDefaultPrettyPrinter()) {
+        try (JsonGenerator json = new JsonFactory()
+                .createGenerator(file.toFile(), JsonEncoding.UTF8)
+                .useDefaultPrettyPrinter()) {
             new JsonReport(json).write(report);
         }
     }
@@ -39,7 +40,10 @@ final class JsonReport {
         json.writeEndObject();
         json.writeObjectFieldStart("limits");
         for (Map.Entry<Limit, Stats> limit : report.limits().entrySet()) {
-            stats(limit.getKey().name().toLowerCase(Locale.ROOT), limit.getValue(), limit.getKey().unit());
+            stats(
+                    limit.getKey().name().toLowerCase(Locale.ROOT),
+                    limit.getValue(),
+                    limit.getKey().unit());
         }
         json.writeEndObject();
         json.writeArrayFieldStart("engines");

@@ -17,7 +17,8 @@ interface Library extends AutoCloseable {
     String description();
 
     /** Prepares an operation; null if the library has no such thing. */
-    @Nullable Workload open(Op op);
+    @Nullable
+    Workload open(Op op);
 
     @Override
     void close();

@@ -27,8 +27,7 @@ public final class Main {
                         dev.gatun.cli.Main.run(
                                 new Commands("gatun bench", List.of("peer"), _ -> new PeerCommand()), rest);
                     default ->
-                        dev.gatun.cli.Main.run(
-                                new Commands("gatun", List.of("bench"), _ -> new BenchCommand()), args);
+                        dev.gatun.cli.Main.run(new Commands("gatun", List.of("bench"), _ -> new BenchCommand()), args);
                 });
     }
 }

@@ -78,8 +78,7 @@ final class MiniLmStack {
     }
 
     private static Linear linear(Weights weights, String name, Backend backend, Arena arena) {
-        return new Linear(
-                backend.pack(weights.require(name + ".weight"), arena), weights.require(name + ".bias"));
+        return new Linear(backend.pack(weights.require(name + ".weight"), arena), weights.require(name + ".bias"));
     }
 
     private static Norm norm(Weights weights, String name) {
@@ -138,8 +137,7 @@ final class MiniLmStack {
         }
     }
 
-    private static void put(
-            Map<String, Tensor> tensors, Operands operands, Arena arena, String name, int n, int... k) {
+    private static void put(Map<String, Tensor> tensors, Operands operands, Arena arena, String name, int n, int... k) {
         int[] dims = k.length == 0 ? new int[] {n} : new int[] {n, k[0]};
         tensors.put(name + ".weight", operands.tensor(arena, DType.F32, dims));
         tensors.put(name + ".bias", operands.tensor(arena, DType.F32, n));

@@ -30,20 +30,40 @@ final class NativeCalls {
             SymbolLookup.libraryLookup(BLAS.status().file(), Arena.global());
     private static final FunctionDescriptor EMPTY_TYPE = FunctionDescriptor.of(JAVA_INT);
     private static final FunctionDescriptor SGEMM_TYPE = FunctionDescriptor.ofVoid(
-            JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_FLOAT, ADDRESS, JAVA_INT, ADDRESS,
-            JAVA_INT, JAVA_FLOAT, ADDRESS, JAVA_INT);
+            JAVA_INT,
+            JAVA_INT,
+            JAVA_INT,
+            JAVA_INT,
+            JAVA_INT,
+            JAVA_INT,
+            JAVA_FLOAT,
+            ADDRESS,
+            JAVA_INT,
+            ADDRESS,
+            JAVA_INT,
+            JAVA_FLOAT,
+            ADDRESS,
+            JAVA_INT);
     private static final FunctionDescriptor SGEMV_TYPE = FunctionDescriptor.ofVoid(
-            JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_FLOAT, ADDRESS, JAVA_INT, ADDRESS, JAVA_INT, JAVA_FLOAT,
-            ADDRESS, JAVA_INT);
+            JAVA_INT,
+            JAVA_INT,
+            JAVA_INT,
+            JAVA_INT,
+            JAVA_FLOAT,
+            ADDRESS,
+            JAVA_INT,
+            ADDRESS,
+            JAVA_INT,
+            JAVA_FLOAT,
+            ADDRESS,
+            JAVA_INT);
     private static final MethodHandle EMPTY = handle("openblas_get_num_threads", EMPTY_TYPE);
     private static final MethodHandle EMPTY_CRITICAL =
             handle("openblas_get_num_threads", EMPTY_TYPE, Linker.Option.critical(false));
     private static final MethodHandle SGEMM = handle("cblas_sgemm", SGEMM_TYPE);
-    private static final MethodHandle SGEMM_CRITICAL =
-            handle("cblas_sgemm", SGEMM_TYPE, Linker.Option.critical(false));
+    private static final MethodHandle SGEMM_CRITICAL = handle("cblas_sgemm", SGEMM_TYPE, Linker.Option.critical(false));
     private static final MethodHandle SGEMV = handle("cblas_sgemv", SGEMV_TYPE);
-    private static final MethodHandle SGEMV_CRITICAL =
-            handle("cblas_sgemv", SGEMV_TYPE, Linker.Option.critical(false));
+    private static final MethodHandle SGEMV_CRITICAL = handle("cblas_sgemv", SGEMV_TYPE, Linker.Option.critical(false));
 
     private NativeCalls() {}
 
@@ -67,17 +87,23 @@ final class NativeCalls {
             case EMPTY -> () -> y.set(JAVA_INT, 0, (int) EMPTY.invokeExact());
             case EMPTY_CRITICAL -> () -> y.set(JAVA_INT, 0, (int) EMPTY_CRITICAL.invokeExact());
             case SGEMM ->
-                () -> { SGEMM.invokeExact(
-                        ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, 1, 1, 1, 1f, a, 1, x, 1, 0f, y, 1); };
+                () -> {
+                    SGEMM.invokeExact(ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, 1, 1, 1, 1f, a, 1, x, 1, 0f, y, 1);
+                };
             case SGEMM_CRITICAL ->
-                () -> { SGEMM_CRITICAL.invokeExact(
-                        ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, 1, 1, 1, 1f, a, 1, x, 1, 0f, y, 1); };
+                () -> {
+                    SGEMM_CRITICAL.invokeExact(
+                            ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, 1, 1, 1, 1f, a, 1, x, 1, 0f, y, 1);
+                };
             case SGEMM_CHECKED -> () -> blas.sgemm(false, false, 1, 1, 1, 1f, a, 1, x, 1, 0f, y, 1);
             case SGEMV ->
-                () -> { SGEMV.invokeExact(ROW_MAJOR, NO_TRANSPOSE, MATRIX, MATRIX, 1f, a, MATRIX, x, 1, 0f, y, 1); };
+                () -> {
+                    SGEMV.invokeExact(ROW_MAJOR, NO_TRANSPOSE, MATRIX, MATRIX, 1f, a, MATRIX, x, 1, 0f, y, 1);
+                };
             case SGEMV_CRITICAL ->
-                () -> { SGEMV_CRITICAL.invokeExact(
-                        ROW_MAJOR, NO_TRANSPOSE, MATRIX, MATRIX, 1f, a, MATRIX, x, 1, 0f, y, 1); };
+                () -> {
+                    SGEMV_CRITICAL.invokeExact(ROW_MAJOR, NO_TRANSPOSE, MATRIX, MATRIX, 1f, a, MATRIX, x, 1, 0f, y, 1);
+                };
             case SGEMV_CHECKED -> () -> blas.sgemv(false, MATRIX, MATRIX, 1f, a, MATRIX, x, 1, 0f, y, 1);
         };
         return () -> {

@@ -23,7 +23,8 @@ final class NetlibLibrary implements Library {
                 blas = NativeBLAS.getInstance();
             } catch (RuntimeException | LinkageError e) {
                 throw new UnsupportedOperationException(
-                        "it needs a libblas.so.3 of the system's, as the package libopenblas0 has: " + e.getMessage(), e);
+                        "it needs a libblas.so.3 of the system's, as the package libopenblas0 has: " + e.getMessage(),
+                        e);
             }
             description = "dev.ludovic.netlib JNIBLAS, the system's libblas.so.3";
         } else {

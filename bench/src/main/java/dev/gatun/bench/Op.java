@@ -15,7 +15,8 @@ sealed interface Op {
     double bytes();
 
     /** What bounds it; null for nothing but its own cost. */
-    @Nullable Limit limit();
+    @Nullable
+    Limit limit();
 
     /** How much of its limit's unit one call does. */
     default double work() {

@@ -97,7 +97,8 @@ final class PeerCommand implements Command {
                 long before = System.nanoTime();
                 workload.run();
                 millis.add((System.nanoTime() - before) / 1e6);
-            } while (millis.size() < MAX_SAMPLES && seconds(start) < (millis.size() < 3 ? TOO_LONG_SECONDS : ENOUGH_SECONDS));
+            } while (millis.size() < MAX_SAMPLES
+                    && seconds(start) < (millis.size() < 3 ? TOO_LONG_SECONDS : ENOUGH_SECONDS));
             return json(name, millis);
         }
     }

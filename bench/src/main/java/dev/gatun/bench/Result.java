@@ -18,7 +18,8 @@ record Result(Case benchmark, @Nullable Stats limit, SequencedMap<EngineKind, St
     }
 
     /** The best of those that compute themselves; null if there are none. */
-    @Nullable EngineKind winner() {
+    @Nullable
+    EngineKind winner() {
         EngineKind best = null;
         double most = Double.NEGATIVE_INFINITY;
         for (Map.Entry<EngineKind, Stats> entry : values.entrySet()) {

@@ -149,8 +149,9 @@ final class RooflineChart {
             case ROWS -> path("M%.1f %.1fl6 6l-6 6l-6 -6z", x, y - 6);
             default -> String.format(Locale.ROOT, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4.8\"", x, y);
         };
-        text("%s class=\"mark\" fill=\"%s\"><title>%s</title></%s>\n", shape, colour, HtmlReport.escape(tip),
-                shape.startsWith("<c") ? "circle" : "path");
+        text(
+                "%s class=\"mark\" fill=\"%s\"><title>%s</title></%s>\n",
+                shape, colour, HtmlReport.escape(tip), shape.startsWith("<c") ? "circle" : "path");
     }
 
     private static String path(String format, double x, double y) {

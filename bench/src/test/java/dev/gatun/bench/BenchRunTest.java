@@ -59,20 +59,21 @@ class BenchRunTest {
         assertThat(report.results()).extracting(Result::benchmark).containsExactlyElementsOf(cases);
         assertThat(report.limits()).containsOnlyKeys(Limit.values());
         for (Result result : report.results()) {
-            int engines =
-                    switch (result.benchmark().op()) {
-                        case Op.Linear linear -> linear.weights().byteSize() == 4 ? 4 : 3;
-                        case Op.NativeCall _ -> 1;
-                        default -> 3;
-                    };
+            int engines = switch (result.benchmark().op()) {
+                case Op.Linear linear -> linear.weights().byteSize() == 4 ? 4 : 3;
+                case Op.NativeCall _ -> 1;
+                default -> 3;
+            };
             assertThat(result.values()).as(result.benchmark().name()).hasSize(engines);
             assertThat(result.values().values()).allMatch(stats -> stats.median() > 0 && stats.samples() == 2);
             assertThat(result.limit() == null).isEqualTo(result.benchmark().isTime());
         }
-        assertThat(report.coldStarts()).singleElement().satisfies(cold -> assertThat(cold.first().median())
-                .isPositive());
+        assertThat(report.coldStarts())
+                .singleElement()
+                .satisfies(cold -> assertThat(cold.first().median()).isPositive());
         assertThat(report.notes()).anyMatch(note -> note.equals("not measured: missing, there is none"));
-        assertThat(out.toString(UTF_8)).contains("FMA peak", "GPT-2 ffn up 3072x768, M 128", "netlib-java", "first result");
+        assertThat(out.toString(UTF_8))
+                .contains("FMA peak", "GPT-2 ffn up 3072x768, M 128", "netlib-java", "first result");
         assertThatReportsAreWhole(report);
     }
 
@@ -86,7 +87,8 @@ class BenchRunTest {
         Path json = folder.resolve("report.json");
         JsonReport.write(report, json);
         assertThat(fields(json))
-                .contains("schema", "machine", "limits", "engines", "results", "coldStarts", "notes", "share", "winner");
+                .contains(
+                        "schema", "machine", "limits", "engines", "results", "coldStarts", "notes", "share", "winner");
     }
 
     /** The names of all fields; a file that is no JSON fails. */
@@ -119,7 +121,9 @@ class BenchRunTest {
         assertThat(shapes).extracting(ModelShapes.Shaped::count).containsOnly(24, 6);
 
         Report report = run(1).run(List.of(), shapes, ENGINES, List.of(), List.of());
-        assertThat(report.of(Group.MODEL)).hasSize(9).allMatch(result -> result.values().size() == 4);
+        assertThat(report.of(Group.MODEL))
+                .hasSize(9)
+                .allMatch(result -> result.values().size() == 4);
     }
 
     @Test

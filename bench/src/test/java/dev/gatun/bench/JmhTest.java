@@ -14,18 +14,24 @@ import org.openjdk.jmh.runner.options.VerboseMode;
 
 /** Every JMH benchmark runs, once, in this JVM. */
 class JmhTest {
-    private static final String SHAPES =
-            """
-            MatMulBenchmark; MiniLM ffn up 1536x384, M 16
-            MatVecBenchmark; SmolLM2 ffn up 1536x576, bf16
-            AttentionBenchmark; MiniLM dK 32, ctx 128
-            SoftmaxBenchmark; softmax, GPT-2 scores 1024
-            LayerNormBenchmark; layer norm, MiniLM 384
-            """;
+    private static final String SHAPES = """
+        MatMulBenchmark; MiniLM ffn up 1536x384, M 16
+        MatVecBenchmark; SmolLM2 ffn up 1536x576, bf16
+        AttentionBenchmark; MiniLM dK 32, ctx 128
+        SoftmaxBenchmark; softmax, GPT-2 scores 1024
+        LayerNormBenchmark; layer norm, MiniLM 384
+        """;
 
     @ParameterizedTest
-    @ValueSource(classes = {MatMulBenchmark.class, MatVecBenchmark.class, AttentionBenchmark.class,
-            SoftmaxBenchmark.class, LayerNormBenchmark.class, NativeCallBenchmark.class})
+    @ValueSource(
+            classes = {
+                MatMulBenchmark.class,
+                MatVecBenchmark.class,
+                AttentionBenchmark.class,
+                SoftmaxBenchmark.class,
+                LayerNormBenchmark.class,
+                NativeCallBenchmark.class
+            })
     void benchmarkRuns(Class<?> benchmark) throws Exception {
         ChainedOptionsBuilder options = new OptionsBuilder()
                 .include(benchmark.getSimpleName())

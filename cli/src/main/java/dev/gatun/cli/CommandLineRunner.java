@@ -29,7 +29,8 @@ final class CommandLineRunner {
     private final Results results;
     private final PrintStream err;
 
-    CommandLineRunner(Commands commands, InputStream in, BooleanSupplier inIsTerminal, Results results, PrintStream err) {
+    CommandLineRunner(
+            Commands commands, InputStream in, BooleanSupplier inIsTerminal, Results results, PrintStream err) {
         this.commands = commands;
         this.in = in;
         this.inIsTerminal = inIsTerminal;

@@ -33,7 +33,8 @@ public final class CommonOptions {
                         .paramLabel("NAME")
                         .type(Backend.Kind.class)
                         .converters(CommonOptions::kind)
-                        .description("who computes: openblas, vector, scalar or auto, which is the default and picks one")
+                        .description(
+                                "who computes: openblas, vector, scalar or auto, which is the default and picks one")
                         .build(),
                 path("--blas", "PATH", "library with the C interface of BLAS, instead of the OpenBLAS that is inside"),
                 flag("--quiet", "no warnings; errors still say what is wrong"),

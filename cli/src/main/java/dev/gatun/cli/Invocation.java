@@ -14,7 +14,8 @@ import picocli.CommandLine.ParseResult;
  * @param inIsTerminal whether somebody would have to type that
  * @param results where its results go
  */
-public record Invocation(ParseResult root, ParseResult own, InputStream in, BooleanSupplier inIsTerminal, Results results) {
+public record Invocation(
+        ParseResult root, ParseResult own, InputStream in, BooleanSupplier inIsTerminal, Results results) {
     /** The value of an option, which was declared with this type; null if it was not given. */
     public <T> @Nullable T option(String name, Class<T> type) {
         Object value = own.matchedOptionValue(name, null);
