@@ -195,7 +195,7 @@ final class Catalogue {
     private static List<Case> calls() {
         List<Case> cases = new ArrayList<>();
         for (NativeFunction function : NativeFunction.values()) {
-            String[] words = function.name().toLowerCase(Locale.ROOT).split("_");
+            String[] words = function.name().toLowerCase(Locale.ROOT).split("_", -1);
             String family = switch (words[0]) {
                 case "sgemm" -> "sgemm 1x1x1";
                 case "sgemv" -> "sgemv 64x64";

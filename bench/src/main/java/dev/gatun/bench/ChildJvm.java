@@ -29,7 +29,7 @@ final class ChildJvm {
     /** Runs JMH's own main class, which starts JVMs of the class path that it has itself. */
     static ProcessBuilder jmh(List<String> args) {
         List<String> path = new ArrayList<>();
-        for (String folder : System.getProperty("jdk.module.path", "").split(File.pathSeparator)) {
+        for (String folder : System.getProperty("jdk.module.path", "").split(File.pathSeparator, -1)) {
             if (!folder.isEmpty()) {
                 path.add(folder + File.separator + "*");
             }

@@ -38,9 +38,9 @@ record FullSpeed(double afterMillis, double callMillis) {
         return new FullSpeed((ends[at] - ends[0]) / 1e6, full);
     }
 
-    /** Reads what {@link #toString} wrote. */
+    /** Reads what {@link Object#toString} wrote. */
     static FullSpeed parse(String line) {
-        String[] words = line.split(" ");
+        String[] words = line.split(" ", -1);
         return new FullSpeed(Double.parseDouble(words[0]), Double.parseDouble(words[1]));
     }
 

@@ -19,6 +19,7 @@ import java.lang.invoke.MethodHandle;
  * them are handles with {@link Linker.Option#critical}, which leave the thread in its Java state: no transition, but no
  * safepoint either until the call returns, so a long product would hold up every garbage collection.
  */
+@SuppressWarnings("restricted") // calls native code, which is its purpose
 final class NativeCalls {
     private static final int ROW_MAJOR = 101; // cblas.h
     private static final int NO_TRANSPOSE = 111;

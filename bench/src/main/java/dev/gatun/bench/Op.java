@@ -4,7 +4,7 @@ import dev.gatun.memory.DType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What one call computes. {@link #toString} is a line of words that {@link #parse} reads again: it is how an operation gets to
+ * What one call computes. {@link Object#toString} is a line of words that {@link #parse} reads again: it is how an operation gets to
  * the process that times it.
  */
 sealed interface Op {
@@ -185,9 +185,9 @@ sealed interface Op {
         }
     }
 
-    /** Reads what {@link #toString} wrote. */
+    /** Reads what {@link Object#toString} wrote. */
     static Op parse(String line) {
-        String[] words = line.split(" ");
+        String[] words = line.split(" ", -1);
         return switch (words[0]) {
             case "linear" ->
                 new Linear(
