@@ -138,6 +138,7 @@ final class ColumnChart {
         return value == Math.rint(value) ? Long.toString(Math.round(value)) : String.format(Locale.ROOT, "%.3g", value);
     }
 
+    @SuppressWarnings("AnnotateFormatMethod") // the annotation would be one more library
     private void text(String format, Object... values) {
         svg.append(String.format(Locale.ROOT, format, values));
     }

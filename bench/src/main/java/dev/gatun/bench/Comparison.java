@@ -5,6 +5,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SequencedMap;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -95,13 +96,13 @@ final class Comparison {
             double nanos = open(entry.getKey(), entry.getValue(), benchmark);
             if (!Double.isNaN(nanos)) {
                 running.add(entry.getKey());
-                nanosPerRound += Math.max(nanos, pace.sampleNanos);
+                nanosPerRound += Math.max(nanos, (double) pace.sampleNanos);
             }
         }
         Op.@Nullable Probe probe =
                 benchmark.op().limit() == null ? null : probe(benchmark.op().limit());
         if (probe != null) {
-            nanosPerRound += Math.max(machine.open(probe, pace.warmUpNanos), pace.sampleNanos);
+            nanosPerRound += Math.max(machine.open(probe, pace.warmUpNanos), (double) pace.sampleNanos);
         }
         Map<EngineKind, List<Double>> samples = new LinkedHashMap<>();
         List<Double> limits = new ArrayList<>();
@@ -110,7 +111,7 @@ final class Comparison {
                 limits.add(probe.work() / sample(machine));
             }
             for (EngineKind kind : running) {
-                double nanos = sample(engines.get(kind));
+                double nanos = sample(engine(kind));
                 samples.computeIfAbsent(kind, _ -> new ArrayList<>()).add(benchmark.value(nanos));
             }
             Collections.rotate(running, 1);
@@ -123,10 +124,14 @@ final class Comparison {
             List<Double> own = samples.get(kind);
             if (own != null) {
                 values.put(kind, Stats.of(own));
-                engines.get(kind).closeOp();
+                engine(kind).closeOp();
             }
         }
         return new Result(benchmark, probe == null ? null : Stats.of(limits), values, weight);
+    }
+
+    private Engine engine(EngineKind kind) {
+        return Objects.requireNonNull(engines.get(kind));
     }
 
     private double sample(Engine engine) {

@@ -35,6 +35,7 @@ record Result(Case benchmark, @Nullable Stats limit, SequencedMap<EngineKind, St
     /** The share of the limit that the winner reaches; NaN if there is none. */
     double bestShare() {
         EngineKind winner = winner();
-        return winner == null ? Double.NaN : share(values.get(winner));
+        Stats value = winner == null ? null : values.get(winner);
+        return value == null ? Double.NaN : share(value);
     }
 }

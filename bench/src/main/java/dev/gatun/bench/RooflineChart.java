@@ -166,6 +166,7 @@ final class RooflineChart {
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * Math.log(gigaflops / leastY) / Math.log(mostY / leastY);
     }
 
+    @SuppressWarnings("AnnotateFormatMethod") // the annotation would be one more library
     private void text(String format, Object... values) {
         svg.append(String.format(Locale.ROOT, format, values));
     }

@@ -14,6 +14,7 @@ final class TextReport {
         this.out = out;
     }
 
+    @SuppressWarnings("AnnotateFormatMethod") // the annotation would be one more library
     private void line(String format, Object... values) {
         out.line(String.format(Locale.ROOT, format, values).stripTrailing());
         out.flush();
