@@ -20,12 +20,18 @@ final class CommandLineRunner {
 
     private static final List<String> COMMANDS = List.of("translate", "embed", "verify", "inspect", "doctor");
 
+    /** The commands of {@code gatun} itself. */
+    static final Commands GATUN = new Commands("gatun", COMMANDS, CommandLineRunner::command);
+
+    private final Commands commands;
     private final InputStream in;
     private final BooleanSupplier inIsTerminal;
     private final Results results;
     private final PrintStream err;
 
-    CommandLineRunner(InputStream in, BooleanSupplier inIsTerminal, Results results, PrintStream err) {
+    CommandLineRunner(
+            Commands commands, InputStream in, BooleanSupplier inIsTerminal, Results results, PrintStream err) {
+        this.commands = commands;
         this.in = in;
         this.inIsTerminal = inIsTerminal;
         this.results = results;
@@ -58,7 +64,7 @@ final class CommandLineRunner {
             return help;
         }
         if (!parsed.hasSubcommand()) {
-            throw new ParameterException(line, "no command, there are " + String.join(", ", COMMANDS));
+            throw new ParameterException(line, "no command, there are " + String.join(", ", commands.names()));
         }
         ParseResult own = parsed.subcommand();
         boolean quiet = parsed.hasMatchedOption("--quiet") || own.hasMatchedOption("--quiet");
@@ -69,16 +75,16 @@ final class CommandLineRunner {
     }
 
     private CommandLine commandLine(String[] args) {
-        CommandSpec root = complete(CommandSpec.create().name("gatun"));
+        CommandSpec root = complete(CommandSpec.create().name(commands.program()));
         root.usageMessage()
                 .header("The Transformer inside the JVM.")
-                .customSynopsis("gatun COMMAND [OPTIONS]")
+                .customSynopsis(commands.program() + " COMMAND [OPTIONS]")
                 .footer("Each command has its own --help. Exit code: 0 done, 1 a check failed, 2 bad use or bad"
-                        + " input.");
+                        + " input. gatun bench, which measures this computer, is a program of its own.");
         // Only what is needed, where that can be seen: a start is waiting.
-        boolean named = args.length > 0 && COMMANDS.contains(args[0]);
-        for (String name : named ? List.of(args[0]) : COMMANDS) {
-            root.addSubcommand(name, complete(command(name).spec()));
+        boolean named = args.length > 0 && commands.names().contains(args[0]);
+        for (String name : named ? List.of(args[0]) : commands.names()) {
+            root.addSubcommand(name, complete(commands.byName().apply(name).spec()));
         }
         return new CommandLine(root)
                 .setOut(results.printer())
@@ -113,7 +119,7 @@ final class CommandLineRunner {
                 message += " (a text that starts with a dash goes after --)";
             } else if (spec.parent() == null) {
                 message = "no command " + unmatched.getUnmatched().getFirst() + ", there are "
-                        + String.join(", ", COMMANDS);
+                        + String.join(", ", commands.names());
             }
         }
         // picocli writes sentences, this is the middle of one.

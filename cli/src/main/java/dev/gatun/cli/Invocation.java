@@ -16,7 +16,7 @@ import picocli.CommandLine.ParseResult;
  * @param results where its results go
  * @param log where all else goes, unless it is to be quiet
  */
-record Invocation(
+public record Invocation(
         ParseResult root,
         ParseResult own,
         InputStream in,
@@ -24,18 +24,18 @@ record Invocation(
         Results results,
         PrintStream log) {
     /** The value of an option, which was declared with this type; null if it was not given. */
-    <T> @Nullable T option(String name, Class<T> type) {
+    public <T> @Nullable T option(String name, Class<T> type) {
         Object value = own.matchedOptionValue(name, null);
         return type.cast(value != null ? value : root.matchedOptionValue(name, null));
     }
 
     /** Whether an option without a value was given. */
-    boolean flag(String name) {
+    public boolean flag(String name) {
         return own.hasMatchedOption(name) || root.hasMatchedOption(name);
     }
 
     /** The value of the command's first parameter, of the type it was declared with; {@code fallback} if there is none. */
-    <T> T parameter(T fallback) {
+    public <T> T parameter(T fallback) {
         return own.matchedPositionalValue(0, fallback);
     }
 }
