@@ -331,7 +331,12 @@ public class CompressedKernels {
         line(in, "IntVector %s = %s.and(magnitude).add(bias);", h, moved.formatted(j));
         line(in, "%s = %s.add(bias, %s.compare(VectorOperators.GE, infinity));", h, h, h);
         line(in, "FloatVector %s = %s.reinterpretAsFloats();", e, h);
-        line(in, "%s = %s.lanewise(VectorOperators.FMA, two, least, %s.compare(VectorOperators.LT, normal).cast(S));", e, e, h);
+        line(
+                in,
+                "%s = %s.lanewise(VectorOperators.FMA, two, least, %s.compare(VectorOperators.LT, normal).cast(S));",
+                e,
+                e,
+                h);
         return "%s.reinterpretAsInts().or(%s.and(sign)).reinterpretAsFloats()".formatted(e, signed.formatted(j));
     }
 

@@ -29,13 +29,17 @@ final class EmbedCommand implements Command {
                 .header("Prints a vector for each text.")
                 .description("Without TEXT and --file, each line of stdin is a text.");
         spec.addPositional(texts("a text, in quotes; several are several texts"));
-        spec.addOption(ModelOption.spec("folder of an encoder (sentence-transformers, safetensors or ONNX), or the name of"
-                + " one whose jar is on the class path; default: " + NamedModel.DEFAULT));
-        spec.addOption(CommonOptions.flag("--json", "an object {\"text\", \"embedding\"} a line, and not just numbers"));
+        spec.addOption(
+                ModelOption.spec("folder of an encoder (sentence-transformers, safetensors or ONNX), or the name of"
+                        + " one whose jar is on the class path; default: " + NamedModel.DEFAULT));
+        spec.addOption(
+                CommonOptions.flag("--json", "an object {\"text\", \"embedding\"} a line, and not just numbers"));
         spec.addOption(CommonOptions.path("--file", "FILE", "lines of this file; of .jsonl the field of each object"));
         spec.addOption(CommonOptions.option("--field", "NAME", String.class, "of an object in .jsonl; default: text"));
-        spec.addOption(CommonOptions.path("--output", "FILE.npy", "write the vectors as a NumPy array, and nothing to stdout"));
-        spec.addOption(CommonOptions.option("--prompt", "NAME", String.class, "which of the model's prompts to put before"));
+        spec.addOption(CommonOptions.path(
+                "--output", "FILE.npy", "write the vectors as a NumPy array, and nothing to stdout"));
+        spec.addOption(
+                CommonOptions.option("--prompt", "NAME", String.class, "which of the model's prompts to put before"));
         return spec;
     }
 

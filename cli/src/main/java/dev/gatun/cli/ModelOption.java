@@ -36,8 +36,8 @@ final class ModelOption {
         try {
             Path path = Path.of(name);
             if (!Files.exists(path)) {
-                throw new Failure(
-                        "--model " + name + ": no such folder, and no model of that name; there are " + NamedModel.names());
+                throw new Failure("--model " + name + ": no such folder, and no model of that name; there are "
+                        + NamedModel.names());
             }
             return ModelFolder.of(path);
         } catch (InvalidPathException e) {

@@ -129,12 +129,12 @@ record NamedModel(String name, String resource, String pooling, int maxTokens) {
                 folder.resolve("1_Pooling").resolve("config.json"), "{\"pooling_mode_" + pooling + "\": true}\n");
         Files.writeString(folder.resolve("sentence_bert_config.json"), "{\"max_seq_length\": " + maxTokens + "}\n");
         Files.writeString(folder.resolve("modules.json"), """
-                [
-                  {"path": "", "type": "sentence_transformers.models.Transformer"},
-                  {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
-                  {"path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}
-                ]
-                """);
+            [
+              {"path": "", "type": "sentence_transformers.models.Transformer"},
+              {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+              {"path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}
+            ]
+            """);
     }
 
     /** Whoever comes second renames the same content over the same content. */

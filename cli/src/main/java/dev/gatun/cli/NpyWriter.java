@@ -49,7 +49,10 @@ final class NpyWriter implements AutoCloseable {
     void finish() throws IOException {
         String dict = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + rows + ", " + cols + "), }";
         var header = ByteBuffer.allocate(HEADER).order(ByteOrder.LITTLE_ENDIAN);
-        header.put((byte) 0x93).put("NUMPY".getBytes(StandardCharsets.US_ASCII)).put((byte) 1).put((byte) 0);
+        header.put((byte) 0x93)
+                .put("NUMPY".getBytes(StandardCharsets.US_ASCII))
+                .put((byte) 1)
+                .put((byte) 0);
         header.putShort((short) (HEADER - 10)).put(dict.getBytes(StandardCharsets.US_ASCII));
         while (header.position() < HEADER - 1) {
             header.put((byte) ' ');

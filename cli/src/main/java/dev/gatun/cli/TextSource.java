@@ -43,7 +43,8 @@ final class TextSource implements AutoCloseable {
 
     /** Lines of stdin. */
     static TextSource ofStdin(Invocation invocation) {
-        return new TextSource("stdin", "line ", reader(new InputStreamReader(invocation.in(), decoder())), List.of(), null);
+        return new TextSource(
+                "stdin", "line ", reader(new InputStreamReader(invocation.in(), decoder())), List.of(), null);
     }
 
     /** Lines of a file; of one that ends in .jsonl or .ndjson the strings called {@code field}. */
@@ -66,7 +67,8 @@ final class TextSource implements AutoCloseable {
     }
 
     /** The next text; null after the last. */
-    @Nullable String next() throws IOException {
+    @Nullable
+    String next() throws IOException {
         if (reader == null) {
             return number < texts.size() ? texts.get(number++) : null;
         }

@@ -57,7 +57,9 @@ public final class TextEmbedder implements AutoCloseable {
     }
 
     private static int dimensions(TextModel model) {
-        return modules(model).widths(model.encoder().config().dModel())[modules(model).dense().size()];
+        return modules(model)
+                .widths(model.encoder().config().dModel())[
+                modules(model).dense().size()];
     }
 
     private static SentenceModules modules(TextModel model) {
@@ -164,7 +166,8 @@ public final class TextEmbedder implements AutoCloseable {
         for (int i = 0; i < ids.length; i++) {
             String text = before + texts.get(i);
             String read = modules.lowerCase() ? text.toLowerCase(Locale.ROOT) : text;
-            ids[i] = model.checked(TextModel.input(i, ids.length, () -> model.tokenizer().encodeIds(read)));
+            ids[i] = model.checked(
+                    TextModel.input(i, ids.length, () -> model.tokenizer().encodeIds(read)));
         }
         return ids;
     }
@@ -176,7 +179,8 @@ public final class TextEmbedder implements AutoCloseable {
      */
     public static float similarity(float[] a, float[] b) {
         if (a.length != b.length) {
-            throw new IllegalArgumentException("similarity of vectors of " + a.length + " and " + b.length + " numbers");
+            throw new IllegalArgumentException(
+                    "similarity of vectors of " + a.length + " and " + b.length + " numbers");
         }
         double dot = 0;
         double aa = 0;

@@ -55,8 +55,9 @@ final class TextModel implements Shared.Resource {
                 sentence ? EncoderModel.loadSentence(folder, backend) : EncoderModel.load(folder, backend);
         try {
             if (encoder.isOfImages() || encoder.task() != task) {
-                throw new ModelFormatException(folder.name() + ": a model " + (encoder.isOfImages() ? "of images" : "for "
-                        + encoder.task()) + ", wanted is one for " + task + " of texts");
+                throw new ModelFormatException(
+                        folder.name() + ": a model " + (encoder.isOfImages() ? "of images" : "for " + encoder.task())
+                                + ", wanted is one for " + task + " of texts");
             }
             int maxTokens = maxTokens(folder, encoder);
             Truncation truncation = task == Task.ANSWER ? Truncation.ONLY_SECOND : Truncation.LONGEST_FIRST;
@@ -101,8 +102,8 @@ final class TextModel implements Shared.Resource {
         int vocab = encoder.config().vocab();
         for (int id : ids) {
             if (id < 0 || id >= vocab) {
-                throw new ModelFormatException("the tokenizer gives the id " + id + ", the model's embedding has " + vocab
-                        + " rows: tokenizer.json and weights do not belong together");
+                throw new ModelFormatException("the tokenizer gives the id " + id + ", the model's embedding has "
+                        + vocab + " rows: tokenizer.json and weights do not belong together");
             }
         }
         return ids;
@@ -113,7 +114,8 @@ final class TextModel implements Shared.Resource {
         try {
             return tokenize.get();
         } catch (IllegalArgumentException e) {
-            throw new InputException((count == 1 ? "" : "text " + (index + 1) + " of " + count + ": ") + e.getMessage());
+            throw new InputException(
+                    (count == 1 ? "" : "text " + (index + 1) + " of " + count + ": ") + e.getMessage());
         }
     }
 

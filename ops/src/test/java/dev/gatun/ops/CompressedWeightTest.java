@@ -138,7 +138,8 @@ class CompressedWeightTest {
             try (Arena arena = Arena.ofShared()) {
                 Tensor weight = TestTensors.as(arena, type, random(arena, 1, 70, k));
                 assertEqualToF32(arena, weight, weight.toF32(arena), k == 64 ? ROWS : new int[] {1, 3});
-                Tensor turned = TestTensors.as(arena, type, random(arena, 1, k, 70)).transpose(0, 1);
+                Tensor turned =
+                        TestTensors.as(arena, type, random(arena, 1, k, 70)).transpose(0, 1);
                 assertEqualToF32(arena, turned, turned.toF32(arena), 1, 2);
             }
         }

@@ -49,14 +49,28 @@ record Encoder(
     /** This encoder with what makes a vector of a text. */
     Encoder with(SentenceModules modules) {
         return new Encoder(
-                config, tokens, patches, layers, hiddenWidth, finalNorm, bias, rotary, pooler, head, labels, modules,
+                config,
+                tokens,
+                patches,
+                layers,
+                hiddenWidth,
+                finalNorm,
+                bias,
+                rotary,
+                pooler,
+                head,
+                labels,
+                modules,
                 backend);
     }
 
     /** What a session for {@code maxTokens} tokens allocates, to the byte. */
     MemoryPlan plan(int maxTokens) {
         return MemoryPlan.empty()
-                .plus("activations", Lifetime.SESSION, EncoderSession.layout(this, maxTokens).byteSize())
+                .plus(
+                        "activations",
+                        Lifetime.SESSION,
+                        EncoderSession.layout(this, maxTokens).byteSize())
                 .plus("kernel scratch", Lifetime.SESSION, backend.opsByteSize());
     }
 }

@@ -35,7 +35,7 @@ record EncoderBlock(
 
         enter(ops, x, networkNorm, p.normed());
         for (PackedViews.Block rows : p.blocks()) {
-            network.forward(ops, normFirst ? rows.normed() : rows.x(), rows); //[n, D]
+            network.forward(ops, normFirst ? rows.normed() : rows.x(), rows); // [n, D]
         }
         leave(ops, x, p.sublayer(), networkNorm);
     }

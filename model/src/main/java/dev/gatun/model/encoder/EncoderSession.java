@@ -81,7 +81,8 @@ public final class EncoderSession implements AutoCloseable {
             ramp.setFloat(i + 1f, 0, i);
         }
         SentenceModules modules = model.sentence();
-        int[] widths = modules == null ? new int[0] : modules.widths(model.config().dModel());
+        int[] widths =
+                modules == null ? new int[0] : modules.widths(model.config().dModel());
         pooled = new Tensor[widths.length];
         columns = new Tensor[widths.length];
         for (int i = 0; i < widths.length; i++) {
@@ -137,7 +138,8 @@ public final class EncoderSession implements AutoCloseable {
             layout.f32("pooled" + i, 1, widths[i]);
         }
         Head head = model.head();
-        layout.f32("rows", HEAD_ROWS, dModel).f32("head hidden", HEAD_ROWS, head == null ? 1 : Math.max(1, head.width()));
+        layout.f32("rows", HEAD_ROWS, dModel)
+                .f32("head hidden", HEAD_ROWS, head == null ? 1 : Math.max(1, head.width()));
         return layout.f32("scores", HEAD_ROWS, head == null ? 1 : head.labels());
     }
 
@@ -456,7 +458,8 @@ public final class EncoderSession implements AutoCloseable {
         current();
         Head head = model.head();
         if (head == null || ofSequences != (head.task() == Task.CLASSIFY)) {
-            throw new IllegalStateException("the model has no head that judges " + (ofSequences ? "sequences" : "tokens"));
+            throw new IllegalStateException(
+                    "the model has no head that judges " + (ofSequences ? "sequences" : "tokens"));
         }
         return head;
     }

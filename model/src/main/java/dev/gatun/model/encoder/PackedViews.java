@@ -116,9 +116,7 @@ record PackedViews(
     }
 
     private static Tensor heads(Tensor packed, int from, int to, int nHeads) {
-        return packed.slice(0, from, to)
-                .reshape(1, to - from, packed.dim(1))
-                .splitHeads(nHeads);
+        return packed.slice(0, from, to).reshape(1, to - from, packed.dim(1)).splitHeads(nHeads);
     }
 
     /** Sequences in the batch. */

@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
  * @param mask the keys that a query sees: all, or those near its own position
  * @param rope index of the rotary table that turns queries and keys, or -1 for none
  */
-record SelfAttention(Linear qProj, Linear kProj, Linear vProj, Linear oProj, float scale, AttentionMask mask, int rope) {
+record SelfAttention(
+        Linear qProj, Linear kProj, Linear vProj, Linear oProj, float scale, AttentionMask mask, int rope) {
     /** Attention without windows or rotary positions, over all of a sequence. */
     static SelfAttention full(Linear qProj, Linear kProj, Linear vProj, Linear oProj, int headDim) {
         float scale = (float) (1 / Math.sqrt(headDim));

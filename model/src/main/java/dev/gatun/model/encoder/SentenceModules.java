@@ -139,9 +139,8 @@ public record SentenceModules(
 
     private static List<Pooling> pooling(JsonConfig json) {
         if (!json.optionalBoolean("include_prompt", true)) {
-            throw new ModelFormatException(
-                    json.file() + ": include_prompt is false; leaving a prompt's tokens out of the pooling is not"
-                            + " supported");
+            throw new ModelFormatException(json.file()
+                    + ": include_prompt is false; leaving a prompt's tokens out of the pooling is not" + " supported");
         }
         List<Pooling> modes = new ArrayList<>();
         FLAGS.forEach((key, mode) -> {
@@ -168,8 +167,9 @@ public record SentenceModules(
         int in = json.requireInt("in_features", width, width);
         int out = json.requireInt("out_features", 1, 1 << 24);
         String function = json.optionalString("activation_function", "torch.nn.modules.activation.Tanh");
-        Activation activation =
-                function.equals(IDENTITY) ? null : json.optionalOneOf("activation_function", Activation.TANH, ACTIVATIONS);
+        Activation activation = function.equals(IDENTITY)
+                ? null
+                : json.optionalOneOf("activation_function", Activation.TANH, ACTIVATIONS);
         Map<String, Tensor> tensors =
                 SafetensorsFile.of(folder.open("model.safetensors", arena)).tensors();
         Tensor weight = tensors.get("linear.weight");
@@ -182,11 +182,11 @@ public record SentenceModules(
                 || biased != (bias != null)
                 || bias != null && (bias.rank() != 1 || bias.dim(0) != out)) {
             throw new ModelFormatException(folder.name() + "/model.safetensors: linear.weight " + weight
-                    + " and linear.bias " + bias + " are not the [" + out + "," + in + "]" + (biased ? " and [" + out + "]" : "")
+                    + " and linear.bias " + bias + " are not the [" + out + "," + in + "]"
+                    + (biased ? " and [" + out + "]" : "")
                     + " of " + json.file());
         }
-        return new Dense(
-                new Linear(backend.pack(weight, arena), bias == null ? null : bias.toF32(arena)), activation);
+        return new Dense(new Linear(backend.pack(weight, arena), bias == null ? null : bias.toF32(arena)), activation);
     }
 
     /** Widths of a vector after pooling and after each dense layer. */

@@ -41,8 +41,7 @@ public enum Task {
                 return architecture.equals("ElectraForPreTraining") ? FEATURES : entry.getValue();
             }
         }
-        throw new ModelFormatException(
-                json.file() + ": architectures is [" + architecture + "], which ends in none of "
-                        + SUFFIXES.keySet().stream().sorted().toList());
+        throw new ModelFormatException(json.file() + ": architectures is [" + architecture + "], which ends in none of "
+                + SUFFIXES.keySet().stream().sorted().toList());
     }
 }

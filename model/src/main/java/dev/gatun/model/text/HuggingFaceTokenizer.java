@@ -219,7 +219,8 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
     public String decode(int... ids) {
         lock.readLock().lock();
         try {
-            return TokenizersLibrary.LIB.decode(handle(), Arrays.stream(ids).asLongStream().toArray(), true);
+            return TokenizersLibrary.LIB.decode(
+                    handle(), Arrays.stream(ids).asLongStream().toArray(), true);
         } finally {
             lock.readLock().unlock();
         }

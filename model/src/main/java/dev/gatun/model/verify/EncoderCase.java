@@ -68,7 +68,8 @@ final class EncoderCase {
         float[][] values = new float[images][];
         Arrays.setAll(values, i -> pixels.select(0, i).toFloats());
         try (EncoderSession session = model.newSession(
-                images * tokens, (i, value) -> computed.put(name + ".hidden_states." + i, padded(value, lengths, tokens)))) {
+                images * tokens,
+                (i, value) -> computed.put(name + ".hidden_states." + i, padded(value, lengths, tokens)))) {
             session.encodeImages(values);
             outputs(session, lengths, tokens, computed);
         }

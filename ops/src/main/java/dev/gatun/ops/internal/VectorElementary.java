@@ -110,14 +110,20 @@ final class VectorElementary {
                 FloatVector v = fromMemorySegment(FLOATS, x, xOffset + at, ORDER);
                 FloatVector a = v.abs();
                 FloatVector g = a.fma(broadcast(FLOATS, G7), broadcast(FLOATS, G6));
-                g = g.fma(a, broadcast(FLOATS, G5)).fma(a, broadcast(FLOATS, G4)).fma(a, broadcast(FLOATS, G3));
-                g = g.fma(a, broadcast(FLOATS, G2)).fma(a, broadcast(FLOATS, G1)).fma(a, broadcast(FLOATS, G0));
+                g = g.fma(a, broadcast(FLOATS, G5))
+                        .fma(a, broadcast(FLOATS, G4))
+                        .fma(a, broadcast(FLOATS, G3));
+                g = g.fma(a, broadcast(FLOATS, G2))
+                        .fma(a, broadcast(FLOATS, G1))
+                        .fma(a, broadcast(FLOATS, G0));
                 FloatVector t = g.fma(a, broadcast(FLOATS, -1f));
                 FloatVector shifted = t.add(ROUND_UNBIASED);
                 FloatVector f = t.sub(shifted.sub(ROUND_UNBIASED));
                 FloatVector p =
                         f.fma(broadcast(FLOATS, P5), broadcast(FLOATS, P4)).fma(f, broadcast(FLOATS, P3));
-                p = p.fma(f, broadcast(FLOATS, P2)).fma(f, broadcast(FLOATS, P1)).fma(f, broadcast(FLOATS, P0));
+                p = p.fma(f, broadcast(FLOATS, P2))
+                        .fma(f, broadcast(FLOATS, P1))
+                        .fma(f, broadcast(FLOATS, P0));
                 IntVector power = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
                 FloatVector tail = p.reinterpretAsInts().add(power).reinterpretAsFloats();
                 FloatVector relu = v.blend(0f, v.compare(VectorOperators.LE, 0f));
@@ -196,7 +202,8 @@ final class VectorElementary {
         for (int part = 0; part < 2; part++) {
             for (int i = from; i < to; i += LANES) {
                 long at = (long) i * Float.BYTES;
-                FloatVector v = fromMemorySegment(FLOATS, x, xOffset + at, ORDER).mul(inverse);
+                FloatVector v =
+                        fromMemorySegment(FLOATS, x, xOffset + at, ORDER).mul(inverse);
                 FloatVector a = v.abs();
                 a = a.blend(TANH_MAX, a.compare(VectorOperators.GT, TANH_MAX));
                 FloatVector z = a.add(a);

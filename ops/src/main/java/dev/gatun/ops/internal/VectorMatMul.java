@@ -201,8 +201,7 @@ public final class VectorMatMul implements MatMul {
                 } else {
                     for (int j = 0; j < width; j++) {
                         long to = j * STEPS * BYTES;
-                        CompressedKernels.decode(
-                                w.layout(), steps, w.segment(), from + j * columnBytes, scratch, to);
+                        CompressedKernels.decode(w.layout(), steps, w.segment(), from + j * columnBytes, scratch, to);
                     }
                     tiles(rows, width, steps, a, aAt, scratch, 0, STEPS * BYTES, c, v * LANES);
                 }

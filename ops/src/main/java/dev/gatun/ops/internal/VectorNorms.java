@@ -19,8 +19,10 @@ import org.jspecify.annotations.Nullable;
 final class VectorNorms {
     private VectorNorms() {}
 
-    // Vector v of a row goes to accumulator v mod (16 / LANES). Instead of one statement for each, the accumulators change
-    // places after each vector, which the fold at the end does not mind. Lanes beyond the row add +0, which changes no sum,
+    // Vector v of a row goes to accumulator v mod (16 / LANES). Instead of one statement for each, the accumulators
+    // change
+    // places after each vector, which the fold at the end does not mind. Lanes beyond the row add +0, which changes no
+    // sum,
     // as none is ever -0.
 
     /** The sum of a row; the bits of {@link ScalarRows}. */
@@ -182,12 +184,10 @@ final class VectorNorms {
         int end = cols - LANES;
         long endAt = (long) end * Float.BYTES;
         FloatVector wLast = fromMemorySegment(FLOATS, weight, weightOffset + endAt, ORDER);
-        FloatVector last = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER)
-                .sub(mean)
-                .mul(inverse);
-        FloatVector last2 = fromMemorySegment(FLOATS, x, xOffset2 + endAt, ORDER)
-                .sub(mean2)
-                .mul(inverse2);
+        FloatVector last =
+                fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER).sub(mean).mul(inverse);
+        FloatVector last2 =
+                fromMemorySegment(FLOATS, x, xOffset2 + endAt, ORDER).sub(mean2).mul(inverse2);
         if (bias == null) {
             last = last.mul(wLast);
             last2 = last2.mul(wLast);
@@ -282,8 +282,8 @@ final class VectorNorms {
                 factor = overflows ? RowMath.SHRINK : 1f;
                 factor2 = overflows2 ? RowMath.SHRINK : 1f;
             }
-            float inverse = RowMath.inverseRoot(
-                    RowMath.first(overflows ? shrunk : squares), cols, epsilon * factor * factor);
+            float inverse =
+                    RowMath.inverseRoot(RowMath.first(overflows ? shrunk : squares), cols, epsilon * factor * factor);
             float inverse2 = RowMath.inverseRoot(
                     RowMath.second(overflows2 ? shrunk : squares), cols, epsilon * factor2 * factor2);
             long outRow = outOffset + r * outStride;

@@ -251,8 +251,7 @@ public final class VectorRows implements Rows {
             NARROW.rmsNorm(x, xOffset, xStride, weight, weightOffset, epsilon, out, outOffset, outStride, rows, cols);
             return;
         }
-        VectorNorms.rmsNorm(
-                x, xOffset, xStride, weight, weightOffset, epsilon, out, outOffset, outStride, rows, cols);
+        VectorNorms.rmsNorm(x, xOffset, xStride, weight, weightOffset, epsilon, out, outOffset, outStride, rows, cols);
     }
 
     @Override

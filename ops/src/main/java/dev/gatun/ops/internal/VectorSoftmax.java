@@ -70,13 +70,7 @@ final class VectorSoftmax {
      * @return the sum and, second, the maximum of the next row: see {@link RowMath#pair}
      */
     static long exp(
-            MemorySegment x,
-            long xOffset,
-            float shift,
-            MemorySegment out,
-            long outOffset,
-            long nextOffset,
-            int cols) {
+            MemorySegment x, long xOffset, float shift, MemorySegment out, long outOffset, long nextOffset, int cols) {
         x = OffHeap.of(x);
         out = OffHeap.of(out);
         int end = cols - LANES;
@@ -105,8 +99,7 @@ final class VectorSoftmax {
             VectorMask<Float> vanishes = z.compare(VectorOperators.LT, EXP_MIN);
             FloatVector shifted = z.fma(broadcast(FLOATS, LOG2_E), broadcast(FLOATS, ROUND));
             FloatVector r = shifted.sub(ROUND).fma(broadcast(FLOATS, -LN2_HIGH), z);
-            FloatVector q =
-                    r.fma(broadcast(FLOATS, S3), broadcast(FLOATS, S2)).fma(r, broadcast(FLOATS, S1));
+            FloatVector q = r.fma(broadcast(FLOATS, S3), broadcast(FLOATS, S2)).fma(r, broadcast(FLOATS, S1));
             e = q.fma(r, broadcast(FLOATS, S0)).fma(r, broadcast(FLOATS, 1f)).fma(r, broadcast(FLOATS, 1f));
             IntVector power = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
             e = e.mul(power.reinterpretAsFloats()).blend(0f, vanishes);
@@ -118,8 +111,7 @@ final class VectorSoftmax {
             VectorMask<Float> vanishes = z.compare(VectorOperators.LT, EXP_MIN);
             FloatVector shifted = z.fma(broadcast(FLOATS, LOG2_E), broadcast(FLOATS, ROUND));
             FloatVector r = shifted.sub(ROUND).fma(broadcast(FLOATS, -LN2_HIGH), z);
-            FloatVector q =
-                    r.fma(broadcast(FLOATS, S3), broadcast(FLOATS, S2)).fma(r, broadcast(FLOATS, S1));
+            FloatVector q = r.fma(broadcast(FLOATS, S3), broadcast(FLOATS, S2)).fma(r, broadcast(FLOATS, S1));
             e = q.fma(r, broadcast(FLOATS, S0)).fma(r, broadcast(FLOATS, 1f)).fma(r, broadcast(FLOATS, 1f));
             IntVector power = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
             e = e.mul(power.reinterpretAsFloats()).blend(0f, vanishes);
@@ -166,8 +158,7 @@ final class VectorSoftmax {
             VectorMask<Float> vanishes = z.compare(VectorOperators.LT, EXP_MIN);
             FloatVector shifted = z.fma(broadcast(FLOATS, LOG2_E), broadcast(FLOATS, ROUND));
             FloatVector r = shifted.sub(ROUND).fma(broadcast(FLOATS, -LN2_HIGH), z);
-            FloatVector q =
-                    r.fma(broadcast(FLOATS, S3), broadcast(FLOATS, S2)).fma(r, broadcast(FLOATS, S1));
+            FloatVector q = r.fma(broadcast(FLOATS, S3), broadcast(FLOATS, S2)).fma(r, broadcast(FLOATS, S1));
             FloatVector e = q.fma(r, broadcast(FLOATS, S0))
                     .fma(r, broadcast(FLOATS, 1f))
                     .fma(r, broadcast(FLOATS, 1f));

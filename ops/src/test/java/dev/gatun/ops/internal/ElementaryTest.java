@@ -30,8 +30,7 @@ class ElementaryTest {
                     double error = Math.abs(actual - expected);
                     assertThat(error).as("error at %s", x).isNotNaN();
                     absolute = Math.max(absolute, error);
-                    absoluteOrRelative =
-                            Math.max(absoluteOrRelative, error / Math.max(1, Math.abs(expected)));
+                    absoluteOrRelative = Math.max(absoluteOrRelative, error / Math.max(1, Math.abs(expected)));
                     ulp = Math.max(ulp, error / Math.ulp((float) expected));
                 }
             }
@@ -106,7 +105,9 @@ class ElementaryTest {
         for (float x = -5f; x < -0.01f; x += 0.001f) {
             // erfc(a) = 1 - erf(a) in double keeps 8 digits here
             double expected = 0.5 * x * (1 - erf(-x / Math.sqrt(2)));
-            assertThat(Math.abs(Elementary.gelu(x) / expected - 1)).as("gelu(%s)", x).isLessThan(1e-3);
+            assertThat(Math.abs(Elementary.gelu(x) / expected - 1))
+                    .as("gelu(%s)", x)
+                    .isLessThan(1e-3);
         }
     }
 
