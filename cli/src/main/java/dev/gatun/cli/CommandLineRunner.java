@@ -18,7 +18,17 @@ final class CommandLineRunner {
     /** Bad use, bad input, or an error of ours. */
     private static final int FAILED = 2;
 
-    private static final List<String> COMMANDS = List.of("translate", "embed", "verify", "inspect", "doctor");
+    private static final List<String> COMMANDS = List.of(
+            "translate",
+            "embed",
+            "similarity",
+            "rerank",
+            "classify",
+            "fill-mask",
+            "answer",
+            "verify",
+            "inspect",
+            "doctor");
 
     /** The commands of {@code gatun} itself. */
     static final Commands GATUN = new Commands("gatun", COMMANDS, CommandLineRunner::command);
@@ -104,6 +114,11 @@ final class CommandLineRunner {
         return switch (name) {
             case "translate" -> new TranslateCommand();
             case "embed" -> new EmbedCommand();
+            case "similarity" -> new SimilarityCommand();
+            case "rerank" -> new RerankCommand();
+            case "classify" -> new ClassifyCommand();
+            case "fill-mask" -> new FillMaskCommand();
+            case "answer" -> new AnswerCommand();
             case "verify" -> new VerifyCommand();
             case "inspect" -> new InspectCommand();
             case "doctor" -> new DoctorCommand(Machine.here());

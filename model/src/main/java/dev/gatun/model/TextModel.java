@@ -6,7 +6,6 @@ import dev.gatun.model.encoder.SentenceModules;
 import dev.gatun.model.encoder.Task;
 import dev.gatun.model.text.HuggingFaceTokenizer;
 import dev.gatun.model.text.HuggingFaceTokenizer.Encoding;
-import dev.gatun.model.text.HuggingFaceTokenizer.Truncation;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
@@ -60,8 +59,7 @@ final class TextModel implements Shared.Resource {
                                 + ", wanted is one for " + task + " of texts");
             }
             int maxTokens = maxTokens(folder, encoder);
-            Truncation truncation = task == Task.ANSWER ? Truncation.ONLY_SECOND : Truncation.LONGEST_FIRST;
-            return new TextModel(encoder, HuggingFaceTokenizer.open(folder, maxTokens, truncation), maxTokens);
+            return new TextModel(encoder, HuggingFaceTokenizer.open(folder, maxTokens), maxTokens);
         } catch (Throwable e) {
             encoder.close();
             throw e;

@@ -39,16 +39,27 @@ public final class EncoderModel implements AutoCloseable {
             Map.entry("vit", Vit::vit),
             Map.entry("xlm-roberta", Roberta::load));
 
+    private static final Set<String> IMAGES = Set.of("vit", "deit");
+
     private final Encoder encoder;
     private final Weights weights;
     private final Arena arena; // of packed weights and tables
     private final long packedBytes;
+    private final boolean independent;
+    private final boolean bare;
 
-    private EncoderModel(Encoder encoder, Weights weights, Arena arena, long packedBytes) {
+    private EncoderModel(Encoder encoder, JsonConfig json, Weights weights, Arena arena, long packedBytes) {
         this.encoder = encoder;
+        this.independent = json.optionalString("problem_type", "").equals("multi_label_classification");
+        this.bare = barely(json);
         this.weights = weights;
         this.arena = arena;
         this.packedBytes = packedBytes;
+    }
+
+    /** Whether a config.json is of a model that reads images. */
+    public static boolean isOfImages(JsonConfig json) {
+        return IMAGES.contains(json.optionalString("model_type", ""));
     }
 
     /** Names that config.json's {@code model_type} has for encoders. */
@@ -99,7 +110,7 @@ public final class EncoderModel implements AutoCloseable {
             if (sentence) {
                 encoder = encoder.with(SentenceModules.read(folder, encoder.config(), backend, arena));
             }
-            return new EncoderModel(encoder, weights, arena, parts.packedBytes());
+            return new EncoderModel(encoder, json, weights, arena, parts.packedBytes());
         } catch (Throwable e) {
             arena.close();
             weights.close();
@@ -126,6 +137,31 @@ public final class EncoderModel implements AutoCloseable {
     /** Names of what the head scores; for a vocabulary none. */
     public List<String> labels() {
         return encoder.labels();
+    }
+
+    /** Whether any number of labels may be right, and not just one. */
+    public boolean labelsAreIndependent() {
+        return independent;
+    }
+
+    /** Whether a cross-encoder's score is meant as it is, and not as a probability. */
+    public boolean scoresAreBare() {
+        return bare;
+    }
+
+    /** What sentence-transformers 2 to 4, and 5, write. */
+    private static boolean barely(JsonConfig json) {
+        String function = json.optionalString("sbert_ce_default_activation_function", "");
+        if (json.isObject("sentence_transformers")) {
+            function = json.requireObject("sentence_transformers").optionalString("activation_fn", function);
+        }
+        return function.endsWith("Identity");
+    }
+
+    /** Pixels along either side of the images that it reads; 0 for a model of texts. */
+    public int imageSize() {
+        PatchEmbeddings patches = encoder.patches();
+        return patches == null ? 0 : patches.imageSize();
     }
 
     /** Whether it reads images, and not texts. */

@@ -29,7 +29,7 @@ public enum Task {
             "ForQuestionAnswering", ANSWER);
 
     /** The task of a config.json; without architectures it is {@link #FEATURES}. */
-    static Task of(JsonConfig json) {
+    public static Task of(JsonConfig json) {
         List<String> architectures = json.strings("architectures");
         if (architectures.isEmpty()) {
             return FEATURES;
