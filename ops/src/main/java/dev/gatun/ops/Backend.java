@@ -221,14 +221,25 @@ public final class Backend implements AutoCloseable {
         }
     }
 
-    /** Bytes that {@link #newOps} takes. */
+    /** Bytes that {@link #newOps(Arena)} takes. */
     public long opsByteSize() {
         return Ops.scratchByteSize(matMul, pool.threads());
     }
 
     /** Operators for one session; their scratch memory, {@link #opsByteSize} bytes, lives in {@code arena}. */
     public Ops newOps(Arena arena) {
-        return new Ops(matMul.forSession(), rows, pool, arena);
+        return newOps(arena, pool.threads());
+    }
+
+    /**
+     * Operators for one session that use no more than {@code threads} of this backend's threads, the caller's included, so that
+     * sessions side by side may be given shares. The result is the same. A BLAS has one number of threads for the whole
+     * process, which this does not change.
+     *
+     * @throws IllegalArgumentException if threads is less than 1
+     */
+    public Ops newOps(Arena arena, int threads) {
+        return new Ops(matMul.forSession(), rows, pool.limitedTo(threads), arena);
     }
 
     @Override

@@ -10,6 +10,7 @@ import dev.gatun.ops.internal.LinearTask;
 import dev.gatun.ops.internal.MatMul;
 import dev.gatun.ops.internal.ProductScratch;
 import dev.gatun.ops.internal.Rows;
+import dev.gatun.ops.internal.RowsTask;
 import dev.gatun.ops.internal.WorkerPool;
 import java.lang.foreign.Arena;
 import org.jspecify.annotations.Nullable;
@@ -25,6 +26,7 @@ import org.jspecify.annotations.Nullable;
 public final class Ops {
     private final MatMul matMul;
     private final Rows rows;
+    private final RowsTask rowsTask;
     private final LinearTask linear;
     private final FlashAttention attention;
     private final QuantizedBlock block = new QuantizedBlock();
@@ -33,6 +35,7 @@ public final class Ops {
     Ops(MatMul matMul, Rows rows, WorkerPool pool, Arena arena) {
         this.matMul = matMul;
         this.rows = rows;
+        this.rowsTask = new RowsTask(rows, pool);
         this.scratch = ProductScratch.of(matMul, pool.threads(), arena);
         this.linear = new LinearTask(matMul, rows, pool, scratch);
         this.attention = new FlashAttention(matMul, rows, pool, scratch, arena);
@@ -253,13 +256,13 @@ public final class Ops {
     /** out = softmax of each row; a row of only -inf gives zeros. x and out may be the same. */
     public void softmax(Tensor x, Tensor out) {
         int n = same("softmax", "x", x, "out", out);
-        rows.softmax(x.segment(), 0, rowStride(x), out.segment(), 0, rowStride(out), n, x.dim(-1));
+        rowsTask.softmax(x.segment(), rowStride(x), out.segment(), rowStride(out), n, x.dim(-1));
     }
 
     /** out = log of softmax of each row. x and out may be the same. */
     public void logSoftmax(Tensor x, Tensor out) {
         int n = same("logSoftmax", "x", x, "out", out);
-        rows.logSoftmax(x.segment(), 0, rowStride(x), out.segment(), 0, rowStride(out), n, x.dim(-1));
+        rowsTask.logSoftmax(x.segment(), rowStride(x), out.segment(), rowStride(out), n, x.dim(-1));
     }
 
     /**
@@ -274,17 +277,13 @@ public final class Ops {
         if (bias != null) {
             checkVector("layerNorm", "bias", bias, x.dim(-1));
         }
-        rows.layerNorm(
+        rowsTask.layerNorm(
                 x.segment(),
-                0,
                 rowStride(x),
                 weight.segment(),
-                0,
                 bias == null ? null : bias.segment(),
-                0,
                 epsilon,
                 out.segment(),
-                0,
                 rowStride(out),
                 n,
                 x.dim(-1));
@@ -294,38 +293,27 @@ public final class Ops {
     public void rmsNorm(Tensor x, Tensor weight, float epsilon, Tensor out) {
         int n = same("rmsNorm", "x", x, "out", out);
         checkVector("rmsNorm", "weight", weight, x.dim(-1));
-        rows.rmsNorm(
-                x.segment(),
-                0,
-                rowStride(x),
-                weight.segment(),
-                0,
-                epsilon,
-                out.segment(),
-                0,
-                rowStride(out),
-                n,
-                x.dim(-1));
+        rowsTask.rmsNorm(
+                x.segment(), rowStride(x), weight.segment(), epsilon, out.segment(), rowStride(out), n, x.dim(-1));
     }
 
     /** out = activation(x), element by element. x and out may be the same. */
     public void activate(Activation activation, Tensor x, Tensor out) {
         int n = same("activate", "x", x, "out", out);
-        rows.activate(activation, x.segment(), 0, rowStride(x), out.segment(), 0, rowStride(out), n, x.dim(-1));
+        rowsTask.activate(activation, x.segment(), rowStride(x), out.segment(), rowStride(out), n, x.dim(-1));
     }
 
     /** out = a + b; b may be one row [D] for all rows of a. out may be a or b. */
     public void add(Tensor a, Tensor b, Tensor out) {
         int n = same("add", "a", a, "out", out);
-        rows.add(
+        long bStride = otherStride("add", a, b);
+        rowsTask.combine(
+                false,
                 a.segment(),
-                0,
                 rowStride(a),
                 b.segment(),
-                0,
-                otherStride("add", a, b),
+                bStride,
                 out.segment(),
-                0,
                 rowStride(out),
                 n,
                 a.dim(-1));
@@ -334,15 +322,14 @@ public final class Ops {
     /** out = a &middot; b, element by element; b may be one row [D] for all rows of a. out may be a or b. */
     public void multiply(Tensor a, Tensor b, Tensor out) {
         int n = same("multiply", "a", a, "out", out);
-        rows.multiply(
+        long bStride = otherStride("multiply", a, b);
+        rowsTask.combine(
+                true,
                 a.segment(),
-                0,
                 rowStride(a),
                 b.segment(),
-                0,
-                otherStride("multiply", a, b),
+                bStride,
                 out.segment(),
-                0,
                 rowStride(out),
                 n,
                 a.dim(-1));
@@ -351,7 +338,7 @@ public final class Ops {
     /** out = factor &middot; x. x and out may be the same. */
     public void scale(float factor, Tensor x, Tensor out) {
         int n = same("scale", "x", x, "out", out);
-        rows.scale(factor, x.segment(), 0, rowStride(x), out.segment(), 0, rowStride(out), n, x.dim(-1));
+        rowsTask.scale(factor, x.segment(), rowStride(x), out.segment(), rowStride(out), n, x.dim(-1));
     }
 
     /**
@@ -384,7 +371,7 @@ public final class Ops {
         for (int b = 0; b < x.dim(0); b++) {
             int table = cos.dim(0) == 1 ? 0 : b;
             for (int h = 0; h < x.dim(1); h++) {
-                rows.rope(
+                rowsTask.rope(
                         x.segment(),
                         (b * x.stride(0) + h * x.stride(1)) * f,
                         x.stride(2) * f,

@@ -14,6 +14,11 @@ public final class ScalarRows implements Rows {
         return "scalar";
     }
 
+    @Override
+    public int grain() {
+        return 1024;
+    }
+
     private static float get(MemorySegment x, long offset, int i) {
         return x.get(FLOAT, offset + (long) i * Float.BYTES);
     }

@@ -42,6 +42,11 @@ public final class VectorRows implements Rows {
         return "vector";
     }
 
+    @Override
+    public int grain() {
+        return 16 * 1024;
+    }
+
     private static float get(MemorySegment x, long offset, int i) {
         return x.get(FLOAT, offset + (long) i * Float.BYTES);
     }
