@@ -3,14 +3,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Writes the kernels of compressed weights, whose layouts CompressedLayout describes: for each the product with one row, for 1 to
- * 4 vectors of columns, and the decoder. Run from the project's root after a change:
+ * Writes the kernels of compressed weights, whose layouts CompressedLayout describes: for each the product with one row, for some
+ * vectors of columns, and the decoder. Run from the project's root after a change:
  *
  * <pre>java tools/kernels/CompressedKernels.java ops/src/generated/java/dev/gatun/ops/internal/CompressedKernels.java</pre>
  */
 public class CompressedKernels {
-    private static final int VECTORS = 4;
-
     /**
      * @param bits of a code; of 5 or 6 the upper ones lie apart
      * @param group codes that share a scale
@@ -23,6 +21,11 @@ public class CompressedKernels {
 
         int highBits() {
             return bits < 8 ? bits - 4 : 0;
+        }
+
+        /** Vectors of the widest product: where the upper bits lie apart, C2 does not inline all of more than two. */
+        int vectors() {
+            return highBits() > 0 ? 2 : 4;
         }
 
         /** Codes that an int holds. */
@@ -81,9 +84,6 @@ public class CompressedKernels {
              * zero) * scale has 24 bits at most.
              */
             final class CompressedKernels {
-                /** Vectors of the widest product. */
-                static final int VECTORS = 4;
-
                 private static final VectorSpecies<Float> S = Species.FLOATS;
                 private static final VectorSpecies<Integer> I = Species.INTS;
                 private static final int LANES = Species.LANES;
@@ -95,7 +95,7 @@ public class CompressedKernels {
                 /**
                  * c += a b for one row of a.
                  *
-                 * @param vectors 1 to {@link #VECTORS}
+                 * @param vectors 1 to the layout's {@link CompressedLayout#rowVectors}
                  * @param k whole groups
                  */
                 static void row(
@@ -132,7 +132,7 @@ public class CompressedKernels {
             """);
         for (Layout layout : LAYOUTS) {
             dispatch(layout);
-            for (int vectors = 1; vectors <= VECTORS; vectors++) {
+            for (int vectors = 1; vectors <= layout.vectors(); vectors++) {
                 row(layout, vectors);
             }
             decode(layout);
@@ -150,10 +150,10 @@ public class CompressedKernels {
         line(1, "private static void row%s(", layout.name);
         line(3, "int vectors, int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {");
         line(2, "switch (vectors) {");
-        for (int vectors = 1; vectors < VECTORS; vectors++) {
+        for (int vectors = 1; vectors < layout.vectors(); vectors++) {
             line(3, "case %d -> row%s_%d(k, a, aAt, b, bAt, bStep, c, cAt);", vectors, layout.name, vectors);
         }
-        line(3, "default -> row%s_%d(k, a, aAt, b, bAt, bStep, c, cAt);", layout.name, VECTORS);
+        line(3, "default -> row%s_%d(k, a, aAt, b, bAt, bStep, c, cAt);", layout.name, layout.vectors());
         line(2, "}");
         line(1, "}");
     }

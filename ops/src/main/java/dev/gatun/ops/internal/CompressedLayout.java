@@ -55,6 +55,11 @@ enum CompressedLayout {
         return bits > 4 && bits < 8 ? bits - 4 : 0;
     }
 
+    /** Vectors of columns that a product of one row takes at a time, for which there are kernels. */
+    int rowVectors() {
+        return highBits() > 0 ? 2 : 4;
+    }
+
     /** Whether groups have minima. */
     boolean hasMin() {
         return min;

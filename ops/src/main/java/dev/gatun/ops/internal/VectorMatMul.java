@@ -189,7 +189,7 @@ public final class VectorMatMul implements MatMul {
             a[aAt(rows, k / STEPS * STEPS) + k % STEPS] = 0f; // times the -0 after an odd k: a sum keeps its bits
         }
         for (int v = 0; v < vectors; ) {
-            int width = rows == 1 ? Math.min(vectors - v, CompressedKernels.VECTORS) : width(vectors - v);
+            int width = rows == 1 ? Math.min(vectors - v, w.layout().rowVectors()) : width(vectors - v);
             long column = (first + v) * columnBytes;
             for (int at = 0; at < k; at += STEPS) {
                 int steps = Math.min(STEPS, k - at);
