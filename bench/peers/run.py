@@ -25,6 +25,7 @@ import common as c
 import report
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+GATUN = os.path.join(HERE, "..", "..", "gatun")
 OURS = {"attention": ["gatun-vector", "gatun-openblas", "gatun-auto"]}
 SETTLE = float(os.environ.get("PEERS_SETTLE", "0.8"))
 
@@ -44,7 +45,7 @@ def argv(table, peer, cmds):
     if peer in cmds:
         return shlex.split(cmds[peer])
     if peer in OURS.get(table, []):
-        return [os.path.join(HERE, "..", "..", "gatun"), "bench", "peer", table, "--backend", peer[len("gatun-"):]]
+        return [GATUN, "bench", "peer", table, "--backend", peer[len("gatun-"):]]
     if peer == "ort-java":
         return java_ort()
     if peer.startswith("jlama-"):
@@ -191,6 +192,8 @@ def main():
     peers = a.peers.split(",") if a.peers else peers
     peers = list(cmds) if a.only_cmd else peers + list(cmds)
     cases = a.cases.split(",") if a.cases else cases
+    if any(p in OURS.get(a.table, []) for p in peers):
+        subprocess.run([GATUN, "bench", "--version"], check=True)    # builds it, if need be, before anything is timed
     st = Store(os.path.join(a.out, a.table + ".json"))
     ref_path = os.path.join(a.out, "encoder-ref.json")
     ref = {}

@@ -1,6 +1,9 @@
 package dev.gatun.bench;
 
+import java.io.BufferedReader;
 import java.io.File;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,7 +26,22 @@ final class ChildJvm {
             command.add(main.getName());
         }
         command.addAll(args);
-        return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
+        return new ProcessBuilder(command);
+    }
+
+    /** Starts it, with its stderr on ours, but for what every JVM with the Vector API says. */
+    static Process start(ProcessBuilder builder) throws IOException {
+        Process process = builder.start();
+        Thread.ofVirtual().start(() -> {
+            try (BufferedReader err = process.errorReader()) {
+                err.lines()
+                        .filter(line -> !line.startsWith("WARNING: Using incubator modules"))
+                        .forEach(System.err::println);
+            } catch (IOException | UncheckedIOException _) {
+                // The process was ended while it said something.
+            }
+        });
+        return process;
     }
 
     /** Runs JMH's own main class, which starts JVMs of the class path that it has itself. */

@@ -94,7 +94,7 @@ final class ColdStart {
                 options,
                 List.of(kind.toString(), Integer.toString(threads), weights.toString(), Integer.toString(goOnMillis)));
         long start = System.nanoTime();
-        Process process = builder.start();
+        Process process = ChildJvm.start(builder);
         try (BufferedReader out = process.inputReader(UTF_8)) {
             String line = out.readLine();
             double millis = (System.nanoTime() - start) / 1e6;

@@ -36,7 +36,7 @@ final class EngineProcess implements Engine {
             for (String name : List.of("OPENBLAS", "BLIS", "MKL", "OMP")) { // where nobody calls a function for it
                 builder.environment().put(name + "_NUM_THREADS", Integer.toString(threads));
             }
-            process = builder.start();
+            process = ChildJvm.start(builder);
         } catch (IOException e) {
             throw new UncheckedIOException("a JVM for " + kind.id() + " does not start", e);
         }

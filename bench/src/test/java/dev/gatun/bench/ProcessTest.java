@@ -37,7 +37,6 @@ class ProcessTest {
     private record Outcome(int code, String out, String err) {
         static Outcome of(String... args) throws IOException, InterruptedException {
             Process process = ChildJvm.of(Main.class, List.of("-XX:TieredStopAtLevel=1"), List.of(args))
-                    .redirectError(ProcessBuilder.Redirect.PIPE)
                     .start();
             process.getOutputStream().close();
             String out = new String(process.getInputStream().readAllBytes(), UTF_8);
