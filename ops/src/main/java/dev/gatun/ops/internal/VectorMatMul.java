@@ -138,14 +138,14 @@ public final class VectorMatMul implements MatMul {
                 int vectors = vectors(cols);
                 zero(c, rows, vectors);
                 long bAt = col * (long) Float.BYTES * k;
-                for (int v = 0; v < vectors; ) {
-                    int width = width(vectors - v);
-                    for (int at = 0; at < k; at += STEPS) {
-                        int steps = Math.min(STEPS, k - at);
+                for (int at = 0; at < k; at += STEPS) {
+                    int steps = Math.min(STEPS, k - at);
+                    for (int v = 0; v < vectors; ) {
+                        int width = width(rows, vectors - v);
                         long from = bAt + (v * (long) k + at) * BYTES;
                         tiles(rows, width, steps, a, aAt(rows, at), w.segment(), from, k * BYTES, c, v * LANES);
+                        v += width;
                     }
-                    v += width;
                 }
                 write(op, row, rows, col, cols, c);
                 op.finish(row, row + rows, col, col + cols);
@@ -165,8 +165,11 @@ public final class VectorMatMul implements MatMul {
         return cols <= STRIP ? cols : cols <= STRIP + LANES ? STRIP - PANEL : STRIP;
     }
 
-    /** Vectors of the next tile: 3, but 2 and 2 for the last 4. */
-    private static int width(int vectors) {
+    /** Vectors of the next tile: 3, but 2 and 2 for the last 4; 6 for a single row. */
+    private static int width(int rows, int vectors) {
+        if (rows == 1 && vectors >= MatMulKernels.ONE_ROW_VECTORS) {
+            return MatMulKernels.ONE_ROW_VECTORS;
+        }
         return vectors == 4 ? 2 : Math.min(vectors, MatMulKernels.VECTORS);
     }
 
