@@ -46,7 +46,20 @@ class OneResultTest {
         "16,16,600",
         "31,130,513",
         "64,200,31",
-        "130,100,64"
+        "130,100,64",
+        // every count of rows that a tile is padded to; blocks of 512 steps and of 128 rows; strips of 480 columns
+        "5,29,511",
+        "6,31,512",
+        "7,65,514",
+        "15,63,129",
+        "17,81,1025",
+        "1,481,1024",
+        "1,1000,33",
+        "2,496,9",
+        "10,512,30",
+        "11,544,7",
+        "129,479,5",
+        "257,17,1537"
     })
     void linearHasTheSameBits(int m, int n, int k) {
         try (Arena arena = Arena.ofShared()) {
