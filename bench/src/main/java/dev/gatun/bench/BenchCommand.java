@@ -39,13 +39,13 @@ final class BenchCommand implements Command {
                 .description("Backends take turns in processes of their own; a share is one of the limit as it was"
                         + " meanwhile. * marks the fastest. gatun bench peer --help: one table for"
                         + " bench/peers; gatun bench jmh -h: the same operations under JMH.");
-        spec.addOption(
-                CommonOptions.flag("--quick", "fewer operations and samples: some minutes, not twenty"));
+        spec.addOption(CommonOptions.flag("--quick", "fewer operations and samples: some minutes, not twenty"));
         spec.addOption(
                 CommonOptions.path("--model", "DIR", "measure products with the shapes of this model's weights"));
         spec.addOption(many("--only", "GROUP", Group.class)
                 .converters(BenchCommand::group)
-                .description("measure this group, one of " + String.join(", ", names()) + "; may be repeated. Default: all but long")
+                .description("measure this group, one of " + String.join(", ", names())
+                        + "; may be repeated. Default: all but long")
                 .build());
         spec.addOption(many("--backend", "NAME", Backend.Kind.class)
                 .converters(CommonOptions::kind)
