@@ -76,6 +76,7 @@ final class BenchRun {
                 descriptions.put(kind, engine.description());
                 text.fact(kind.title(), engine.description());
             });
+            Disturbance others = Disturbance.start();
             Comparison comparison =
                     new Comparison(settings.pace, settings.threads, settings.caches, machine, engines, this::note);
             for (Limit limit : Limit.values()) {
@@ -94,6 +95,9 @@ final class BenchRun {
                     cases.forEach(benchmark -> add(comparison.run(benchmark, 1)));
                 }
             }
+            String used = others.text();
+            facts.put("others used", used);
+            text.fact("others used", used);
         } finally {
             engines.values().forEach(Engine::close);
         }
