@@ -10,6 +10,7 @@ import dev.gatun.ops.internal.OpenBlasMatMul;
 import dev.gatun.ops.internal.Rows;
 import dev.gatun.ops.internal.ScalarMatMul;
 import dev.gatun.ops.internal.ScalarRows;
+import dev.gatun.ops.internal.TileScratches;
 import dev.gatun.ops.internal.VectorMatMul;
 import dev.gatun.ops.internal.VectorRows;
 import dev.gatun.ops.internal.WorkerPool;
@@ -83,6 +84,7 @@ public final class Backend implements AutoCloseable {
     private final MatMul matMul;
     private final Rows rows;
     private final WorkerPool pool;
+    private final TileScratches tiles = new TileScratches();
     private final String reason;
     private final @Nullable Blas blas;
 
@@ -209,7 +211,7 @@ public final class Backend implements AutoCloseable {
 
     /** Operators for one session; their scratch memory, {@link #opsByteSize} bytes, lives in {@code arena}. */
     public Ops newOps(Arena arena) {
-        return new Ops(matMul.forSession(), rows, pool, arena);
+        return new Ops(matMul.forSession(), rows, pool, tiles, arena);
     }
 
     @Override
