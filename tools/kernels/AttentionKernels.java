@@ -21,10 +21,10 @@ public class AttentionKernels {
 
             /**
              * The two products of attention on arrays, rows x vectors of accumulators in registers: each element is one chain of fused
-             * multiply-adds in ascending k. At each k a tile reads whole vectors of b, side by side, and one float a row of a. Rows of
-             * b and c are {@link #WIDTH} floats apart. {@code scores} starts its chains at 0 and reads rows of a that are {@code step}
-             * floats apart; {@code context} goes on with the chains in c and reads rows of a that are adjacent, {@code step} floats on
-             * for each k.
+             * multiply-adds in ascending k, from 0. At each k a tile reads whole vectors of b, side by side, and one float a row of a.
+             * Rows of b and c are {@link #WIDTH} floats apart. {@code scores} reads rows of a that are {@code step} floats apart and
+             * stores its chains; {@code context} reads rows of a that are adjacent, {@code step} floats on for each k, and stores
+             * c &middot; correction + chain, the corrections being row k of b.
              *
              * <p>Arrays, not segments: C2 proves their bounds before the loop with a comparison each. For a segment it keeps ten
              * instructions an access in front of the loop and spills the row addresses inside of it: 120 instead of 180 GFLOP/s at k = 64.
@@ -94,8 +94,7 @@ public class AttentionKernels {
         line(out, 3, "int k, float[] a, int aAt, int step, float[] b, int bAt, float[] c, int cAt) {");
         for (int i = 0; i < rows; i++) {
             for (int j = 0; j < vectors; j++) {
-                String from = scores ? "FloatVector.zero(S)" : "FloatVector.fromArray(S, c, cAt" + plus(i, j) + ")";
-                line(out, 2, "FloatVector s%d_%d = %s;", i, j, from);
+                line(out, 2, "FloatVector s%d_%d = FloatVector.zero(S);", i, j);
             }
         }
         for (int i = 1; i < rows && scores; i++) {
@@ -124,8 +123,14 @@ public class AttentionKernels {
             line(out, 3, "bRow += WIDTH;");
         }
         line(out, 2, "}");
+        for (int j = 0; j < vectors && !scores; j++) {
+            line(out, 2, "FloatVector r%d = FloatVector.fromArray(S, b, bRow%s);", j, plus(0, j));
+        }
         for (int i = 0; i < rows; i++) {
             for (int j = 0; j < vectors; j++) {
+                if (!scores) {
+                    line(out, 2, "s%d_%d = FloatVector.fromArray(S, c, cAt%s).fma(r%d, s%d_%d);", i, j, plus(i, j), j, i, j);
+                }
                 line(out, 2, "s%d_%d.intoArray(c, cAt%s);", i, j, plus(i, j));
             }
         }

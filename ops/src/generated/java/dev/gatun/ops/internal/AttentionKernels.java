@@ -6,10 +6,10 @@ import jdk.incubator.vector.VectorSpecies;
 
 /**
  * The two products of attention on arrays, rows x vectors of accumulators in registers: each element is one chain of fused
- * multiply-adds in ascending k. At each k a tile reads whole vectors of b, side by side, and one float a row of a. Rows of
- * b and c are {@link #WIDTH} floats apart. {@code scores} starts its chains at 0 and reads rows of a that are {@code step}
- * floats apart; {@code context} goes on with the chains in c and reads rows of a that are adjacent, {@code step} floats on
- * for each k.
+ * multiply-adds in ascending k, from 0. At each k a tile reads whole vectors of b, side by side, and one float a row of a.
+ * Rows of b and c are {@link #WIDTH} floats apart. {@code scores} reads rows of a that are {@code step} floats apart and
+ * stores its chains; {@code context} reads rows of a that are adjacent, {@code step} floats on for each k, and stores
+ * c &middot; correction + chain, the corrections being row k of b.
  *
  * <p>Arrays, not segments: C2 proves their bounds before the loop with a comparison each. For a segment it keeps ten
  * instructions an access in front of the loop and spills the row addresses inside of it: 120 instead of 180 GFLOP/s at k = 64.
@@ -101,12 +101,12 @@ final class AttentionKernels {
 
     private static void context6x1(
             int k, float[] a, int aAt, int step, float[] b, int bAt, float[] c, int cAt) {
-        FloatVector s0_0 = FloatVector.fromArray(S, c, cAt);
-        FloatVector s1_0 = FloatVector.fromArray(S, c, cAt + WIDTH);
-        FloatVector s2_0 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH);
-        FloatVector s3_0 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH);
-        FloatVector s4_0 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH);
-        FloatVector s5_0 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH);
+        FloatVector s0_0 = FloatVector.zero(S);
+        FloatVector s1_0 = FloatVector.zero(S);
+        FloatVector s2_0 = FloatVector.zero(S);
+        FloatVector s3_0 = FloatVector.zero(S);
+        FloatVector s4_0 = FloatVector.zero(S);
+        FloatVector s5_0 = FloatVector.zero(S);
         int at = aAt;
         int bRow = bAt;
         for (int i = 0; i < k; i++) {
@@ -126,20 +126,27 @@ final class AttentionKernels {
             at += step;
             bRow += WIDTH;
         }
+        FloatVector r0 = FloatVector.fromArray(S, b, bRow);
+        s0_0 = FloatVector.fromArray(S, c, cAt).fma(r0, s0_0);
         s0_0.intoArray(c, cAt);
+        s1_0 = FloatVector.fromArray(S, c, cAt + WIDTH).fma(r0, s1_0);
         s1_0.intoArray(c, cAt + WIDTH);
+        s2_0 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH).fma(r0, s2_0);
         s2_0.intoArray(c, cAt + 2 * WIDTH);
+        s3_0 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH).fma(r0, s3_0);
         s3_0.intoArray(c, cAt + 3 * WIDTH);
+        s4_0 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH).fma(r0, s4_0);
         s4_0.intoArray(c, cAt + 4 * WIDTH);
+        s5_0 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH).fma(r0, s5_0);
         s5_0.intoArray(c, cAt + 5 * WIDTH);
     }
 
     private static void context4x1(
             int k, float[] a, int aAt, int step, float[] b, int bAt, float[] c, int cAt) {
-        FloatVector s0_0 = FloatVector.fromArray(S, c, cAt);
-        FloatVector s1_0 = FloatVector.fromArray(S, c, cAt + WIDTH);
-        FloatVector s2_0 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH);
-        FloatVector s3_0 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH);
+        FloatVector s0_0 = FloatVector.zero(S);
+        FloatVector s1_0 = FloatVector.zero(S);
+        FloatVector s2_0 = FloatVector.zero(S);
+        FloatVector s3_0 = FloatVector.zero(S);
         int at = aAt;
         int bRow = bAt;
         for (int i = 0; i < k; i++) {
@@ -155,9 +162,14 @@ final class AttentionKernels {
             at += step;
             bRow += WIDTH;
         }
+        FloatVector r0 = FloatVector.fromArray(S, b, bRow);
+        s0_0 = FloatVector.fromArray(S, c, cAt).fma(r0, s0_0);
         s0_0.intoArray(c, cAt);
+        s1_0 = FloatVector.fromArray(S, c, cAt + WIDTH).fma(r0, s1_0);
         s1_0.intoArray(c, cAt + WIDTH);
+        s2_0 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH).fma(r0, s2_0);
         s2_0.intoArray(c, cAt + 2 * WIDTH);
+        s3_0 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH).fma(r0, s3_0);
         s3_0.intoArray(c, cAt + 3 * WIDTH);
     }
 
@@ -219,18 +231,18 @@ final class AttentionKernels {
 
     private static void context6x2(
             int k, float[] a, int aAt, int step, float[] b, int bAt, float[] c, int cAt) {
-        FloatVector s0_0 = FloatVector.fromArray(S, c, cAt);
-        FloatVector s0_1 = FloatVector.fromArray(S, c, cAt + LANES);
-        FloatVector s1_0 = FloatVector.fromArray(S, c, cAt + WIDTH);
-        FloatVector s1_1 = FloatVector.fromArray(S, c, cAt + WIDTH + LANES);
-        FloatVector s2_0 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH);
-        FloatVector s2_1 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + LANES);
-        FloatVector s3_0 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH);
-        FloatVector s3_1 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + LANES);
-        FloatVector s4_0 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH);
-        FloatVector s4_1 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH + LANES);
-        FloatVector s5_0 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH);
-        FloatVector s5_1 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH + LANES);
+        FloatVector s0_0 = FloatVector.zero(S);
+        FloatVector s0_1 = FloatVector.zero(S);
+        FloatVector s1_0 = FloatVector.zero(S);
+        FloatVector s1_1 = FloatVector.zero(S);
+        FloatVector s2_0 = FloatVector.zero(S);
+        FloatVector s2_1 = FloatVector.zero(S);
+        FloatVector s3_0 = FloatVector.zero(S);
+        FloatVector s3_1 = FloatVector.zero(S);
+        FloatVector s4_0 = FloatVector.zero(S);
+        FloatVector s4_1 = FloatVector.zero(S);
+        FloatVector s5_0 = FloatVector.zero(S);
+        FloatVector s5_1 = FloatVector.zero(S);
         int at = aAt;
         int bRow = bAt;
         for (int i = 0; i < k; i++) {
@@ -257,30 +269,44 @@ final class AttentionKernels {
             at += step;
             bRow += WIDTH;
         }
+        FloatVector r0 = FloatVector.fromArray(S, b, bRow);
+        FloatVector r1 = FloatVector.fromArray(S, b, bRow + LANES);
+        s0_0 = FloatVector.fromArray(S, c, cAt).fma(r0, s0_0);
         s0_0.intoArray(c, cAt);
+        s0_1 = FloatVector.fromArray(S, c, cAt + LANES).fma(r1, s0_1);
         s0_1.intoArray(c, cAt + LANES);
+        s1_0 = FloatVector.fromArray(S, c, cAt + WIDTH).fma(r0, s1_0);
         s1_0.intoArray(c, cAt + WIDTH);
+        s1_1 = FloatVector.fromArray(S, c, cAt + WIDTH + LANES).fma(r1, s1_1);
         s1_1.intoArray(c, cAt + WIDTH + LANES);
+        s2_0 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH).fma(r0, s2_0);
         s2_0.intoArray(c, cAt + 2 * WIDTH);
+        s2_1 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + LANES).fma(r1, s2_1);
         s2_1.intoArray(c, cAt + 2 * WIDTH + LANES);
+        s3_0 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH).fma(r0, s3_0);
         s3_0.intoArray(c, cAt + 3 * WIDTH);
+        s3_1 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + LANES).fma(r1, s3_1);
         s3_1.intoArray(c, cAt + 3 * WIDTH + LANES);
+        s4_0 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH).fma(r0, s4_0);
         s4_0.intoArray(c, cAt + 4 * WIDTH);
+        s4_1 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH + LANES).fma(r1, s4_1);
         s4_1.intoArray(c, cAt + 4 * WIDTH + LANES);
+        s5_0 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH).fma(r0, s5_0);
         s5_0.intoArray(c, cAt + 5 * WIDTH);
+        s5_1 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH + LANES).fma(r1, s5_1);
         s5_1.intoArray(c, cAt + 5 * WIDTH + LANES);
     }
 
     private static void context4x2(
             int k, float[] a, int aAt, int step, float[] b, int bAt, float[] c, int cAt) {
-        FloatVector s0_0 = FloatVector.fromArray(S, c, cAt);
-        FloatVector s0_1 = FloatVector.fromArray(S, c, cAt + LANES);
-        FloatVector s1_0 = FloatVector.fromArray(S, c, cAt + WIDTH);
-        FloatVector s1_1 = FloatVector.fromArray(S, c, cAt + WIDTH + LANES);
-        FloatVector s2_0 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH);
-        FloatVector s2_1 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + LANES);
-        FloatVector s3_0 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH);
-        FloatVector s3_1 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + LANES);
+        FloatVector s0_0 = FloatVector.zero(S);
+        FloatVector s0_1 = FloatVector.zero(S);
+        FloatVector s1_0 = FloatVector.zero(S);
+        FloatVector s1_1 = FloatVector.zero(S);
+        FloatVector s2_0 = FloatVector.zero(S);
+        FloatVector s2_1 = FloatVector.zero(S);
+        FloatVector s3_0 = FloatVector.zero(S);
+        FloatVector s3_1 = FloatVector.zero(S);
         int at = aAt;
         int bRow = bAt;
         for (int i = 0; i < k; i++) {
@@ -301,13 +327,23 @@ final class AttentionKernels {
             at += step;
             bRow += WIDTH;
         }
+        FloatVector r0 = FloatVector.fromArray(S, b, bRow);
+        FloatVector r1 = FloatVector.fromArray(S, b, bRow + LANES);
+        s0_0 = FloatVector.fromArray(S, c, cAt).fma(r0, s0_0);
         s0_0.intoArray(c, cAt);
+        s0_1 = FloatVector.fromArray(S, c, cAt + LANES).fma(r1, s0_1);
         s0_1.intoArray(c, cAt + LANES);
+        s1_0 = FloatVector.fromArray(S, c, cAt + WIDTH).fma(r0, s1_0);
         s1_0.intoArray(c, cAt + WIDTH);
+        s1_1 = FloatVector.fromArray(S, c, cAt + WIDTH + LANES).fma(r1, s1_1);
         s1_1.intoArray(c, cAt + WIDTH + LANES);
+        s2_0 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH).fma(r0, s2_0);
         s2_0.intoArray(c, cAt + 2 * WIDTH);
+        s2_1 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + LANES).fma(r1, s2_1);
         s2_1.intoArray(c, cAt + 2 * WIDTH + LANES);
+        s3_0 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH).fma(r0, s3_0);
         s3_0.intoArray(c, cAt + 3 * WIDTH);
+        s3_1 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + LANES).fma(r1, s3_1);
         s3_1.intoArray(c, cAt + 3 * WIDTH + LANES);
     }
 
@@ -388,24 +424,24 @@ final class AttentionKernels {
 
     private static void context6x3(
             int k, float[] a, int aAt, int step, float[] b, int bAt, float[] c, int cAt) {
-        FloatVector s0_0 = FloatVector.fromArray(S, c, cAt);
-        FloatVector s0_1 = FloatVector.fromArray(S, c, cAt + LANES);
-        FloatVector s0_2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
-        FloatVector s1_0 = FloatVector.fromArray(S, c, cAt + WIDTH);
-        FloatVector s1_1 = FloatVector.fromArray(S, c, cAt + WIDTH + LANES);
-        FloatVector s1_2 = FloatVector.fromArray(S, c, cAt + WIDTH + 2 * LANES);
-        FloatVector s2_0 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH);
-        FloatVector s2_1 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + LANES);
-        FloatVector s2_2 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + 2 * LANES);
-        FloatVector s3_0 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH);
-        FloatVector s3_1 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + LANES);
-        FloatVector s3_2 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + 2 * LANES);
-        FloatVector s4_0 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH);
-        FloatVector s4_1 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH + LANES);
-        FloatVector s4_2 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH + 2 * LANES);
-        FloatVector s5_0 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH);
-        FloatVector s5_1 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH + LANES);
-        FloatVector s5_2 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH + 2 * LANES);
+        FloatVector s0_0 = FloatVector.zero(S);
+        FloatVector s0_1 = FloatVector.zero(S);
+        FloatVector s0_2 = FloatVector.zero(S);
+        FloatVector s1_0 = FloatVector.zero(S);
+        FloatVector s1_1 = FloatVector.zero(S);
+        FloatVector s1_2 = FloatVector.zero(S);
+        FloatVector s2_0 = FloatVector.zero(S);
+        FloatVector s2_1 = FloatVector.zero(S);
+        FloatVector s2_2 = FloatVector.zero(S);
+        FloatVector s3_0 = FloatVector.zero(S);
+        FloatVector s3_1 = FloatVector.zero(S);
+        FloatVector s3_2 = FloatVector.zero(S);
+        FloatVector s4_0 = FloatVector.zero(S);
+        FloatVector s4_1 = FloatVector.zero(S);
+        FloatVector s4_2 = FloatVector.zero(S);
+        FloatVector s5_0 = FloatVector.zero(S);
+        FloatVector s5_1 = FloatVector.zero(S);
+        FloatVector s5_2 = FloatVector.zero(S);
         int at = aAt;
         int bRow = bAt;
         for (int i = 0; i < k; i++) {
@@ -439,40 +475,61 @@ final class AttentionKernels {
             at += step;
             bRow += WIDTH;
         }
+        FloatVector r0 = FloatVector.fromArray(S, b, bRow);
+        FloatVector r1 = FloatVector.fromArray(S, b, bRow + LANES);
+        FloatVector r2 = FloatVector.fromArray(S, b, bRow + 2 * LANES);
+        s0_0 = FloatVector.fromArray(S, c, cAt).fma(r0, s0_0);
         s0_0.intoArray(c, cAt);
+        s0_1 = FloatVector.fromArray(S, c, cAt + LANES).fma(r1, s0_1);
         s0_1.intoArray(c, cAt + LANES);
+        s0_2 = FloatVector.fromArray(S, c, cAt + 2 * LANES).fma(r2, s0_2);
         s0_2.intoArray(c, cAt + 2 * LANES);
+        s1_0 = FloatVector.fromArray(S, c, cAt + WIDTH).fma(r0, s1_0);
         s1_0.intoArray(c, cAt + WIDTH);
+        s1_1 = FloatVector.fromArray(S, c, cAt + WIDTH + LANES).fma(r1, s1_1);
         s1_1.intoArray(c, cAt + WIDTH + LANES);
+        s1_2 = FloatVector.fromArray(S, c, cAt + WIDTH + 2 * LANES).fma(r2, s1_2);
         s1_2.intoArray(c, cAt + WIDTH + 2 * LANES);
+        s2_0 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH).fma(r0, s2_0);
         s2_0.intoArray(c, cAt + 2 * WIDTH);
+        s2_1 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + LANES).fma(r1, s2_1);
         s2_1.intoArray(c, cAt + 2 * WIDTH + LANES);
+        s2_2 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + 2 * LANES).fma(r2, s2_2);
         s2_2.intoArray(c, cAt + 2 * WIDTH + 2 * LANES);
+        s3_0 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH).fma(r0, s3_0);
         s3_0.intoArray(c, cAt + 3 * WIDTH);
+        s3_1 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + LANES).fma(r1, s3_1);
         s3_1.intoArray(c, cAt + 3 * WIDTH + LANES);
+        s3_2 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + 2 * LANES).fma(r2, s3_2);
         s3_2.intoArray(c, cAt + 3 * WIDTH + 2 * LANES);
+        s4_0 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH).fma(r0, s4_0);
         s4_0.intoArray(c, cAt + 4 * WIDTH);
+        s4_1 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH + LANES).fma(r1, s4_1);
         s4_1.intoArray(c, cAt + 4 * WIDTH + LANES);
+        s4_2 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH + 2 * LANES).fma(r2, s4_2);
         s4_2.intoArray(c, cAt + 4 * WIDTH + 2 * LANES);
+        s5_0 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH).fma(r0, s5_0);
         s5_0.intoArray(c, cAt + 5 * WIDTH);
+        s5_1 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH + LANES).fma(r1, s5_1);
         s5_1.intoArray(c, cAt + 5 * WIDTH + LANES);
+        s5_2 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH + 2 * LANES).fma(r2, s5_2);
         s5_2.intoArray(c, cAt + 5 * WIDTH + 2 * LANES);
     }
 
     private static void context4x3(
             int k, float[] a, int aAt, int step, float[] b, int bAt, float[] c, int cAt) {
-        FloatVector s0_0 = FloatVector.fromArray(S, c, cAt);
-        FloatVector s0_1 = FloatVector.fromArray(S, c, cAt + LANES);
-        FloatVector s0_2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
-        FloatVector s1_0 = FloatVector.fromArray(S, c, cAt + WIDTH);
-        FloatVector s1_1 = FloatVector.fromArray(S, c, cAt + WIDTH + LANES);
-        FloatVector s1_2 = FloatVector.fromArray(S, c, cAt + WIDTH + 2 * LANES);
-        FloatVector s2_0 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH);
-        FloatVector s2_1 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + LANES);
-        FloatVector s2_2 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + 2 * LANES);
-        FloatVector s3_0 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH);
-        FloatVector s3_1 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + LANES);
-        FloatVector s3_2 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + 2 * LANES);
+        FloatVector s0_0 = FloatVector.zero(S);
+        FloatVector s0_1 = FloatVector.zero(S);
+        FloatVector s0_2 = FloatVector.zero(S);
+        FloatVector s1_0 = FloatVector.zero(S);
+        FloatVector s1_1 = FloatVector.zero(S);
+        FloatVector s1_2 = FloatVector.zero(S);
+        FloatVector s2_0 = FloatVector.zero(S);
+        FloatVector s2_1 = FloatVector.zero(S);
+        FloatVector s2_2 = FloatVector.zero(S);
+        FloatVector s3_0 = FloatVector.zero(S);
+        FloatVector s3_1 = FloatVector.zero(S);
+        FloatVector s3_2 = FloatVector.zero(S);
         int at = aAt;
         int bRow = bAt;
         for (int i = 0; i < k; i++) {
@@ -498,17 +555,32 @@ final class AttentionKernels {
             at += step;
             bRow += WIDTH;
         }
+        FloatVector r0 = FloatVector.fromArray(S, b, bRow);
+        FloatVector r1 = FloatVector.fromArray(S, b, bRow + LANES);
+        FloatVector r2 = FloatVector.fromArray(S, b, bRow + 2 * LANES);
+        s0_0 = FloatVector.fromArray(S, c, cAt).fma(r0, s0_0);
         s0_0.intoArray(c, cAt);
+        s0_1 = FloatVector.fromArray(S, c, cAt + LANES).fma(r1, s0_1);
         s0_1.intoArray(c, cAt + LANES);
+        s0_2 = FloatVector.fromArray(S, c, cAt + 2 * LANES).fma(r2, s0_2);
         s0_2.intoArray(c, cAt + 2 * LANES);
+        s1_0 = FloatVector.fromArray(S, c, cAt + WIDTH).fma(r0, s1_0);
         s1_0.intoArray(c, cAt + WIDTH);
+        s1_1 = FloatVector.fromArray(S, c, cAt + WIDTH + LANES).fma(r1, s1_1);
         s1_1.intoArray(c, cAt + WIDTH + LANES);
+        s1_2 = FloatVector.fromArray(S, c, cAt + WIDTH + 2 * LANES).fma(r2, s1_2);
         s1_2.intoArray(c, cAt + WIDTH + 2 * LANES);
+        s2_0 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH).fma(r0, s2_0);
         s2_0.intoArray(c, cAt + 2 * WIDTH);
+        s2_1 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + LANES).fma(r1, s2_1);
         s2_1.intoArray(c, cAt + 2 * WIDTH + LANES);
+        s2_2 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + 2 * LANES).fma(r2, s2_2);
         s2_2.intoArray(c, cAt + 2 * WIDTH + 2 * LANES);
+        s3_0 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH).fma(r0, s3_0);
         s3_0.intoArray(c, cAt + 3 * WIDTH);
+        s3_1 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + LANES).fma(r1, s3_1);
         s3_1.intoArray(c, cAt + 3 * WIDTH + LANES);
+        s3_2 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + 2 * LANES).fma(r2, s3_2);
         s3_2.intoArray(c, cAt + 3 * WIDTH + 2 * LANES);
     }
 
@@ -608,30 +680,30 @@ final class AttentionKernels {
 
     private static void context6x4(
             int k, float[] a, int aAt, int step, float[] b, int bAt, float[] c, int cAt) {
-        FloatVector s0_0 = FloatVector.fromArray(S, c, cAt);
-        FloatVector s0_1 = FloatVector.fromArray(S, c, cAt + LANES);
-        FloatVector s0_2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
-        FloatVector s0_3 = FloatVector.fromArray(S, c, cAt + 3 * LANES);
-        FloatVector s1_0 = FloatVector.fromArray(S, c, cAt + WIDTH);
-        FloatVector s1_1 = FloatVector.fromArray(S, c, cAt + WIDTH + LANES);
-        FloatVector s1_2 = FloatVector.fromArray(S, c, cAt + WIDTH + 2 * LANES);
-        FloatVector s1_3 = FloatVector.fromArray(S, c, cAt + WIDTH + 3 * LANES);
-        FloatVector s2_0 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH);
-        FloatVector s2_1 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + LANES);
-        FloatVector s2_2 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + 2 * LANES);
-        FloatVector s2_3 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + 3 * LANES);
-        FloatVector s3_0 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH);
-        FloatVector s3_1 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + LANES);
-        FloatVector s3_2 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + 2 * LANES);
-        FloatVector s3_3 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + 3 * LANES);
-        FloatVector s4_0 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH);
-        FloatVector s4_1 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH + LANES);
-        FloatVector s4_2 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH + 2 * LANES);
-        FloatVector s4_3 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH + 3 * LANES);
-        FloatVector s5_0 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH);
-        FloatVector s5_1 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH + LANES);
-        FloatVector s5_2 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH + 2 * LANES);
-        FloatVector s5_3 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH + 3 * LANES);
+        FloatVector s0_0 = FloatVector.zero(S);
+        FloatVector s0_1 = FloatVector.zero(S);
+        FloatVector s0_2 = FloatVector.zero(S);
+        FloatVector s0_3 = FloatVector.zero(S);
+        FloatVector s1_0 = FloatVector.zero(S);
+        FloatVector s1_1 = FloatVector.zero(S);
+        FloatVector s1_2 = FloatVector.zero(S);
+        FloatVector s1_3 = FloatVector.zero(S);
+        FloatVector s2_0 = FloatVector.zero(S);
+        FloatVector s2_1 = FloatVector.zero(S);
+        FloatVector s2_2 = FloatVector.zero(S);
+        FloatVector s2_3 = FloatVector.zero(S);
+        FloatVector s3_0 = FloatVector.zero(S);
+        FloatVector s3_1 = FloatVector.zero(S);
+        FloatVector s3_2 = FloatVector.zero(S);
+        FloatVector s3_3 = FloatVector.zero(S);
+        FloatVector s4_0 = FloatVector.zero(S);
+        FloatVector s4_1 = FloatVector.zero(S);
+        FloatVector s4_2 = FloatVector.zero(S);
+        FloatVector s4_3 = FloatVector.zero(S);
+        FloatVector s5_0 = FloatVector.zero(S);
+        FloatVector s5_1 = FloatVector.zero(S);
+        FloatVector s5_2 = FloatVector.zero(S);
+        FloatVector s5_3 = FloatVector.zero(S);
         int at = aAt;
         int bRow = bAt;
         for (int i = 0; i < k; i++) {
@@ -672,50 +744,78 @@ final class AttentionKernels {
             at += step;
             bRow += WIDTH;
         }
+        FloatVector r0 = FloatVector.fromArray(S, b, bRow);
+        FloatVector r1 = FloatVector.fromArray(S, b, bRow + LANES);
+        FloatVector r2 = FloatVector.fromArray(S, b, bRow + 2 * LANES);
+        FloatVector r3 = FloatVector.fromArray(S, b, bRow + 3 * LANES);
+        s0_0 = FloatVector.fromArray(S, c, cAt).fma(r0, s0_0);
         s0_0.intoArray(c, cAt);
+        s0_1 = FloatVector.fromArray(S, c, cAt + LANES).fma(r1, s0_1);
         s0_1.intoArray(c, cAt + LANES);
+        s0_2 = FloatVector.fromArray(S, c, cAt + 2 * LANES).fma(r2, s0_2);
         s0_2.intoArray(c, cAt + 2 * LANES);
+        s0_3 = FloatVector.fromArray(S, c, cAt + 3 * LANES).fma(r3, s0_3);
         s0_3.intoArray(c, cAt + 3 * LANES);
+        s1_0 = FloatVector.fromArray(S, c, cAt + WIDTH).fma(r0, s1_0);
         s1_0.intoArray(c, cAt + WIDTH);
+        s1_1 = FloatVector.fromArray(S, c, cAt + WIDTH + LANES).fma(r1, s1_1);
         s1_1.intoArray(c, cAt + WIDTH + LANES);
+        s1_2 = FloatVector.fromArray(S, c, cAt + WIDTH + 2 * LANES).fma(r2, s1_2);
         s1_2.intoArray(c, cAt + WIDTH + 2 * LANES);
+        s1_3 = FloatVector.fromArray(S, c, cAt + WIDTH + 3 * LANES).fma(r3, s1_3);
         s1_3.intoArray(c, cAt + WIDTH + 3 * LANES);
+        s2_0 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH).fma(r0, s2_0);
         s2_0.intoArray(c, cAt + 2 * WIDTH);
+        s2_1 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + LANES).fma(r1, s2_1);
         s2_1.intoArray(c, cAt + 2 * WIDTH + LANES);
+        s2_2 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + 2 * LANES).fma(r2, s2_2);
         s2_2.intoArray(c, cAt + 2 * WIDTH + 2 * LANES);
+        s2_3 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + 3 * LANES).fma(r3, s2_3);
         s2_3.intoArray(c, cAt + 2 * WIDTH + 3 * LANES);
+        s3_0 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH).fma(r0, s3_0);
         s3_0.intoArray(c, cAt + 3 * WIDTH);
+        s3_1 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + LANES).fma(r1, s3_1);
         s3_1.intoArray(c, cAt + 3 * WIDTH + LANES);
+        s3_2 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + 2 * LANES).fma(r2, s3_2);
         s3_2.intoArray(c, cAt + 3 * WIDTH + 2 * LANES);
+        s3_3 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + 3 * LANES).fma(r3, s3_3);
         s3_3.intoArray(c, cAt + 3 * WIDTH + 3 * LANES);
+        s4_0 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH).fma(r0, s4_0);
         s4_0.intoArray(c, cAt + 4 * WIDTH);
+        s4_1 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH + LANES).fma(r1, s4_1);
         s4_1.intoArray(c, cAt + 4 * WIDTH + LANES);
+        s4_2 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH + 2 * LANES).fma(r2, s4_2);
         s4_2.intoArray(c, cAt + 4 * WIDTH + 2 * LANES);
+        s4_3 = FloatVector.fromArray(S, c, cAt + 4 * WIDTH + 3 * LANES).fma(r3, s4_3);
         s4_3.intoArray(c, cAt + 4 * WIDTH + 3 * LANES);
+        s5_0 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH).fma(r0, s5_0);
         s5_0.intoArray(c, cAt + 5 * WIDTH);
+        s5_1 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH + LANES).fma(r1, s5_1);
         s5_1.intoArray(c, cAt + 5 * WIDTH + LANES);
+        s5_2 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH + 2 * LANES).fma(r2, s5_2);
         s5_2.intoArray(c, cAt + 5 * WIDTH + 2 * LANES);
+        s5_3 = FloatVector.fromArray(S, c, cAt + 5 * WIDTH + 3 * LANES).fma(r3, s5_3);
         s5_3.intoArray(c, cAt + 5 * WIDTH + 3 * LANES);
     }
 
     private static void context4x4(
             int k, float[] a, int aAt, int step, float[] b, int bAt, float[] c, int cAt) {
-        FloatVector s0_0 = FloatVector.fromArray(S, c, cAt);
-        FloatVector s0_1 = FloatVector.fromArray(S, c, cAt + LANES);
-        FloatVector s0_2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
-        FloatVector s0_3 = FloatVector.fromArray(S, c, cAt + 3 * LANES);
-        FloatVector s1_0 = FloatVector.fromArray(S, c, cAt + WIDTH);
-        FloatVector s1_1 = FloatVector.fromArray(S, c, cAt + WIDTH + LANES);
-        FloatVector s1_2 = FloatVector.fromArray(S, c, cAt + WIDTH + 2 * LANES);
-        FloatVector s1_3 = FloatVector.fromArray(S, c, cAt + WIDTH + 3 * LANES);
-        FloatVector s2_0 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH);
-        FloatVector s2_1 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + LANES);
-        FloatVector s2_2 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + 2 * LANES);
-        FloatVector s2_3 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + 3 * LANES);
-        FloatVector s3_0 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH);
-        FloatVector s3_1 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + LANES);
-        FloatVector s3_2 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + 2 * LANES);
-        FloatVector s3_3 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + 3 * LANES);
+        FloatVector s0_0 = FloatVector.zero(S);
+        FloatVector s0_1 = FloatVector.zero(S);
+        FloatVector s0_2 = FloatVector.zero(S);
+        FloatVector s0_3 = FloatVector.zero(S);
+        FloatVector s1_0 = FloatVector.zero(S);
+        FloatVector s1_1 = FloatVector.zero(S);
+        FloatVector s1_2 = FloatVector.zero(S);
+        FloatVector s1_3 = FloatVector.zero(S);
+        FloatVector s2_0 = FloatVector.zero(S);
+        FloatVector s2_1 = FloatVector.zero(S);
+        FloatVector s2_2 = FloatVector.zero(S);
+        FloatVector s2_3 = FloatVector.zero(S);
+        FloatVector s3_0 = FloatVector.zero(S);
+        FloatVector s3_1 = FloatVector.zero(S);
+        FloatVector s3_2 = FloatVector.zero(S);
+        FloatVector s3_3 = FloatVector.zero(S);
         int at = aAt;
         int bRow = bAt;
         for (int i = 0; i < k; i++) {
@@ -746,21 +846,41 @@ final class AttentionKernels {
             at += step;
             bRow += WIDTH;
         }
+        FloatVector r0 = FloatVector.fromArray(S, b, bRow);
+        FloatVector r1 = FloatVector.fromArray(S, b, bRow + LANES);
+        FloatVector r2 = FloatVector.fromArray(S, b, bRow + 2 * LANES);
+        FloatVector r3 = FloatVector.fromArray(S, b, bRow + 3 * LANES);
+        s0_0 = FloatVector.fromArray(S, c, cAt).fma(r0, s0_0);
         s0_0.intoArray(c, cAt);
+        s0_1 = FloatVector.fromArray(S, c, cAt + LANES).fma(r1, s0_1);
         s0_1.intoArray(c, cAt + LANES);
+        s0_2 = FloatVector.fromArray(S, c, cAt + 2 * LANES).fma(r2, s0_2);
         s0_2.intoArray(c, cAt + 2 * LANES);
+        s0_3 = FloatVector.fromArray(S, c, cAt + 3 * LANES).fma(r3, s0_3);
         s0_3.intoArray(c, cAt + 3 * LANES);
+        s1_0 = FloatVector.fromArray(S, c, cAt + WIDTH).fma(r0, s1_0);
         s1_0.intoArray(c, cAt + WIDTH);
+        s1_1 = FloatVector.fromArray(S, c, cAt + WIDTH + LANES).fma(r1, s1_1);
         s1_1.intoArray(c, cAt + WIDTH + LANES);
+        s1_2 = FloatVector.fromArray(S, c, cAt + WIDTH + 2 * LANES).fma(r2, s1_2);
         s1_2.intoArray(c, cAt + WIDTH + 2 * LANES);
+        s1_3 = FloatVector.fromArray(S, c, cAt + WIDTH + 3 * LANES).fma(r3, s1_3);
         s1_3.intoArray(c, cAt + WIDTH + 3 * LANES);
+        s2_0 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH).fma(r0, s2_0);
         s2_0.intoArray(c, cAt + 2 * WIDTH);
+        s2_1 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + LANES).fma(r1, s2_1);
         s2_1.intoArray(c, cAt + 2 * WIDTH + LANES);
+        s2_2 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + 2 * LANES).fma(r2, s2_2);
         s2_2.intoArray(c, cAt + 2 * WIDTH + 2 * LANES);
+        s2_3 = FloatVector.fromArray(S, c, cAt + 2 * WIDTH + 3 * LANES).fma(r3, s2_3);
         s2_3.intoArray(c, cAt + 2 * WIDTH + 3 * LANES);
+        s3_0 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH).fma(r0, s3_0);
         s3_0.intoArray(c, cAt + 3 * WIDTH);
+        s3_1 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + LANES).fma(r1, s3_1);
         s3_1.intoArray(c, cAt + 3 * WIDTH + LANES);
+        s3_2 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + 2 * LANES).fma(r2, s3_2);
         s3_2.intoArray(c, cAt + 3 * WIDTH + 2 * LANES);
+        s3_3 = FloatVector.fromArray(S, c, cAt + 3 * WIDTH + 3 * LANES).fma(r3, s3_3);
         s3_3.intoArray(c, cAt + 3 * WIDTH + 3 * LANES);
     }
 }

@@ -15,8 +15,11 @@ import java.lang.foreign.MemorySegment;
  * <p>One instance serves one caller at a time.
  */
 public interface Attention {
-    /** Keys of a tile. Part of the result's definition: partial sums and corrections follow the cuts. */
-    int KEY_TILE = 256;
+    /**
+     * Keys of a tile. Part of the result's definition: partial sums and corrections follow the cuts. 128 rows of a block of 64
+     * columns are 32 KiB, which stay in L1 from the scores to the context.
+     */
+    int KEY_TILE = 128;
 
     /** Computes a call whose shapes have been checked. */
     void run(AttentionCall call);

@@ -12,6 +12,9 @@ import java.lang.foreign.MemorySegment;
  * Rows#softmaxTile}: for a library that threads itself.
  */
 final class BlasAttention implements Attention {
+    /** Keys of a tile: the library wants products larger than ours. */
+    private static final int KEY_TILE = 256;
+
     /** Queries of a tile: the library packs the keys anew for each, so few and large ones. Not part of the result. */
     private static final int QUERY_TILE = 256;
 

@@ -16,8 +16,6 @@ final class TileScratch {
     float[] k = {};
 
     float[] v = {};
-    /** Context of one key tile and one block. */
-    float[] added = {};
     /** Running maximum and sum of each column. */
     float[] max = {};
 
@@ -28,6 +26,8 @@ final class TileScratch {
     int[] high = {};
     /** Scores of a block, then their exponentials; the row after the last is the correction. */
     final float[] scores = new float[(Attention.KEY_TILE + ROWS) * WIDTH];
+    /** What is being transposed. */
+    final float[] square = new float[Species.LANES * Species.LANES];
     /** Partial sums of a vector of columns, and one for what does not count. */
     final float[] partial = new float[17 * Species.LANES];
 
@@ -37,7 +37,6 @@ final class TileScratch {
         context = fit(context, dV * columns);
         k = fit(k, (Attention.KEY_TILE + ROWS) * dK);
         v = fit(v, Attention.KEY_TILE * dV);
-        added = fit(added, dV * WIDTH);
         max = fit(max, columns);
         sum = fit(sum, columns);
         low = low.length < columns ? new int[columns] : low;

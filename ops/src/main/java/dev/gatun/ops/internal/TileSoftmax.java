@@ -89,22 +89,29 @@ final class TileSoftmax {
         for (int i = 0; i < 16; i++) {
             zero.intoArray(partial, i * LANES);
         }
-        for (int i = 0; i <= rows; i++) {
-            int row = at + i * WIDTH;
-            FloatVector z = fromArray(FLOATS, scores, row).sub(shift);
+        // Each turn reduces the argument of one row and evaluates the row before: see VectorElementary.
+        FloatVector r = zero;
+        FloatVector shifted = zero;
+        for (int i = 0; i <= rows + 1; i++) {
+            FloatVector z =
+                    fromArray(FLOATS, scores, at + Math.min(i, rows) * WIDTH).sub(shift);
             z = z.blend(WEIGHT_MIN, z.compare(VectorOperators.LT, WEIGHT_MIN));
-            FloatVector shifted = z.fma(broadcast(FLOATS, LOG2_E), broadcast(FLOATS, ROUND));
-            FloatVector r = shifted.sub(ROUND).fma(broadcast(FLOATS, -LN2_HIGH), z);
-            FloatVector q = r.fma(broadcast(FLOATS, WEIGHT_5), broadcast(FLOATS, WEIGHT_4))
-                    .fma(r, broadcast(FLOATS, WEIGHT_3))
-                    .fma(r, broadcast(FLOATS, WEIGHT_2))
-                    .fma(r, broadcast(FLOATS, WEIGHT_1));
-            IntVector bits = shifted.reinterpretAsInts();
-            FloatVector power = bits.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
-            FloatVector e = q.fma(r, broadcast(FLOATS, 1f)).mul(power);
-            e.intoArray(scores, row);
-            int sumAt = (i < rows ? i & 15 : 16) * LANES;
-            fromArray(FLOATS, partial, sumAt).add(e).intoArray(partial, sumAt);
+            FloatVector nextShifted = z.fma(broadcast(FLOATS, LOG2_E), broadcast(FLOATS, ROUND));
+            FloatVector nextR = nextShifted.sub(ROUND).fma(broadcast(FLOATS, -LN2_HIGH), z);
+            if (i > 0) {
+                FloatVector q = r.fma(broadcast(FLOATS, WEIGHT_5), broadcast(FLOATS, WEIGHT_4))
+                        .fma(r, broadcast(FLOATS, WEIGHT_3))
+                        .fma(r, broadcast(FLOATS, WEIGHT_2))
+                        .fma(r, broadcast(FLOATS, WEIGHT_1));
+                IntVector bits = shifted.reinterpretAsInts();
+                FloatVector power = bits.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
+                FloatVector e = q.fma(r, broadcast(FLOATS, 1f)).mul(power);
+                e.intoArray(scores, at + (i - 1) * WIDTH);
+                int sumAt = (i <= rows ? i - 1 & 15 : 16) * LANES;
+                fromArray(FLOATS, partial, sumAt).add(e).intoArray(partial, sumAt);
+            }
+            r = nextR;
+            shifted = nextShifted;
         }
         for (int i = 0; i < 8; i++) {
             fold(partial, i, i + 8);
@@ -120,16 +127,10 @@ final class TileSoftmax {
                 .intoArray(partial, to * LANES);
     }
 
-    /** context = context &middot; correction + added, {@code rows} rows of {@code vectors} vectors. */
-    static void combine(
-            float[] context, int at, float[] added, float[] corrections, int correctionsAt, int rows, int vectors) {
-        for (int j = 0; j < vectors * LANES; j += LANES) {
-            FloatVector correction = fromArray(FLOATS, corrections, correctionsAt + j);
-            for (int i = 0; i < rows * WIDTH; i += WIDTH) {
-                fromArray(FLOATS, context, at + i + j)
-                        .fma(correction, fromArray(FLOATS, added, i + j))
-                        .intoArray(context, at + i + j);
-            }
-        }
+    /** A vector of the result: context &middot; inverse of the sum; 0 where that is 0, and never -0. */
+    static void divide(float[] context, int at, float[] inverse, int column, float[] out, int outAt) {
+        FloatVector v = fromArray(FLOATS, inverse, column);
+        FloatVector y = fromArray(FLOATS, context, at).mul(v).add(RowMath.NO_NEGATIVE_ZERO);
+        y.blend(0f, v.compare(VectorOperators.EQ, 0f)).intoArray(out, outAt);
     }
 }

@@ -29,9 +29,6 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     /** Units a thread: the last ones cost least, so that all threads end at about the same time. */
     private static final int UNITS_PER_THREAD = 4;
 
-    /** Keys whose exponentials and values stay in L1 while all rows of the context pass over them: 16 KiB each. */
-    private static final int KEY_CHUNK = 64;
-
     private final WorkerPool pool;
     private final TileScratches scratches;
     private @Nullable AttentionCall underWay;
@@ -140,31 +137,66 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         java.util.Arrays.fill(s.max, 0, all, Float.NEGATIVE_INFINITY);
         java.util.Arrays.fill(s.sum, 0, all, 0f);
         for (int column = 0; column < all; column++) {
-            int c = first + Math.min(column, columns - 1); // columns beyond the last repeat it
-            int i = c / call.group;
-            long from = call.at(call.q, b, kvHead * call.group + c % call.group, i);
-            int to = column / WIDTH * WIDTH * dK + column % WIDTH;
-            for (int d = 0; d < dK; d++) {
-                s.q[to + d * WIDTH] = q.get(JAVA_FLOAT_UNALIGNED, from + d * (long) Float.BYTES) * call.scale;
-            }
+            int i = (first + Math.min(column, columns - 1)) / call.group; // columns beyond the last repeat it
             s.low[column] = call.low(b, i);
             s.high[column] = call.high(b, i);
         }
+        int whole = dK / LANES * LANES;
+        for (int column = 0; column < all; column += LANES) {
+            int to = column / WIDTH * WIDTH * dK + column % WIDTH;
+            for (int d = 0; d < whole; d += LANES) {
+                for (int lane = 0; lane < LANES; lane++) {
+                    int c = Math.min(column + lane, columns - 1);
+                    long from = row(call, call.q, b, kvHead, first + c) + d * (long) Float.BYTES;
+                    TileTranspose.load(q, from, call.scale, s.square, lane);
+                }
+                TileTranspose.transpose(s.square);
+                for (int i = 0; i < LANES; i++) {
+                    FloatVector.fromArray(FLOATS, s.square, i * LANES).intoArray(s.q, to + (d + i) * WIDTH);
+                }
+            }
+            for (int d = whole; d < dK; d++) {
+                for (int lane = 0; lane < LANES; lane++) {
+                    int c = Math.min(column + lane, columns - 1);
+                    long from = row(call, call.q, b, kvHead, first + c) + d * (long) Float.BYTES;
+                    s.q[to + d * WIDTH + lane] = q.get(JAVA_FLOAT_UNALIGNED, from) * call.scale;
+                }
+            }
+        }
+    }
+
+    /** Byte offset of the row that belongs to a column: head {@code column % group} of query {@code column / group}. */
+    private static long row(AttentionCall call, AttentionCall.Operand operand, int b, int kvHead, int column) {
+        return call.at(operand, b, kvHead * call.group + column % call.group, column / call.group);
     }
 
     /** Rows of a matrix side by side. */
     private static void copy(
             AttentionCall.Operand operand, long at, int rows, int cols, float[] to, int toStep) {
+        if (operand.row == cols * (long) Float.BYTES && toStep == cols) {
+            MemorySegment.copy(operand.segment, JAVA_FLOAT_UNALIGNED, at, to, 0, rows * cols);
+            return;
+        }
         MemorySegment from = OffHeap.of(operand.segment);
-        int whole = cols / LANES * LANES;
         for (int i = 0; i < rows; i++) {
             long row = at + i * operand.row;
             int target = i * toStep;
-            for (int j = 0; j < whole; j += LANES) {
-                FloatVector.fromMemorySegment(FLOATS, from, row + j * (long) Float.BYTES, Species.ORDER)
-                        .intoArray(to, target + j);
+            int j = 0;
+            for (; j <= cols - 4 * LANES; j += 4 * LANES) {
+                long source = row + j * (long) Float.BYTES;
+                FloatVector v0 = FloatVector.fromMemorySegment(FLOATS, from, source, Species.ORDER);
+                FloatVector v1 =
+                        FloatVector.fromMemorySegment(FLOATS, from, source + Species.BYTES, Species.ORDER);
+                FloatVector v2 =
+                        FloatVector.fromMemorySegment(FLOATS, from, source + 2 * Species.BYTES, Species.ORDER);
+                FloatVector v3 =
+                        FloatVector.fromMemorySegment(FLOATS, from, source + 3 * Species.BYTES, Species.ORDER);
+                v0.intoArray(to, target + j);
+                v1.intoArray(to, target + j + LANES);
+                v2.intoArray(to, target + j + 2 * LANES);
+                v3.intoArray(to, target + j + 3 * LANES);
             }
-            for (int j = whole; j < cols; j++) {
+            for (; j < cols; j++) {
                 to[target + j] = from.get(JAVA_FLOAT_UNALIGNED, row + j * (long) Float.BYTES);
             }
         }
@@ -201,28 +233,24 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         }
     }
 
+    /** context = context &middot; correction + V<sup>T</sup> scores; vectors that see none of the keys are left as they are. */
     private static void context(int dV, int paddedV, int column, int vectors, int from, int seen, TileScratch s) {
-        java.util.Arrays.fill(s.added, 0, paddedV * WIDTH, 0f);
-        for (int key = 0; key < seen; key += KEY_CHUNK) {
-            int keys = Math.min(KEY_CHUNK, seen - key);
-            int v = past(s, column, vectors, from + key);
-            int end = reached(s, column, vectors, from + key + keys - 1);
-            int at = v * LANES;
-            for (int d = 0; d < dV && v < end; d += ROWS) {
-                AttentionKernels.context(
-                        dV - d <= 4,
-                        end - v,
-                        keys,
-                        s.v,
-                        key * paddedV + d,
-                        paddedV,
-                        s.scores,
-                        key * WIDTH + at,
-                        s.added,
-                        d * WIDTH + at);
-            }
+        int v = past(s, column, vectors, from);
+        int end = reached(s, column, vectors, from + seen - 1);
+        int at = v * LANES;
+        for (int d = 0; d < dV && v < end; d += ROWS) {
+            AttentionKernels.context(
+                    dV - d <= 4,
+                    end - v,
+                    seen,
+                    s.v,
+                    d,
+                    paddedV,
+                    s.scores,
+                    at,
+                    s.context,
+                    column * paddedV + d * WIDTH + at);
         }
-        TileSoftmax.combine(s.context, column * paddedV, s.added, s.scores, seen * WIDTH, dV, vectors);
     }
 
     /** Applies soft cap and mask to the scores of a block. */
@@ -269,14 +297,29 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     private static void close(
             AttentionCall call, int b, int kvHead, int first, int columns, int paddedV, TileScratch s) {
         MemorySegment out = call.out.segment;
-        for (int column = 0; column < columns; column++) {
-            int c = first + column;
-            long to = call.at(call.out, b, kvHead * call.group + c % call.group, c / call.group);
+        int whole = call.dV / LANES * LANES;
+        for (int column = 0; column < columns; column += LANES) {
             int from = column / WIDTH * WIDTH * paddedV + column % WIDTH;
-            float inverse = RowMath.inverseOrZero(s.sum[column]);
-            for (int d = 0; d < call.dV; d++) {
-                float value = s.context[from + d * WIDTH] * inverse + RowMath.NO_NEGATIVE_ZERO;
-                out.set(JAVA_FLOAT_UNALIGNED, to + d * (long) Float.BYTES, inverse == 0f ? 0f : value);
+            int lanes = Math.min(LANES, columns - column);
+            for (int lane = 0; lane < LANES; lane++) {
+                s.sum[column + lane] = RowMath.inverseOrZero(s.sum[column + lane]);
+            }
+            for (int d = 0; d < whole; d += LANES) {
+                for (int i = 0; i < LANES; i++) {
+                    TileSoftmax.divide(s.context, from + (d + i) * WIDTH, s.sum, column, s.square, i * LANES);
+                }
+                TileTranspose.transpose(s.square);
+                for (int lane = 0; lane < lanes; lane++) {
+                    long to = row(call, call.out, b, kvHead, first + column + lane) + d * (long) Float.BYTES;
+                    TileTranspose.store(s.square, lane, out, to);
+                }
+            }
+            for (int d = whole; d < call.dV; d++) {
+                TileSoftmax.divide(s.context, from + d * WIDTH, s.sum, column, s.square, 0);
+                for (int lane = 0; lane < lanes; lane++) {
+                    long to = row(call, call.out, b, kvHead, first + column + lane) + d * (long) Float.BYTES;
+                    out.set(JAVA_FLOAT_UNALIGNED, to, s.square[lane]);
+                }
             }
         }
     }
