@@ -11,6 +11,7 @@ import dev.gatun.ops.internal.OpenBlasMatMul;
 import dev.gatun.ops.internal.Rows;
 import dev.gatun.ops.internal.ScalarMatMul;
 import dev.gatun.ops.internal.ScalarRows;
+import dev.gatun.ops.internal.TileScratches;
 import dev.gatun.ops.internal.VectorMatMul;
 import dev.gatun.ops.internal.VectorRows;
 import dev.gatun.ops.internal.WorkerPool;
@@ -84,6 +85,7 @@ public final class Backend implements AutoCloseable {
     private final MatMul matMul;
     private final Rows rows;
     private final WorkerPool pool;
+    private final TileScratches tiles = new TileScratches();
     private final String reason;
     private final @Nullable Blas blas;
 
@@ -239,7 +241,7 @@ public final class Backend implements AutoCloseable {
      * @throws IllegalArgumentException if threads is less than 1
      */
     public Ops newOps(Arena arena, int threads) {
-        return new Ops(matMul.forSession(), rows, pool.limitedTo(threads), arena);
+        return new Ops(matMul.forSession(), rows, pool.limitedTo(threads), tiles, arena);
     }
 
     @Override

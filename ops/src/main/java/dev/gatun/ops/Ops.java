@@ -5,12 +5,14 @@ import dev.gatun.memory.QuantizedBlock;
 import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.ShapeException;
 import dev.gatun.memory.Tensor;
-import dev.gatun.ops.internal.FlashAttention;
+import dev.gatun.ops.internal.Attention;
+import dev.gatun.ops.internal.AttentionCall;
 import dev.gatun.ops.internal.LinearTask;
 import dev.gatun.ops.internal.MatMul;
 import dev.gatun.ops.internal.ProductScratch;
 import dev.gatun.ops.internal.Rows;
 import dev.gatun.ops.internal.RowsTask;
+import dev.gatun.ops.internal.TileScratches;
 import dev.gatun.ops.internal.WorkerPool;
 import java.lang.foreign.Arena;
 import org.jspecify.annotations.Nullable;
@@ -28,21 +30,22 @@ public final class Ops {
     private final Rows rows;
     private final RowsTask rowsTask;
     private final LinearTask linear;
-    private final FlashAttention attention;
+    private final Attention attention;
+    private final AttentionCall attentionCall = new AttentionCall();
     private final QuantizedBlock block = new QuantizedBlock();
     private final ProductScratch[] scratch;
 
-    Ops(MatMul matMul, Rows rows, WorkerPool pool, Arena arena) {
+    Ops(MatMul matMul, Rows rows, WorkerPool pool, TileScratches tiles, Arena arena) {
         this.matMul = matMul;
         this.rows = rows;
         this.rowsTask = new RowsTask(rows, pool);
         this.scratch = ProductScratch.of(matMul, pool.threads(), arena);
         this.linear = new LinearTask(matMul, rows, pool, scratch);
-        this.attention = new FlashAttention(matMul, rows, pool, scratch, arena);
+        this.attention = Attention.of(matMul, rows, pool, tiles, scratch, arena);
     }
 
     static long scratchByteSize(MatMul matMul, int threads) {
-        return matMul.scratchByteSize() * threads + FlashAttention.scratchByteSize(matMul, threads);
+        return matMul.scratchByteSize() * threads + Attention.scratchByteSize(matMul);
     }
 
     /**
@@ -244,12 +247,13 @@ public final class Ops {
             throw new ShapeException("attention: q " + q + ", k " + k + ", v " + v + " -> out " + out
                     + ": needs [B,H,T,dK], [B,KV,S,dK], [B,KV,S,dV] -> [B,H,T,dV] with KV dividing H");
         }
-        if (q.dim(1) > attention.maxHeadsAtOnce()) {
-            throw new ShapeException("attention: q " + q + " has more than " + attention.maxHeadsAtOnce() + " heads");
+        if (q.dim(1) > attention.maxHeads()) {
+            throw new ShapeException("attention: q " + q + " has more than " + attention.maxHeads() + " heads");
         }
         mask.check(q.dim(0), q.dim(1), q.dim(2), k.dim(2));
         if (out.elements() > 0) {
-            attention.run(q, k, v, mask, scale, softCap, out);
+            attentionCall.set(q, k, v, mask, scale, softCap, out);
+            attention.run(attentionCall);
         }
     }
 
