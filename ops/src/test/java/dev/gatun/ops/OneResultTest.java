@@ -248,4 +248,47 @@ class OneResultTest {
             }
         }
     }
+
+    /** Large enough to be split over the threads: each row is computed whole, so the cuts do not show. */
+    @ParameterizedTest
+    @CsvSource({"1,70001", "2,40000", "257,513", "1030,80", "5000,17", "9000,7"})
+    void rowsHaveTheSameBitsAtAnyNumberOfThreads(int rows, int cols) {
+        try (Arena arena = Arena.ofShared()) {
+            Tensor x = random(arena, 1, rows, cols);
+            Tensor weight = random(arena, 2, cols);
+            Tensor bias = random(arena, 3, cols);
+            Tensor other = random(arena, 4, rows, cols);
+            int r = cols / 2 / 2 * 2;
+            Tensor angles = random(arena, 5, 1, rows, r / 2);
+            List<BiConsumer<Ops, Tensor>> operators = List.of(
+                    (ops, out) -> ops.softmax(x, out),
+                    (ops, out) -> ops.logSoftmax(x, out),
+                    (ops, out) -> ops.layerNorm(x, weight, bias, 1e-5f, out),
+                    (ops, out) -> ops.layerNorm(x, weight, null, 1e-5f, out),
+                    (ops, out) -> ops.rmsNorm(x, weight, 1e-5f, out),
+                    (ops, out) -> ops.activate(Activation.GELU, x, out),
+                    (ops, out) -> ops.activate(Activation.RELU, x, out),
+                    (ops, out) -> ops.add(x, other, out),
+                    (ops, out) -> ops.add(x, bias, out),
+                    (ops, out) -> ops.multiply(x, other, out),
+                    (ops, out) -> ops.scale(0.3f, x, out),
+                    (ops, out) -> ops.rope(
+                            x.reshape(1, 1, rows, cols), angles, angles, false, out.reshape(1, 1, rows, cols)));
+            for (int i = 0; i < operators.size(); i++) {
+                BiConsumer<Ops, Tensor> operator = operators.get(i);
+                Tensor expected = nan(arena, rows, cols);
+                on(Kind.SCALAR, 1, arena, expected, (backend, ops) -> operator.accept(ops, expected));
+                for (Kind kind : List.of(Kind.SCALAR, Kind.VECTOR)) {
+                    for (int threads : THREADS) {
+                        Tensor out = nan(arena, rows, cols);
+                        on(kind, threads, arena, out, (backend, ops) -> operator.accept(ops, out));
+                        assertSameBits("operator " + i + ", " + kind + ", " + threads + " threads", out, expected);
+                    }
+                }
+                Tensor share = nan(arena, rows, cols);
+                on(Kind.VECTOR, 3, arena, share, (backend, ops) -> operator.accept(backend.newOps(arena, 2), share));
+                assertSameBits("operator " + i + ", 2 of 3 threads", share, expected);
+            }
+        }
+    }
 }
