@@ -9,6 +9,7 @@ module dev.gatun.model {
     requires org.slf4j;
 
     exports dev.gatun.model;
+    exports dev.gatun.model.decoder;
     exports dev.gatun.model.generate;
     exports dev.gatun.model.nn;
     exports dev.gatun.model.text;

@@ -19,6 +19,12 @@ public record Loader(Weights weights, Backend backend, Arena arena) {
         return new Linear(pack(weights.require(name + ".weight", n, k)), vector(name + ".bias", n));
     }
 
+    /** {@code name.weight} [n, k], and {@code name.bias} [n] if the checkpoint has one. */
+    public Linear linearMaybeBias(String name, int n, int k) {
+        String bias = name + ".bias";
+        return new Linear(pack(weights.require(name + ".weight", n, k)), weights.has(bias) ? vector(bias, n) : null);
+    }
+
     /** A weight [n, k] of any floating-point type, packed. */
     public PackedWeight pack(Tensor weight) {
         return backend.pack(weight, arena);
@@ -27,6 +33,11 @@ public record Loader(Weights weights, Backend backend, Arena arena) {
     /** {@code name.weight} [d] and {@code name.bias} [d]. */
     public LayerNorm layerNorm(String name, int d, float epsilon) {
         return new LayerNorm(vector(name + ".weight", d), vector(name + ".bias", d), epsilon);
+    }
+
+    /** {@code name.weight} [d], its gain. */
+    public RmsNorm rmsNorm(String name, int d, float epsilon) {
+        return new RmsNorm(vector(name + ".weight", d), epsilon);
     }
 
     /** The vector {@code name} [n] as F32. */

@@ -2,6 +2,8 @@ package dev.gatun.model.verify;
 
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.Models;
+import dev.gatun.model.decoder.DecoderModel;
+import dev.gatun.model.generate.Seq2SeqModel;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.SafetensorsFile;
@@ -44,8 +46,11 @@ public final class Verifier {
      */
     public static Report verify(ModelFolder folder, Backend backend, Arena arena) throws IOException {
         JsonConfig json = JsonConfig.read(folder, "expected.json");
+        boolean decoder = json.optionalString("kind", "encoder-decoder").equals("decoder");
         try (Arena mapping = Arena.ofShared();
-                var model = Models.loadSeq2Seq(folder, backend)) {
+                AutoCloseableModel model = decoder
+                        ? decoder(DecoderModel.load(folder, backend))
+                        : seq2Seq(Models.loadSeq2Seq(folder, backend))) {
             Map<String, Tensor> expected = SafetensorsFile.of(folder.open("expected.safetensors", mapping))
                     .tensors();
             Map<String, Tensor> computed = new TreeMap<>();
@@ -53,7 +58,7 @@ public final class Verifier {
             JsonConfig cases = json.requireObject("cases");
             for (String name : cases.keys()) {
                 JsonConfig oneCase = cases.requireObject(name);
-                new Seq2SeqCase(name, oneCase, expected, model, arena).compute(computed);
+                model.cases().compute(name, oneCase, expected, arena, computed);
                 for (String output : oneCase.strings("outputs")) {
                     JsonConfig about = json.requireObject("tensors").requireObject(output);
                     if (computed.containsKey(output) || !about.optionalBoolean("optional", false)) {
@@ -63,5 +68,32 @@ public final class Verifier {
             }
             return new Report(checks, computed);
         }
+    }
+
+    /** Computes all that a case of one kind of model has. */
+    private interface Cases {
+        void compute(
+                String name, JsonConfig about, Map<String, Tensor> expected, Arena arena, Map<String, Tensor> computed);
+    }
+
+    private record AutoCloseableModel(Cases cases, Runnable closer) implements AutoCloseable {
+        @Override
+        public void close() {
+            closer.run();
+        }
+    }
+
+    private static AutoCloseableModel decoder(DecoderModel model) {
+        return new AutoCloseableModel(
+                (name, about, expected, arena, computed) ->
+                        new DecoderCase(name, about, expected, model.decoder(), arena).compute(computed),
+                model::close);
+    }
+
+    private static AutoCloseableModel seq2Seq(Seq2SeqModel model) {
+        return new AutoCloseableModel(
+                (name, about, expected, arena, computed) ->
+                        new Seq2SeqCase(name, about, expected, model, arena).compute(computed),
+                model::close);
     }
 }

@@ -8,6 +8,7 @@ import dev.gatun.memory.Tensor;
 import dev.gatun.ops.AttentionMask;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Scaled dot-product attention softmax(Q K<sup>T</sup> &middot; scale) V in O(ctx) memory: the keys pass by in tiles while each
@@ -68,8 +69,19 @@ public final class FlashAttention implements WorkerPool.Task {
         long batch;
         long head;
         long row;
+        int @Nullable [][] pages;
+        int pageRows;
+
+        /** A tensor [pages, heads, pageRows, d] whose sequence b is the pages {@code table[b]}, one after the other. */
+        void setPaged(Tensor t, int[][] table) {
+            set(t);
+            row = t.stride(2) * F;
+            pages = table;
+            pageRows = t.dim(2);
+        }
 
         void set(Tensor t) {
+            pages = null;
             segment = t.segment();
             batch = t.stride(0) * F;
             head = t.stride(1) * F;
@@ -78,7 +90,11 @@ public final class FlashAttention implements WorkerPool.Task {
         }
 
         long at(int b, int h, int i) {
-            return b * batch + h * head + i * row;
+            int[][] table = pages;
+            if (table == null) {
+                return b * batch + h * head + i * row;
+            }
+            return table[b][i / pageRows] * batch + h * head + i % pageRows * row;
         }
     }
 
@@ -128,9 +144,49 @@ public final class FlashAttention implements WorkerPool.Task {
             float newScale,
             float newSoftCap,
             Tensor newOut) {
-        q.set(newQ);
         k.set(newK);
         v.set(newV);
+        keys = newK.dim(2);
+        start(newQ, newK, newV, newMask, newScale, newSoftCap, newOut);
+    }
+
+    /**
+     * The same over keys and values in pages, each a whole number of key tiles or all that there is.
+     *
+     * @param newK [pages, nKvHeads, pageRows, dK]
+     * @param newV [pages, nKvHeads, pageRows, dV]
+     * @param pages for each sequence its pages, in order
+     * @param newMask says how many keys a sequence has
+     */
+    public void runPaged(
+            Tensor newQ,
+            Tensor newK,
+            Tensor newV,
+            int[][] pages,
+            AttentionMask newMask,
+            float newScale,
+            float newSoftCap,
+            Tensor newOut) {
+        k.setPaged(newK, pages);
+        v.setPaged(newV, pages);
+        keys = Integer.MAX_VALUE;
+        start(newQ, newK, newV, newMask, newScale, newSoftCap, newOut);
+    }
+
+    /** Keys of a tile: a page of more than these has to be a multiple of them. */
+    public static int keyTile() {
+        return KEY_TILE;
+    }
+
+    private void start(
+            Tensor newQ,
+            Tensor newK,
+            Tensor newV,
+            AttentionMask newMask,
+            float newScale,
+            float newSoftCap,
+            Tensor newOut) {
+        q.set(newQ);
         out.set(newOut);
         mask = newMask;
         scale = newScale;
@@ -139,7 +195,6 @@ public final class FlashAttention implements WorkerPool.Task {
         nHeads = newQ.dim(1);
         queries = newQ.dim(2);
         dK = newQ.dim(3);
-        keys = newK.dim(2);
         dV = newV.dim(3);
         group = nHeads / newK.dim(1);
         headsAtOnce = matMul.batchesHeads() && group == 1 ? nHeads : group;
