@@ -20,7 +20,7 @@ def families():
     t = transformers
     theta = {"rope_theta": 10000.0}
     yield ("phi", "parallel residual with one norm, partial rotary, biases everywhere, also on the head",
-           t.PhiForCausalLM, t.PhiConfig(**{**SMALL, "hidden_size": 64}, rope_parameters={**theta, "rope_type": "default",
+           t.PhiForCausalLM, t.PhiConfig(**{**SMALL, "hidden_size": 64, "intermediate_size": 256}, rope_parameters={**theta, "rope_type": "default",
                                          "partial_rotary_factor": 0.5}), {})
     yield ("phi-qk-norm", "as phi, with a layer norm on each head of q and k",
            t.PhiForCausalLM, t.PhiConfig(**SMALL, qk_layernorm=True, rope_parameters={**theta, "rope_type": "default",
@@ -40,9 +40,8 @@ def families():
                                                  rope_parameters={**theta, "rope_type": "default",
                                                                   "partial_rotary_factor": 0.5}), {})
     yield ("gemma3", "norms of gemma2 and on each head of q and k, five local layers to a global one with rotary bases of their own",
-           t.Gemma3ForCausalLM, t.Gemma3TextConfig(**{**SMALL, "num_hidden_layers": 3, "pad_token_id": 0}, **GQA, head_dim=16,
+           t.Gemma3ForCausalLM, t.Gemma3TextConfig(**{**SMALL, "num_hidden_layers": 6, "pad_token_id": 0}, **GQA, head_dim=16,
                query_pre_attn_scalar=16, sliding_window=5,
-               layer_types=["sliding_attention", "full_attention", "sliding_attention"],
                rope_parameters={"full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1000000.0},
                                 "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}), {})
     yield ("smollm3", "every fourth layer without positions", t.SmolLM3ForCausalLM,

@@ -76,7 +76,8 @@ public enum BlockFormat {
      */
     public long rowByteSize(int k) {
         if (k < 0 || k % blockSize != 0) {
-            throw new ShapeException(this + " row of " + k + " weights: must be a multiple of its block's " + blockSize);
+            throw new ShapeException(
+                    this + " row of " + k + " weights: must be a multiple of its block's " + blockSize);
         }
         return (long) (k / blockSize) * blockBytes;
     }

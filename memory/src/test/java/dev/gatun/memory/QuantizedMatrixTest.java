@@ -32,7 +32,8 @@ class QuantizedMatrixTest {
         block[1] = 0x3C; // 1.0 as binary16
         block[2] = (byte) 0xF1; // weight 0 has code 1, weight 16 code 15
         try (Arena arena = Arena.ofConfined()) {
-            float[] weights = of(arena, BlockFormat.Q4_0, 1, 32, block).toF32(arena).toFloats();
+            float[] weights =
+                    of(arena, BlockFormat.Q4_0, 1, 32, block).toF32(arena).toFloats();
             assertThat(weights[0]).isEqualTo(1 - 8);
             assertThat(weights[16]).isEqualTo(15 - 8);
             assertThat(weights[1]).isEqualTo(-8);
@@ -66,7 +67,9 @@ class QuantizedMatrixTest {
             bytes[scaleAt] = (byte) half;
             bytes[scaleAt + 1] = (byte) (half >> 8);
             try (Arena arena = Arena.ofConfined()) {
-                float[] weights = of(arena, format, 1, format.blockSize(), bytes).toF32(arena).toFloats();
+                float[] weights = of(arena, format, 1, format.blockSize(), bytes)
+                        .toF32(arena)
+                        .toFloats();
                 for (float weight : weights) {
                     assertThat(Float.floatToRawIntBits(weight)).isEqualTo(0x7FC00000);
                 }
@@ -80,7 +83,8 @@ class QuantizedMatrixTest {
         block[1] = 0x3C;
         block[3] = 0x7C;
         try (Arena arena = Arena.ofConfined()) {
-            assertThat(of(arena, BlockFormat.Q4_1, 1, 32, block).toF32(arena).toFloats()).containsOnly(Float.NaN);
+            assertThat(of(arena, BlockFormat.Q4_1, 1, 32, block).toF32(arena).toFloats())
+                    .containsOnly(Float.NaN);
         }
     }
 
@@ -100,15 +104,17 @@ class QuantizedMatrixTest {
             assertThatThrownBy(() -> new QuantizedMatrix(segment, BlockFormat.Q8_0, -1, 32))
                     .isInstanceOf(ShapeException.class)
                     .hasMessageContaining("negative");
-            assertThatThrownBy(
-                            () -> new QuantizedMatrix(segment, BlockFormat.Q8_0, Integer.MAX_VALUE, 0x7FFFFFE0))
+            assertThatThrownBy(() -> new QuantizedMatrix(segment, BlockFormat.Q8_0, Integer.MAX_VALUE, 0x7FFFFFE0))
                     .isInstanceOf(ShapeException.class);
             var matrix = new QuantizedMatrix(segment, BlockFormat.Q8_0, 3, 32);
             assertThat(matrix).hasToString("Q8_0[3,32]");
             assertThatThrownBy(() -> matrix.widenRow(3, new QuantizedBlock(), segment, 0))
                     .isInstanceOf(ShapeException.class)
                     .hasMessageContaining("row 3 of Q8_0[3,32]");
-            assertThat(new QuantizedMatrix(segment, BlockFormat.Q8_0, 0, 32).toF32(arena).elements()).isZero();
+            assertThat(new QuantizedMatrix(segment, BlockFormat.Q8_0, 0, 32)
+                            .toF32(arena)
+                            .elements())
+                    .isZero();
         }
     }
 
@@ -138,14 +144,16 @@ class QuantizedMatrixTest {
         }
         try (Arena arena = Arena.ofConfined()) {
             Tensor tensor = Tensor.copyOf(arena, values, 64, 96);
-            float[] weights = Quantizer.quantize(tensor, format, arena).toF32(arena).toFloats();
+            float[] weights =
+                    Quantizer.quantize(tensor, format, arena).toF32(arena).toFloats();
             for (int first = 0; first < values.length; first += 32) {
                 float[] block = Arrays.copyOfRange(values, first, first + 32);
                 float largest = 0;
                 for (float value : block) {
                     largest = Math.max(largest, Math.abs(value));
                 }
-                // A scale is itself rounded, to 11 bits, which code 127 shows most. Q4_0 has no code for the opposite of its largest weight: there the error may be a whole step.
+                // A scale is itself rounded, to 11 bits, which code 127 shows most. Q4_0 has no code for the opposite
+                // of its largest weight: there the error may be a whole step.
                 float step = format == BlockFormat.Q8_0 ? largest / 127 * 0.57f : largest / 8 * 1.01f;
                 for (int i = 0; i < 32; i++) {
                     assertThat(weights[first + i]).isBetween(block[i] - step, block[i] + step);
@@ -163,7 +171,8 @@ class QuantizedMatrixTest {
             values[7] = bad;
             try (Arena arena = Arena.ofConfined()) {
                 Tensor tensor = Tensor.copyOf(arena, values, 1, 64);
-                float[] weights = Quantizer.quantize(tensor, format, arena).toF32(arena).toFloats();
+                float[] weights =
+                        Quantizer.quantize(tensor, format, arena).toF32(arena).toFloats();
                 assertThat(Arrays.copyOfRange(weights, 0, 32)).containsOnly(Float.NaN);
                 assertThat(Arrays.copyOfRange(weights, 32, 64)).doesNotContain(Float.NaN);
             }
@@ -181,7 +190,8 @@ class QuantizedMatrixTest {
             Float.NEGATIVE_INFINITY
         };
         try (Arena arena = Arena.ofConfined()) {
-            float[] rounded = Quantizer.toBf16(Tensor.copyOf(arena, values, 6), arena).toFloats();
+            float[] rounded =
+                    Quantizer.toBf16(Tensor.copyOf(arena, values, 6), arena).toFloats();
             assertThat(rounded)
                     .containsExactly(
                             1f,

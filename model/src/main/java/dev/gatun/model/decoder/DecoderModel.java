@@ -1,6 +1,7 @@
 package dev.gatun.model.decoder;
 
 import dev.gatun.model.nn.Loader;
+import dev.gatun.model.weights.GgufModel;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
@@ -70,6 +71,17 @@ public final class DecoderModel implements AutoCloseable {
         JsonConfig generation =
                 folder.has("generation_config.json") ? JsonConfig.read(folder, "generation_config.json") : config;
         return load(config, generation, Weights.open(folder), backend);
+    }
+
+    /**
+     * Loads a GGUF file.
+     *
+     * @param file its metadata and tensors; its weights are taken
+     * @throws ModelFormatException if the file does not fit together
+     */
+    public static DecoderModel load(GgufModel file, Backend backend) {
+        JsonConfig config = file.config();
+        return load(config, config, file.takeWeights(), backend);
     }
 
     /**

@@ -69,9 +69,10 @@ final class Gpt2 {
 
     /** A weight stored [in, out], as GPT-2's Conv1D has it. */
     private Linear conv(String name, int n, int k) {
-        Tensor weight = json.optionalBoolean("weights_are_out_in", false) // as in a GGUF file
-                ? loader.weights().require(name + ".weight", n, k)
-                : loader.weights().require(name + ".weight", k, n).transpose(0, 1);
+        if (json.optionalBoolean("weights_are_out_in", false)) { // as in a GGUF file
+            return loader.linear(name, n, k);
+        }
+        Tensor weight = loader.weights().require(name + ".weight", k, n).transpose(0, 1);
         return new Linear(loader.pack(weight), loader.vector(name + ".bias", n));
     }
 

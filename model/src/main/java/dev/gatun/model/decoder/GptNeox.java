@@ -18,7 +18,8 @@ final class GptNeox {
     static Decoder load(JsonConfig json, Loader loader) {
         var parts = new Parts(json, loader);
         DecoderConfig config = parts.config();
-        Heads heads = parts.heads(Layout.FUSED_BY_HEAD);
+        // A GGUF file has all of q, then all of k, then all of v.
+        Heads heads = parts.heads(json.optionalBoolean("qkv_is_fused", false) ? Layout.FUSED : Layout.FUSED_BY_HEAD);
         Tensor embedding = parts.embedding("gpt_neox.embed_in.weight", config);
         return new Decoder(
                 config,

@@ -31,7 +31,7 @@ final class Llama {
         this.parts = new Parts(json, loader);
         this.loader = loader;
         this.config = parts.config();
-        this.heads = parts.heads(Layout.SEPARATE);
+        this.heads = parts.headsOf("model.layers.0.self_attn.qkv_proj.weight");
         this.activation = parts.activation("hidden_act");
         this.dFf = parts.dim("intermediate_size");
     }
@@ -91,11 +91,14 @@ final class Llama {
         int d = config.dModel();
         int q = heads.nHeads() * heads.headDim();
         int kv = heads.nKvHeads() * heads.headDim();
+        boolean fused = heads.layout() == Layout.FUSED;
         var attn = new CausalAttention(
                 heads,
-                loader.linearMaybeBias(name + ".self_attn.q_proj", q, d),
-                loader.linearMaybeBias(name + ".self_attn.k_proj", kv, d),
-                loader.linearMaybeBias(name + ".self_attn.v_proj", kv, d),
+                fused
+                        ? loader.linearMaybeBias(name + ".self_attn.qkv_proj", heads.width(), d)
+                        : loader.linearMaybeBias(name + ".self_attn.q_proj", q, d),
+                fused ? null : loader.linearMaybeBias(name + ".self_attn.k_proj", kv, d),
+                fused ? null : loader.linearMaybeBias(name + ".self_attn.v_proj", kv, d),
                 loader.linearMaybeBias(name + ".self_attn.o_proj", d, q),
                 headNorms ? parts.rmsNorm(name + ".self_attn.q_norm", heads.headDim()) : null,
                 headNorms ? parts.rmsNorm(name + ".self_attn.k_norm", heads.headDim()) : null,

@@ -24,6 +24,10 @@ import java.util.function.IntFunction;
  */
 record Parts(JsonConfig json, Loader loader) {
     static final int MAX = 1 << 20;
+
+    /** What a rotary frequency is divided by, in GGUF files of Llama 3.1 and its children. */
+    private static final String DIVISORS = "rope_freqs.weight";
+
     private static final int MAX_POSITIONS = 1 << 24;
 
     int dim(String key) {
@@ -51,6 +55,11 @@ record Parts(JsonConfig json, Loader loader) {
         return json.checked(() -> new Heads(nHeads, nKvHeads, headDim, layout));
     }
 
+    /** Heads of a family with three projections, which some GGUF files have put into one. */
+    Heads headsOf(String fusedName) {
+        return heads(loader.weights().has(fusedName) ? Layout.FUSED : Layout.SEPARATE);
+    }
+
     float epsilon(String key, double fallback) {
         return (float) json.optionalDouble(key, fallback, 0, 1);
     }
@@ -68,7 +77,7 @@ record Parts(JsonConfig json, Loader loader) {
     }
 
     Tensor embedding(String name, DecoderConfig config) {
-        return loader.weights().require(name, config.vocab(), config.dModel());
+        return loader.table(name, config.vocab(), config.dModel());
     }
 
     /** The head: the embedding where it is tied, or a tensor of its own. */
@@ -138,6 +147,14 @@ record Parts(JsonConfig json, Loader loader) {
     private RotaryPositions plain(int headDim, double theta, double part) {
         return json.checked(() -> {
             RotaryPositions plain = RotaryPositions.of(theta, (int) (headDim * part));
+            if (loader.weights().has(DIVISORS)) { // of a GGUF file, computed by who wrote it
+                double[] divisors = new double[plain.pairs()];
+                Tensor values = loader.vector(DIVISORS, divisors.length);
+                for (int i = 0; i < divisors.length; i++) {
+                    divisors[i] = values.getFloat(i);
+                }
+                plain = plain.divided(divisors);
+            }
             return json.optionalBoolean("rope_interleaved", false) ? plain.asInterleaved() : plain;
         });
     }

@@ -18,7 +18,7 @@ final class Phi {
     static Decoder load(JsonConfig json, Loader loader) {
         var parts = new Parts(json, loader);
         DecoderConfig config = parts.config();
-        Heads heads = parts.heads(Layout.SEPARATE);
+        Heads heads = parts.headsOf("model.layers.0.self_attn.qkv_proj.weight");
         Tensor embedding = parts.embedding("model.embed_tokens.weight", config);
         return new Decoder(
                 config,
@@ -43,12 +43,15 @@ final class Phi {
         int dFf = parts.dim("intermediate_size");
         int q = heads.nHeads() * heads.headDim();
         int kv = heads.nKvHeads() * heads.headDim();
+        boolean fused = heads.layout() == Layout.FUSED;
         boolean headNorms = parts.json().optionalBoolean("qk_layernorm", false);
         var attn = new CausalAttention(
                 heads,
-                loader.linear(name + ".self_attn.q_proj", q, d),
-                loader.linear(name + ".self_attn.k_proj", kv, d),
-                loader.linear(name + ".self_attn.v_proj", kv, d),
+                fused
+                        ? loader.linear(name + ".self_attn.qkv_proj", heads.width(), d)
+                        : loader.linear(name + ".self_attn.q_proj", q, d),
+                fused ? null : loader.linear(name + ".self_attn.k_proj", kv, d),
+                fused ? null : loader.linear(name + ".self_attn.v_proj", kv, d),
                 loader.linear(name + ".self_attn.dense", d, q),
                 headNorms ? norm(parts, name + ".self_attn.q_layernorm", heads.headDim()) : null,
                 headNorms ? norm(parts, name + ".self_attn.k_layernorm", heads.headDim()) : null,

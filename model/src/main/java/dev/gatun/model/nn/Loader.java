@@ -16,7 +16,21 @@ import java.lang.foreign.Arena;
 public record Loader(Weights weights, Backend backend, Arena arena) {
     /** {@code name.weight} [n, k] and {@code name.bias} [n]. */
     public Linear linear(String name, int n, int k) {
-        return new Linear(pack(weights.require(name + ".weight", n, k)), vector(name + ".bias", n));
+        return new Linear(pack(name + ".weight", n, k), vector(name + ".bias", n));
+    }
+
+    /** The matrix {@code name} [n, k], of any type that files have, packed. */
+    public PackedWeight pack(String name, int n, int k) {
+        return weights.isQuantized(name)
+                ? pack(weights.requireQuantized(name, n, k).toF32(arena))
+                : pack(weights.require(name, n, k));
+    }
+
+    /** The matrix {@code name} [n, k] to look rows up in. */
+    public Tensor table(String name, int n, int k) {
+        return weights.isQuantized(name)
+                ? weights.requireQuantized(name, n, k).toF32(arena)
+                : weights.require(name, n, k);
     }
 
     /** {@code name.weight} [n, k], and {@code name.bias} [n] if the checkpoint has one. */

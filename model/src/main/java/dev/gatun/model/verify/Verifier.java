@@ -47,10 +47,19 @@ public final class Verifier {
     public static Report verify(ModelFolder folder, Backend backend, Arena arena) throws IOException {
         JsonConfig json = JsonConfig.read(folder, "expected.json");
         boolean decoder = json.optionalString("kind", "encoder-decoder").equals("decoder");
-        try (Arena mapping = Arena.ofShared();
-                AutoCloseableModel model = decoder
-                        ? decoder(DecoderModel.load(folder, backend))
-                        : seq2Seq(Models.loadSeq2Seq(folder, backend))) {
+        try (AutoCloseableModel model =
+                decoder ? decoder(DecoderModel.load(folder, backend)) : seq2Seq(Models.loadSeq2Seq(folder, backend))) {
+            return verify(model.cases, folder, json, arena);
+        }
+    }
+
+    /** Verifies a decoder that came from elsewhere against the expected values of a folder. */
+    static Report verify(DecoderModel model, ModelFolder folder, Arena arena) throws IOException {
+        return verify(decoder(model).cases, folder, JsonConfig.read(folder, "expected.json"), arena);
+    }
+
+    private static Report verify(Cases model, ModelFolder folder, JsonConfig json, Arena arena) throws IOException {
+        try (Arena mapping = Arena.ofShared()) {
             Map<String, Tensor> expected = SafetensorsFile.of(folder.open("expected.safetensors", mapping))
                     .tensors();
             Map<String, Tensor> computed = new TreeMap<>();
@@ -58,7 +67,7 @@ public final class Verifier {
             JsonConfig cases = json.requireObject("cases");
             for (String name : cases.keys()) {
                 JsonConfig oneCase = cases.requireObject(name);
-                model.cases().compute(name, oneCase, expected, arena, computed);
+                model.compute(name, oneCase, expected, arena, computed);
                 for (String output : oneCase.strings("outputs")) {
                     JsonConfig about = json.requireObject("tensors").requireObject(output);
                     if (computed.containsKey(output) || !about.optionalBoolean("optional", false)) {
