@@ -15,7 +15,7 @@ if not defined jdk (
 if not exist "%work%\lib\modules" (
     call :build || exit /b 2
 )
-"%jdk%\bin\java.exe" -XX:+UseSerialGC -p "%work%\lib\modules" -cp "%work%\lib\natives\*" --enable-native-access=dev.gatun.openblas,dev.gatun.memory,dev.gatun.ops,ai.djl.sentencepiece %GATUN_JAVA_OPTS% -m dev.gatun.cli/dev.gatun.cli.Main %*
+"%jdk%\bin\java.exe" -XX:+UseSerialGC -p "%work%\lib\modules" -cp "%work%\lib\natives\*" --enable-native-access=dev.gatun.openblas,dev.gatun.memory,dev.gatun.ops,ai.djl.sentencepiece,ai.djl.tokenizers %GATUN_JAVA_OPTS% -m dev.gatun.cli/dev.gatun.cli.Main %*
 exit /b %errorlevel%
 
 rem Takes the folder %1 where its release file says JAVA_VERSION="25..." or more: the last one considered wins.

@@ -3,6 +3,7 @@ module dev.gatun.model {
     requires static transitive org.jspecify;
     requires transitive dev.gatun.ops;
     requires ai.djl.sentencepiece;
+    requires ai.djl.tokenizers;
     requires com.fasterxml.jackson.core;
     requires com.google.protobuf;
     // For ai.djl.api, which logs through it: an automatic module cannot say so, and nothing else would resolve it.
@@ -10,6 +11,7 @@ module dev.gatun.model {
 
     exports dev.gatun.model;
     exports dev.gatun.model.decoder;
+    exports dev.gatun.model.encoder;
     exports dev.gatun.model.generate;
     exports dev.gatun.model.nn;
     exports dev.gatun.model.text;

@@ -124,6 +124,13 @@ public record MappedFile(String name, MemorySegment segment) {
         }
 
         @Override
+        public long skip(long n) {
+            long skipped = Math.clamp(n, 0, segment.byteSize() - at);
+            at += skipped;
+            return skipped;
+        }
+
+        @Override
         public int read(byte[] out, int offset, int length) {
             Objects.checkFromIndexSize(offset, length, out.length);
             long left = segment.byteSize() - at;

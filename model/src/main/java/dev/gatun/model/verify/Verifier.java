@@ -3,6 +3,7 @@ package dev.gatun.model.verify;
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.Models;
 import dev.gatun.model.decoder.DecoderModel;
+import dev.gatun.model.encoder.EncoderModel;
 import dev.gatun.model.generate.Seq2SeqModel;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
@@ -46,19 +47,18 @@ public final class Verifier {
      */
     public static Report verify(ModelFolder folder, Backend backend, Arena arena) throws IOException {
         JsonConfig json = JsonConfig.read(folder, "expected.json");
-        boolean decoder = json.optionalString("kind", "encoder-decoder").equals("decoder");
-        try (AutoCloseableModel model =
-                decoder ? decoder(DecoderModel.load(folder, backend)) : seq2Seq(Models.loadSeq2Seq(folder, backend))) {
-            return verify(model.cases, folder, json, arena);
+        String type = JsonConfig.read(folder, "config.json").requireString("model_type");
+        try (Cases model = open(folder, type, backend, arena)) {
+            return verify(model, folder, json);
         }
     }
 
     /** Verifies a decoder that came from elsewhere against the expected values of a folder. */
     static Report verify(DecoderModel model, ModelFolder folder, Arena arena) throws IOException {
-        return verify(decoder(model).cases, folder, JsonConfig.read(folder, "expected.json"), arena);
+        return verify(new DecoderCases(model, arena), folder, JsonConfig.read(folder, "expected.json"));
     }
 
-    private static Report verify(Cases model, ModelFolder folder, JsonConfig json, Arena arena) throws IOException {
+    private static Report verify(Cases model, ModelFolder folder, JsonConfig json) throws IOException {
         try (Arena mapping = Arena.ofShared()) {
             Map<String, Tensor> expected = SafetensorsFile.of(folder.open("expected.safetensors", mapping))
                     .tensors();
@@ -67,7 +67,7 @@ public final class Verifier {
             JsonConfig cases = json.requireObject("cases");
             for (String name : cases.keys()) {
                 JsonConfig oneCase = cases.requireObject(name);
-                model.compute(name, oneCase, expected, arena, computed);
+                model.compute(name, oneCase, expected, computed);
                 for (String output : oneCase.strings("outputs")) {
                     JsonConfig about = json.requireObject("tensors").requireObject(output);
                     if (computed.containsKey(output) || !about.optionalBoolean("optional", false)) {
@@ -79,30 +79,59 @@ public final class Verifier {
         }
     }
 
-    /** Computes all that a case of one kind of model has. */
-    private interface Cases {
-        void compute(
-                String name, JsonConfig about, Map<String, Tensor> expected, Arena arena, Map<String, Tensor> computed);
+    /** A model that can recompute cases; whoever opened it closes it. */
+    private interface Cases extends AutoCloseable {
+        void compute(String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed);
+
+        @Override
+        void close();
     }
 
-    private record AutoCloseableModel(Cases cases, Runnable closer) implements AutoCloseable {
+    private record EncoderCases(EncoderModel model, Arena arena) implements Cases {
+        @Override
+        public void compute(
+                String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed) {
+            new EncoderCase(name, about, expected, model, arena).compute(computed);
+        }
+
         @Override
         public void close() {
-            closer.run();
+            model.close();
         }
     }
 
-    private static AutoCloseableModel decoder(DecoderModel model) {
-        return new AutoCloseableModel(
-                (name, about, expected, arena, computed) ->
-                        new DecoderCase(name, about, expected, model.decoder(), arena).compute(computed),
-                model::close);
+    private record DecoderCases(DecoderModel model, Arena arena) implements Cases {
+        @Override
+        public void compute(
+                String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed) {
+            new DecoderCase(name, about, expected, model.decoder(), arena).compute(computed);
+        }
+
+        @Override
+        public void close() {
+            model.close();
+        }
     }
 
-    private static AutoCloseableModel seq2Seq(Seq2SeqModel model) {
-        return new AutoCloseableModel(
-                (name, about, expected, arena, computed) ->
-                        new Seq2SeqCase(name, about, expected, model, arena).compute(computed),
-                model::close);
+    private record Seq2SeqCases(Seq2SeqModel model, Arena arena) implements Cases {
+        @Override
+        public void compute(
+                String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed) {
+            new Seq2SeqCase(name, about, expected, model, arena).compute(computed);
+        }
+
+        @Override
+        public void close() {
+            model.close();
+        }
+    }
+
+    private static Cases open(ModelFolder folder, String type, Backend backend, Arena arena) throws IOException {
+        if (DecoderModel.families().contains(type)) {
+            return new DecoderCases(DecoderModel.load(folder, backend), arena);
+        }
+        return EncoderModel.types().contains(type)
+                ? new EncoderCases(EncoderModel.load(folder, backend), arena)
+                : new Seq2SeqCases(Models.loadSeq2Seq(folder, backend), arena);
     }
 }

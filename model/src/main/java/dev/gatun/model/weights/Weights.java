@@ -50,7 +50,7 @@ public final class Weights implements AutoCloseable {
         }
     }
 
-    private interface Reader {
+    interface Reader {
         Contents read(Arena arena) throws IOException;
     }
 
@@ -123,7 +123,7 @@ public final class Weights implements AutoCloseable {
         return new Contents(tensors, quantized, file.byteSize());
     }
 
-    private static Weights open(String source, Reader reader) throws IOException {
+    static Weights open(String source, Reader reader) throws IOException {
         Arena arena = Arena.ofShared();
         boolean open = false;
         try {

@@ -1,0 +1,53 @@
+package dev.gatun.model.encoder;
+
+import dev.gatun.memory.MemoryPlan;
+import dev.gatun.memory.MemoryPlan.Lifetime;
+import dev.gatun.model.nn.LayerNorm;
+import dev.gatun.model.nn.Linear;
+import dev.gatun.ops.Backend;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An encoder's weights, immutable, shared by any number of sessions and threads (Vaswani et al. 2017, section 3.1; Devlin et al.
+ * 2019). Whoever opened the arena of its tensors closes it, after the sessions.
+ *
+ * @param config sizes
+ * @param tokens embeds texts; null in a model of images
+ * @param patches embeds images; null in a model of texts
+ * @param layers the stack; an ALBERT has the same one several times
+ * @param hiddenWidth of the inner rows of the feed-forward networks
+ * @param finalNorm after the last layer, or null
+ * @param bias added to all scores, or null
+ * @param rotary tables that layers turn queries and keys by
+ * @param pooler dense layer, with tanh, on the first token [D, D]; or null
+ * @param head what it was trained for, or null
+ * @param labels names of what the head scores; empty for a vocabulary
+ * @param backend that packed the weights
+ */
+record Encoder(
+        EncoderConfig config,
+        @Nullable TokenEmbeddings tokens,
+        @Nullable PatchEmbeddings patches,
+        List<EncoderBlock> layers,
+        int hiddenWidth,
+        @Nullable LayerNorm finalNorm,
+        @Nullable RelativeBias bias,
+        List<RotaryRows> rotary,
+        @Nullable Linear pooler,
+        @Nullable Head head,
+        List<String> labels,
+        Backend backend) {
+    Encoder {
+        layers = List.copyOf(layers);
+        rotary = List.copyOf(rotary);
+        labels = List.copyOf(labels);
+    }
+
+    /** What a session for {@code maxTokens} tokens allocates, to the byte. */
+    MemoryPlan plan(int maxTokens) {
+        return MemoryPlan.empty()
+                .plus("activations", Lifetime.SESSION, EncoderSession.layout(this, maxTokens).byteSize())
+                .plus("kernel scratch", Lifetime.SESSION, backend.opsByteSize());
+    }
+}

@@ -1,0 +1,424 @@
+package dev.gatun.model.encoder;
+
+import dev.gatun.memory.DType;
+import dev.gatun.memory.Shape;
+import dev.gatun.memory.Tensor;
+import dev.gatun.memory.Workspace;
+import dev.gatun.model.nn.LayerNorm;
+import dev.gatun.model.nn.Linear;
+import dev.gatun.ops.Activation;
+import dev.gatun.ops.Ops;
+import java.lang.foreign.Arena;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A session with an encoder: {@link #encode} packs sequences of any lengths into one batch, with no arithmetic on padding; then
+ * {@link #hidden}, {@link #pool} and the scores of its head are there until the next batch. All native memory is allocated at the
+ * start, and linear in the tokens of a batch. For one caller at a time; whoever opened it closes it.
+ */
+public final class EncoderSession implements AutoCloseable {
+    /** Rows that a head judges at once: a vocabulary's scores for all tokens of a batch would take more than all else. */
+    private static final int HEAD_ROWS = 64;
+
+    /** Sees intermediate values [N, D] as a session computes them; each is valid until the call returns. */
+    @FunctionalInterface
+    public interface Trace {
+        /**
+         * Called for the input of the first layer and the output of each.
+         *
+         * @param index 0 for the input, i for the output of layer i
+         */
+        void hiddenState(int index, Tensor value);
+    }
+
+    /** Takes the scores of one row; they are valid until the call returns. */
+    @FunctionalInterface
+    public interface Scores {
+        /**
+         * Called once a row, in order.
+         *
+         * @param index of the row among those that were asked for
+         * @param scores [labels]
+         */
+        void of(int index, Tensor scores);
+    }
+
+    private final Encoder model;
+    private final @Nullable Trace trace;
+    private final int maxTokens;
+    private final Arena arena;
+    private final Ops ops;
+    private final Workspace workspace;
+    private final Tensor ones; // [1, maxTokens]
+    private final Tensor ramp; // [1, maxTokens]: 1, 2, 3, ...
+    private final Tensor dot; // [1, 1]
+    private final int[] ids;
+    private final int[] types;
+    private final int[] positions;
+    private final RotaryRows[] rotaryRows; // of the batch's tokens
+    private PackedViews views; // of the last batch
+    private Tensor[] sequences = {}; // hidden states of each [T, D]
+    private RotaryRows[] rotaryOfBatch = {};
+    private Tensor[] embedding = {}; // sum, term
+    private boolean encoded;
+
+    private EncoderSession(Encoder model, int maxTokens, @Nullable Trace trace, Arena arena) {
+        this.model = model;
+        this.trace = trace;
+        this.maxTokens = maxTokens;
+        this.arena = arena;
+        ops = model.backend().newOps(arena);
+        workspace = layout(model, maxTokens).allocate(arena);
+        ones = workspace.get("ones");
+        ramp = workspace.get("ramp");
+        dot = workspace.get("dot");
+        for (int i = 0; i < maxTokens; i++) {
+            ones.setFloat(1f, 0, i);
+            ramp.setFloat(i + 1f, 0, i);
+        }
+        ids = new int[maxTokens];
+        types = new int[maxTokens];
+        positions = new int[maxTokens];
+        rotaryRows = new RotaryRows[model.rotary().size()];
+        for (int i = 0; i < rotaryRows.length; i++) {
+            rotaryRows[i] = new RotaryRows(workspace.get("cos" + i), workspace.get("sin" + i));
+        }
+        views = PackedViews.of(workspace, new int[] {0}, model.config().nHeads());
+    }
+
+    static EncoderSession open(Encoder model, int maxTokens, @Nullable Trace trace) {
+        Arena arena = Arena.ofShared();
+        try {
+            return new EncoderSession(model, maxTokens, trace, arena);
+        } catch (Throwable e) { // out of memory, say: nothing stays behind
+            arena.close();
+            throw e;
+        }
+    }
+
+    static Workspace.Layout layout(Encoder model, int maxTokens) {
+        int dModel = model.config().dModel();
+        Workspace.Layout layout = PackedViews.layout(maxTokens, dModel, model.hiddenWidth())
+                .f32("ones", 1, maxTokens)
+                .f32("ramp", 1, maxTokens)
+                .f32("dot", 1, 1);
+        TokenEmbeddings tokens = model.tokens();
+        if (tokens != null && tokens.projection() != null) {
+            layout.f32("sum", maxTokens, tokens.width()).f32("term", maxTokens, tokens.width());
+        }
+        PatchEmbeddings patches = model.patches();
+        if (patches != null) {
+            int side = patches.imageSize();
+            layout.f32("pixels", patches.channels(), side, side)
+                    .f32("patches", patches.tokens() - patches.classTokens().dim(0), patches.patchWidth());
+        }
+        for (int i = 0; i < model.rotary().size(); i++) {
+            int half = model.rotary().get(i).cos().dim(2);
+            layout.f32("cos" + i, 1, maxTokens, half).f32("sin" + i, 1, maxTokens, half);
+        }
+        Head head = model.head();
+        layout.f32("rows", HEAD_ROWS, dModel).f32("head hidden", HEAD_ROWS, head == null ? 1 : Math.max(1, head.width()));
+        return layout.f32("scores", HEAD_ROWS, head == null ? 1 : head.labels());
+    }
+
+    /** Tokens that a batch may have at most. */
+    public int maxTokens() {
+        return maxTokens;
+    }
+
+    /**
+     * Computes the hidden states of sequences {@code from} to {@code to} of those given, each as it would be alone.
+     *
+     * @param sequenceIds token ids of each sequence
+     * @param typeIds types of the tokens (0 and 1 for the two texts of a pair); null, or null for a sequence, for zeros
+     * @throws IllegalArgumentException if a sequence is empty or longer than the model has positions, or all of them have more
+     *     tokens than the session has room for
+     * @throws IndexOutOfBoundsException if an id is beyond the vocabulary
+     * @throws IllegalStateException if it is a model of images
+     */
+    public void encode(int[][] sequenceIds, int @Nullable [] @Nullable [] typeIds, int from, int to) {
+        TokenEmbeddings tokens = model.tokens();
+        if (tokens == null) {
+            throw new IllegalStateException("encode: this is a model of images, not of texts");
+        }
+        encoded = false;
+        prepare(sequenceIds, from, to);
+        int[] starts = views.starts();
+        for (int b = 0; b < starts.length - 1; b++) {
+            int[] sequence = sequenceIds[from + b];
+            System.arraycopy(sequence, 0, ids, starts[b], sequence.length);
+            int[] sequenceTypes = typeIds == null ? null : typeIds[from + b];
+            if (sequenceTypes == null) {
+                Arrays.fill(types, starts[b], starts[b + 1], 0);
+            } else {
+                System.arraycopy(sequenceTypes, 0, types, starts[b], sequence.length);
+            }
+            tokens.positions(ids, starts[b], starts[b + 1], positions);
+        }
+        Tensor x = views.x();
+        tokens.forward(ops, ids, types, positions, embedding[0], embedding[1], x); //       [N, D]
+        for (int i = 0; i < rotaryOfBatch.length; i++) {
+            RotaryRows table = model.rotary().get(i);
+            ops.gather(table.cos().select(0, 0), positions, 0, rotaryOfBatch[i].cos()); //   [1, N, dK / 2]
+            ops.gather(table.sin().select(0, 0), positions, 0, rotaryOfBatch[i].sin());
+        }
+        layers();
+    }
+
+    /**
+     * Computes the hidden states of images.
+     *
+     * @param pixels of each [channels, height, width], normalised as the model wants it
+     * @throws IllegalArgumentException if an image has another number of pixels than the model's, or there are too many
+     * @throws IllegalStateException if it is a model of texts
+     */
+    public void encodeImages(float[]... pixels) {
+        PatchEmbeddings patches = model.patches();
+        if (patches == null) {
+            throw new IllegalStateException("encodeImages: this is a model of texts, not of images");
+        }
+        encoded = false;
+        prepare(pixels.length, b -> patches.tokens());
+        Tensor image = workspace.get("pixels");
+        for (int b = 0; b < pixels.length; b++) {
+            if (pixels[b].length != image.elements()) {
+                throw new IllegalArgumentException("encodeImages: image " + b + " has " + pixels[b].length
+                        + " values, the model takes " + image.shape());
+            }
+            try (Arena call = Arena.ofConfined()) {
+                image.copyFrom(Tensor.copyOf(call, pixels[b], image.shape().toArray()));
+            }
+            patches.forward(ops, image, workspace.get("patches"), sequences[b]); //            [T, D]
+        }
+        layers();
+    }
+
+    private void layers() {
+        see(0);
+        for (int i = 0; i < model.layers().size(); i++) {
+            model.layers().get(i).forward(ops, views, model.bias(), rotaryOfBatch); //           [N, D]
+            see(i + 1);
+        }
+        LayerNorm last = model.finalNorm();
+        if (last != null) {
+            last.forward(ops, views.x(), views.x()); //                                          [N, D]
+        }
+        encoded = true;
+    }
+
+    private void see(int index) {
+        if (trace != null) {
+            trace.hiddenState(index, views.x());
+        }
+    }
+
+    private interface Lengths {
+        int of(int sequence);
+    }
+
+    private void prepare(int[][] sequenceIds, int from, int to) {
+        prepare(to - from, b -> sequenceIds[from + b].length);
+    }
+
+    /** Makes views for sequences of these lengths, if the last batch had others. */
+    private void prepare(int count, Lengths lengths) {
+        boolean same = count == views.sequences();
+        long tokens = 0;
+        for (int b = 0; b < count; b++) {
+            int length = lengths.of(b);
+            if (length < 1 || length > model.config().nPositions()) {
+                throw new IllegalArgumentException("encode: sequence " + b + " has " + length
+                        + " tokens, the model takes 1 to " + model.config().nPositions());
+            }
+            same = same && length == views.length(b);
+            tokens += length;
+        }
+        if (count < 1 || tokens > maxTokens) {
+            throw new IllegalArgumentException("encode: " + count + " sequences of " + tokens
+                    + " tokens, the session takes 1 or more with at most " + maxTokens);
+        }
+        if (same && sequences.length == count) {
+            return;
+        }
+        int[] starts = new int[count + 1];
+        for (int b = 0; b < count; b++) {
+            starts[b + 1] = starts[b] + lengths.of(b);
+        }
+        views = PackedViews.of(workspace, starts, model.config().nHeads());
+        sequences = new Tensor[count];
+        Arrays.setAll(sequences, b -> views.x().slice(0, starts[b], starts[b + 1]));
+        int n = starts[count];
+        rotaryOfBatch = new RotaryRows[rotaryRows.length];
+        Arrays.setAll(rotaryOfBatch, i -> rotaryRows[i].first(n));
+        TokenEmbeddings texts = model.tokens();
+        if (texts != null) {
+            boolean projected = texts.projection() != null;
+            embedding = new Tensor[] {
+                projected ? workspace.get("sum").slice(0, 0, n) : views.x(),
+                projected ? workspace.get("term").slice(0, 0, n) : views.sublayer()
+            };
+        }
+    }
+
+    /** Sequences in the batch. */
+    public int sequences() {
+        return current().sequences();
+    }
+
+    /** Hidden states of all tokens [N, D], after the final norm; valid until the next batch. */
+    public Tensor hidden() {
+        return current().x();
+    }
+
+    /** Hidden states [T, D] of one sequence. */
+    public Tensor hidden(int sequence) {
+        current();
+        return sequences[sequence];
+    }
+
+    private PackedViews current() {
+        if (!encoded) {
+            throw new IllegalStateException("nothing has been encoded");
+        }
+        return views;
+    }
+
+    /**
+     * Pools one sequence's hidden states into a vector.
+     *
+     * @param out [1, D]
+     */
+    public void pool(Pooling.Mode mode, int sequence, Tensor out) {
+        Tensor x = hidden(sequence);
+        int n = x.dim(0);
+        int d = x.dim(1);
+        switch (mode) {
+            case CLS -> x.copyRun(0, out, 0, d);
+            case LAST -> x.copyRun((n - 1L) * d, out, 0, d);
+            case MEAN -> weightedSum(ones, x, 1f / n, out);
+            case MEAN_SQRT_LENGTH -> weightedSum(ones, x, (float) (1 / Math.sqrt(n)), out);
+            case WEIGHTED_MEAN -> weightedSum(ramp, x, (float) (2.0 / ((double) n * (n + 1))), out);
+            case MAX -> {
+                float[] values = x.toFloats();
+                for (int i = 0; i < d; i++) {
+                    float max = Float.NEGATIVE_INFINITY;
+                    for (int t = 0; t < n; t++) {
+                        max = Math.max(max, values[t * d + i]);
+                    }
+                    out.setFloat(max, 0, i);
+                }
+            }
+        }
+    }
+
+    private void weightedSum(Tensor weights, Tensor x, float factor, Tensor out) {
+        ops.matmul(weights.slice(1, 0, x.dim(0)), x, out); //   [1, T] · [T, D] -> [1, D]
+        ops.scale(factor, out, out);
+    }
+
+    /** Divides a vector [1, d] by its length, which counts as 1e-12 where it is less (torch.nn.functional.normalize). */
+    public void normalize(Tensor vector) {
+        ops.matmul(vector, vector.transpose(0, 1), dot); //      [1, d] · [d, 1] -> [1, 1]
+        double length = Math.max(Math.sqrt(dot.getFloat(0, 0)), 1e-12);
+        ops.scale((float) (1 / length), vector, vector);
+    }
+
+    /** out [1, dOut] = activation(x [1, dIn] W<sup>T</sup> + b): a layer after pooling. */
+    public void dense(Linear linear, @Nullable Activation activation, Tensor x, Tensor out) {
+        linear.forward(ops, x, out);
+        if (activation != null) {
+            ops.activate(activation, out, out);
+        }
+    }
+
+    /**
+     * What the pooler makes of each sequence's first token: tanh of a dense layer.
+     *
+     * @param out [B, D]
+     * @return false where the model has no pooler
+     */
+    public boolean poolerOutput(Tensor out) {
+        Linear pooler = model.pooler();
+        if (pooler == null) {
+            return false;
+        }
+        for (int b = 0; b < sequences(); b++) {
+            dense(pooler, Activation.TANH, hidden(b).slice(0, 0, 1), out.slice(0, b, b + 1));
+        }
+        return true;
+    }
+
+    /**
+     * Scores of the head for tokens of the batch, of which {@code rows} are the indexes in {@link #hidden()}.
+     *
+     * @throws IllegalStateException if the model has no head that judges tokens
+     */
+    public void scoreTokens(int[] rows, Scores scores) {
+        Head head = head(false);
+        score(head, rows.length, (row, to) -> hidden().copyRun((long) rows[row] * to.dim(1), to, 0, to.dim(1)), scores);
+    }
+
+    /**
+     * Scores of the head for each sequence.
+     *
+     * @throws IllegalStateException if the model has no head that judges sequences
+     */
+    public void scoreSequences(Scores scores) {
+        Head head = head(true);
+        Pooling.Mode mode = head.reads() == Head.Reads.FIRST ? Pooling.Mode.CLS : Pooling.Mode.MEAN;
+        Linear second = head.second();
+        if (second == null) {
+            score(head, sequences(), (row, to) -> pool(mode, row, to), scores);
+            return;
+        }
+        // DeiT: the mean of what the first two tokens say.
+        Tensor both = workspace.get("scores").slice(0, 0, 2);
+        for (int b = 0; b < sequences(); b++) {
+            head.out().forward(ops, hidden(b).slice(0, 0, 1), both.slice(0, 0, 1));
+            second.forward(ops, hidden(b).slice(0, 1, 2), both.slice(0, 1, 2));
+            ops.add(both.slice(0, 0, 1), both.slice(0, 1, 2), both.slice(0, 0, 1));
+            ops.scale(0.5f, both.slice(0, 0, 1), both.slice(0, 0, 1));
+            scores.of(b, both.select(0, 0));
+        }
+    }
+
+    private interface RowSource {
+        void copy(int row, Tensor to);
+    }
+
+    private void score(Head head, int count, RowSource source, Scores scores) {
+        Tensor rows = workspace.get("rows");
+        for (int from = 0; from < count; from += HEAD_ROWS) {
+            int n = Math.min(HEAD_ROWS, count - from);
+            for (int i = 0; i < n; i++) {
+                source.copy(from + i, rows.slice(0, i, i + 1));
+            }
+            Tensor results = workspace.get("scores").slice(0, 0, n);
+            head.forward(ops, rows.slice(0, 0, n), workspace.get("head hidden").slice(0, 0, n), results);
+            for (int i = 0; i < n; i++) {
+                scores.of(from + i, results.select(0, i));
+            }
+        }
+    }
+
+    private Head head(boolean ofSequences) {
+        current();
+        Head head = model.head();
+        if (head == null || ofSequences != (head.task() == Task.CLASSIFY)) {
+            throw new IllegalStateException("the model has no head that judges " + (ofSequences ? "sequences" : "tokens"));
+        }
+        return head;
+    }
+
+    /** A buffer [rows, cols] in the session's own memory, for what a caller computes from pooled vectors. */
+    public Tensor newBuffer(int rows, int cols) {
+        return Tensor.allocate(arena, DType.F32, Shape.of(rows, cols));
+    }
+
+    /** Gives the memory back. Waits for nobody: a call under way on another thread fails with IllegalStateException. */
+    @Override
+    public void close() {
+        arena.close();
+    }
+}

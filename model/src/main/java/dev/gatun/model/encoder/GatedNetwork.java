@@ -1,0 +1,25 @@
+package dev.gatun.model.encoder;
+
+import dev.gatun.memory.Tensor;
+import dev.gatun.model.nn.Linear;
+import dev.gatun.ops.Activation;
+import dev.gatun.ops.Ops;
+
+/**
+ * GeGLU (Shazeer 2020): (activation(x A) &middot; x B) C, with A and B as one product.
+ *
+ * @param wi A and B [2 dFf, D]
+ * @param activation of x A
+ * @param wo C [D, dFf]
+ */
+record GatedNetwork(Linear wi, Activation activation, Linear wo) implements EncoderBlock.Network {
+    @Override
+    public void forward(Ops ops, Tensor x, Tensor hidden, Tensor out) {
+        int dFf = hidden.dim(1) / 2;
+        Tensor input = hidden.slice(1, 0, dFf);
+        wi.forward(ops, x, hidden); //                                          [n, 2 dFf]
+        ops.activate(activation, input, input); //                              [n, dFf]
+        ops.multiply(input, hidden.slice(1, dFf, 2 * dFf), input); //           [n, dFf]
+        wo.forward(ops, input, out); //                                         [n, D]
+    }
+}

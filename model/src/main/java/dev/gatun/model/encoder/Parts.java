@@ -1,0 +1,158 @@
+package dev.gatun.model.encoder;
+
+import dev.gatun.memory.DType;
+import dev.gatun.memory.Tensor;
+import dev.gatun.model.nn.FeedForward;
+import dev.gatun.model.nn.LayerNorm;
+import dev.gatun.model.nn.Linear;
+import dev.gatun.model.nn.Loader;
+import dev.gatun.model.weights.JsonConfig;
+import dev.gatun.model.weights.ModelFormatException;
+import dev.gatun.model.weights.Weights;
+import dev.gatun.ops.Activation;
+import dev.gatun.ops.PackedWeight;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SortedSet;
+import java.util.TreeMap;
+import java.util.regex.Pattern;
+
+/** Makes the parts of an encoder from a checkpoint's tensors, and counts what they take. */
+final class Parts {
+    /** Tensors that checkpoints have and nobody needs: counters, and heads of tasks that training had beside. */
+    private static final Pattern NEEDLESS =
+            Pattern.compile("(.*\\.)?(position_ids|token_type_ids)|cls\\.seq_relationship\\..*|.*sop_classifier\\..*");
+
+    /** Heads, which a model without one leaves alone. */
+    private static final Pattern HEADS = Pattern.compile("(cls|classifier|cls_classifier|distillation_classifier|qa_outputs"
+            + "|lm_head|pre_classifier|vocab_[a-z_]+|predictions|generator_[a-z_]+|discriminator_[a-z_]+|head|decoder)\\..*");
+
+    private final Loader loader;
+    private final List<String> needless = new ArrayList<>();
+    private long packedBytes;
+
+    Parts(Loader loader) {
+        this.loader = loader;
+    }
+
+    Weights weights() {
+        return loader.weights();
+    }
+
+    Arena arena() {
+        return loader.arena();
+    }
+
+    /** {@code base.} where the checkpoint's body is under that prefix; nothing where it has no prefix. */
+    String prefix(String base, String tensor) {
+        return weights().has(base + "." + tensor) ? base + "." : "";
+    }
+
+    /** Tensors that start so are none of this model's business. */
+    void ignore(String start) {
+        needless.add(start);
+    }
+
+    /** {@code name.weight} [n, k] and, where there is one, {@code name.bias} [n]. */
+    Linear linear(String name, int n, int k) {
+        return linear(name + ".weight", name + ".bias", n, k);
+    }
+
+    /** A weight [n, k] and a bias [n], if there is one, by their own names. */
+    Linear linear(String weight, String bias, int n, int k) {
+        PackedWeight packed = pack(weights().require(weight, n, k));
+        return new Linear(packed, weights().has(bias) ? loader.vector(bias, n) : null);
+    }
+
+    /** A projection to the vocabulary: with a weight of its own, or tied to the embedding. */
+    Linear decoder(String weight, String bias, Tensor words) {
+        Tensor own = weights().has(weight) ? weights().require(weight, words.dim(0), words.dim(1)) : words;
+        if (weights().has(bias.replaceAll("bias$", "decoder.bias"))) {
+            ignore(bias.replaceAll("bias$", "decoder.bias")); // a second name of the same numbers
+        }
+        return new Linear(pack(own), loader.vector(bias, words.dim(0)));
+    }
+
+    /** Weights [n, k] of any floating-point type, packed. */
+    PackedWeight pack(Tensor weight) {
+        packedBytes += loader.backend().packedByteSize(weight);
+        return loader.pack(weight);
+    }
+
+    /** {@code name.weight} [d] and {@code name.bias} [d], or as TensorFlow's checkpoints call them gamma and beta. */
+    LayerNorm norm(String name, int d, float epsilon) {
+        String weight = weights().has(name + ".gamma") ? name + ".gamma" : name + ".weight";
+        String bias = weights().has(name + ".beta") ? name + ".beta" : name + ".bias";
+        return new LayerNorm(loader.vector(weight, d), weights().has(bias) ? loader.vector(bias, d) : null, epsilon);
+    }
+
+    /** A network of two layers. */
+    static EncoderBlock.Network network(Linear fc1, Activation activation, Linear fc2) {
+        return new FeedForward(fc1, activation, fc2)::forward;
+    }
+
+    /** A matrix as the checkpoint has it. */
+    Tensor matrix(String name, int rows, int cols) {
+        return weights().require(name, rows, cols);
+    }
+
+    /** A tensor of any floating-point type as F32. */
+    Tensor f32(Tensor tensor) {
+        if (tensor.dtype() != DType.F32) {
+            packedBytes += tensor.elements() * Float.BYTES;
+        }
+        return loader.f32(tensor);
+    }
+
+    /** The model's backend. */
+    Loader loader() {
+        return loader;
+    }
+
+    /** Bytes of weights in layouts of our own. */
+    long packedBytes() {
+        return packedBytes;
+    }
+
+    /**
+     * Refuses tensors that the model does not have: a checkpoint of something else, or of something that was changed.
+     *
+     * @param task with {@link Task#FEATURES} there may be a head that nobody asked for
+     */
+    void checkAllUsed(Task task) {
+        SortedSet<String> unused = weights().unused();
+        unused.removeIf(name -> NEEDLESS.matcher(name).matches()
+                || needless.stream().anyMatch(name::startsWith)
+                || task == Task.FEATURES && HEADS.matcher(name).matches());
+        if (!unused.isEmpty()) {
+            throw new ModelFormatException(
+                    weights().source() + ": tensors that this kind of model does not have: " + unused);
+        }
+    }
+
+    /** Names of what a head scores: {@code id2label}, or as many as {@code num_labels} says (2 unless it does). */
+    static List<String> labels(JsonConfig json) {
+        if (!json.has("id2label")) {
+            int n = json.optionalInt("num_labels", 2, 1, 1 << 20);
+            List<String> names = new ArrayList<>();
+            for (int i = 0; i < n; i++) {
+                names.add("LABEL_" + i);
+            }
+            return names;
+        }
+        JsonConfig names = json.requireObject("id2label");
+        var byId = new TreeMap<Integer, String>();
+        for (String id : names.keys()) {
+            if (!id.matches("\\d{1,7}")) {
+                throw new ModelFormatException(json.file() + ": id2label has \"" + id + "\", which is no number");
+            }
+            byId.put(Integer.parseInt(id), names.requireString(id));
+        }
+        if (byId.isEmpty() || byId.lastKey() != byId.size() - 1) {
+            throw new ModelFormatException(
+                    json.file() + ": id2label has the ids " + byId.keySet() + ", not 0 to " + (byId.size() - 1));
+        }
+        return List.copyOf(byId.values());
+    }
+}
