@@ -36,7 +36,7 @@ public record Loader(Weights weights, Backend backend, Arena arena) {
     /** {@code name.weight} [n, k], and {@code name.bias} [n] if the checkpoint has one. */
     public Linear linearMaybeBias(String name, int n, int k) {
         String bias = name + ".bias";
-        return new Linear(pack(weights.require(name + ".weight", n, k)), weights.has(bias) ? vector(bias, n) : null);
+        return new Linear(pack(name + ".weight", n, k), weights.has(bias) ? vector(bias, n) : null);
     }
 
     /** A weight [n, k] of any floating-point type, packed. */
