@@ -8,6 +8,7 @@ module dev.gatun.model {
     requires com.google.protobuf;
     // For ai.djl.api, which logs through it: an automatic module cannot say so, and nothing else would resolve it.
     requires org.slf4j;
+    requires transitive java.desktop; // images
 
     exports dev.gatun.model;
     exports dev.gatun.model.decoder;

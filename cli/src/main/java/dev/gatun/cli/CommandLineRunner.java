@@ -18,14 +18,30 @@ final class CommandLineRunner {
     /** Bad use, bad input, or an error of ours. */
     private static final int FAILED = 2;
 
-    private static final List<String> COMMANDS = List.of("translate", "verify", "inspect", "doctor");
+    private static final List<String> COMMANDS = List.of(
+            "translate",
+            "embed",
+            "similarity",
+            "rerank",
+            "classify",
+            "fill-mask",
+            "answer",
+            "verify",
+            "inspect",
+            "doctor");
 
+    /** The commands of {@code gatun} itself. */
+    static final Commands GATUN = new Commands("gatun", COMMANDS, CommandLineRunner::command);
+
+    private final Commands commands;
     private final InputStream in;
     private final BooleanSupplier inIsTerminal;
     private final Results results;
     private final PrintStream err;
 
-    CommandLineRunner(InputStream in, BooleanSupplier inIsTerminal, Results results, PrintStream err) {
+    CommandLineRunner(
+            Commands commands, InputStream in, BooleanSupplier inIsTerminal, Results results, PrintStream err) {
+        this.commands = commands;
         this.in = in;
         this.inIsTerminal = inIsTerminal;
         this.results = results;
@@ -58,26 +74,27 @@ final class CommandLineRunner {
             return help;
         }
         if (!parsed.hasSubcommand()) {
-            throw new ParameterException(line, "no command, there are " + String.join(", ", COMMANDS));
+            throw new ParameterException(line, "no command, there are " + String.join(", ", commands.names()));
         }
         ParseResult own = parsed.subcommand();
-        var invocation = new Invocation(parsed, own, in, inIsTerminal, results);
-        PrintStream log = invocation.flag("--quiet") ? new PrintStream(OutputStream.nullOutputStream()) : err;
+        boolean quiet = parsed.hasMatchedOption("--quiet") || own.hasMatchedOption("--quiet");
+        PrintStream log = quiet ? new PrintStream(OutputStream.nullOutputStream()) : err;
+        var invocation = new Invocation(parsed, own, in, inIsTerminal, results, log);
         Command command = (Command) own.commandSpec().userObject();
         return ScopedValue.where(StderrLoggerFinder.SINK, log).call(() -> command.run(invocation));
     }
 
     private CommandLine commandLine(String[] args) {
-        CommandSpec root = complete(CommandSpec.create().name("gatun"));
+        CommandSpec root = complete(CommandSpec.create().name(commands.program()));
         root.usageMessage()
                 .header("The Transformer inside the JVM.")
-                .customSynopsis("gatun COMMAND [OPTIONS]")
+                .customSynopsis(commands.program() + " COMMAND [OPTIONS]")
                 .footer("Each command has its own --help. Exit code: 0 done, 1 a check failed, 2 bad use or bad"
-                        + " input.");
+                        + " input. gatun bench, which measures this computer, is a program of its own.");
         // Only what is needed, where that can be seen: a start is waiting.
-        boolean named = args.length > 0 && COMMANDS.contains(args[0]);
-        for (String name : named ? List.of(args[0]) : COMMANDS) {
-            root.addSubcommand(name, complete(command(name).spec()));
+        boolean named = args.length > 0 && commands.names().contains(args[0]);
+        for (String name : named ? List.of(args[0]) : commands.names()) {
+            root.addSubcommand(name, complete(commands.byName().apply(name).spec()));
         }
         return new CommandLine(root)
                 .setOut(results.printer())
@@ -96,6 +113,12 @@ final class CommandLineRunner {
     private static Command command(String name) {
         return switch (name) {
             case "translate" -> new TranslateCommand();
+            case "embed" -> new EmbedCommand();
+            case "similarity" -> new SimilarityCommand();
+            case "rerank" -> new RerankCommand();
+            case "classify" -> new ClassifyCommand();
+            case "fill-mask" -> new FillMaskCommand();
+            case "answer" -> new AnswerCommand();
             case "verify" -> new VerifyCommand();
             case "inspect" -> new InspectCommand();
             case "doctor" -> new DoctorCommand(Machine.here());
@@ -111,7 +134,7 @@ final class CommandLineRunner {
                 message += " (a text that starts with a dash goes after --)";
             } else if (spec.parent() == null) {
                 message = "no command " + unmatched.getUnmatched().getFirst() + ", there are "
-                        + String.join(", ", COMMANDS);
+                        + String.join(", ", commands.names());
             }
         }
         // picocli writes sentences, this is the middle of one.

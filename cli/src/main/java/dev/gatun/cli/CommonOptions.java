@@ -3,6 +3,7 @@ package dev.gatun.cli;
 import dev.gatun.ops.Backend;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
@@ -10,38 +11,48 @@ import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Model.PositionalParamSpec;
 
 /** The options that every command has; they may stand before the command's name as well as after it. */
-final class CommonOptions {
+public final class CommonOptions {
     /** As many as a backend takes. */
     private static final int MAX_THREADS = 1024;
 
     private CommonOptions() {}
 
+    /** Adds them, but for those that the command has of its own. */
     static void addTo(CommandSpec spec) {
-        spec.addOption(
-                option("--threads", "N", Integer.class, "threads that compute, 1 to 1024; default: all processors"));
-        spec.addOption(OptionSpec.builder("--backend")
-                .paramLabel("NAME")
-                .type(Backend.Kind.class)
-                .converters(CommonOptions::kind)
-                .description("who computes: openblas, vector, scalar or auto, which is the default and picks one")
-                .build());
-        spec.addOption(
-                path("--blas", "PATH", "library with the C interface of BLAS, instead of the OpenBLAS that is inside"));
-        spec.addOption(flag("--quiet", "no warnings; errors still say what is wrong"));
-        spec.addOption(flag("--debug", "errors show their stack trace"));
-        spec.addOption(OptionSpec.builder("-h", "--help")
-                .type(boolean.class)
-                .usageHelp(true)
-                .description("print this help")
-                .build());
-        spec.addOption(OptionSpec.builder("--version")
-                .type(boolean.class)
-                .versionHelp(true)
-                .description("print the version")
-                .build());
+        for (OptionSpec option : common()) {
+            if (spec.findOption(option.longestName()) == null) {
+                spec.addOption(option);
+            }
+        }
     }
 
-    private static Backend.Kind kind(String name) {
+    private static List<OptionSpec> common() {
+        return List.of(
+                option("--threads", "N", Integer.class, "threads that compute, 1 to 1024; default: all processors"),
+                OptionSpec.builder("--backend")
+                        .paramLabel("NAME")
+                        .type(Backend.Kind.class)
+                        .converters(CommonOptions::kind)
+                        .description(
+                                "who computes: openblas, vector, scalar or auto, which is the default and picks one")
+                        .build(),
+                path("--blas", "PATH", "library with the C interface of BLAS, instead of the OpenBLAS that is inside"),
+                flag("--quiet", "no warnings; errors still say what is wrong"),
+                flag("--debug", "errors show their stack trace"),
+                OptionSpec.builder("-h", "--help")
+                        .type(boolean.class)
+                        .usageHelp(true)
+                        .description("print this help")
+                        .build(),
+                OptionSpec.builder("--version")
+                        .type(boolean.class)
+                        .versionHelp(true)
+                        .description("print the version")
+                        .build());
+    }
+
+    /** A backend by its name. */
+    public static Backend.Kind kind(String name) {
         for (Backend.Kind kind : Backend.Kind.values()) {
             if (kind.toString().equals(name)) {
                 return kind;
@@ -51,7 +62,7 @@ final class CommonOptions {
     }
 
     /** An option with a value. */
-    static OptionSpec option(String name, String label, Class<?> type, String description) {
+    public static OptionSpec option(String name, String label, Class<?> type, String description) {
         return OptionSpec.builder(name)
                 .paramLabel(label)
                 .type(type)
@@ -60,7 +71,7 @@ final class CommonOptions {
     }
 
     /** An option with a path. */
-    static OptionSpec path(String name, String label, String description) {
+    public static OptionSpec path(String name, String label, String description) {
         return OptionSpec.builder(name)
                 .paramLabel(label)
                 .type(Path.class)
@@ -70,7 +81,7 @@ final class CommonOptions {
     }
 
     /** A path, where a command needs one. */
-    static PositionalParamSpec path(String label, String description) {
+    public static PositionalParamSpec path(String label, String description) {
         return PositionalParamSpec.builder()
                 .paramLabel(label)
                 .required(true)
@@ -92,7 +103,7 @@ final class CommonOptions {
     }
 
     /** An option without a value. */
-    static OptionSpec flag(String name, String description) {
+    public static OptionSpec flag(String name, String description) {
         return OptionSpec.builder(name)
                 .type(boolean.class)
                 .description(description)
@@ -105,17 +116,26 @@ final class CommonOptions {
      * @throws Failure if the options are out of range or contradict each other
      */
     static Backend.Options backend(Invocation invocation) {
-        Backend.Options options = Backend.Options.defaults();
-        Integer threads = invocation.option("--threads", Integer.class);
-        if (threads != null && (threads < 1 || threads > MAX_THREADS)) {
-            throw new Failure("--threads " + threads + ": must be 1 to " + MAX_THREADS);
-        }
+        int threads = threads(invocation);
         Backend.@Nullable Kind asked = invocation.option("--backend", Backend.Kind.class);
         Backend.Kind kind = asked == null ? Backend.Kind.AUTO : asked;
         Path blas = invocation.option("--blas", Path.class);
         if (blas != null && (kind == Backend.Kind.VECTOR || kind == Backend.Kind.SCALAR)) {
             throw new Failure("--blas " + blas + ": backend " + kind + " uses no BLAS; leave out one of the two");
         }
-        return new Backend.Options(kind, threads == null ? Math.min(options.threads(), MAX_THREADS) : threads, blas);
+        return new Backend.Options(kind, threads, blas);
+    }
+
+    /**
+     * Threads that are asked for; all processors where none are.
+     *
+     * @throws Failure if they are out of range
+     */
+    public static int threads(Invocation invocation) {
+        Integer threads = invocation.option("--threads", Integer.class);
+        if (threads != null && (threads < 1 || threads > MAX_THREADS)) {
+            throw new Failure("--threads " + threads + ": must be 1 to " + MAX_THREADS);
+        }
+        return threads == null ? Math.min(Backend.Options.defaults().threads(), MAX_THREADS) : threads;
     }
 }

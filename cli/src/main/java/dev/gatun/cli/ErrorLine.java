@@ -14,11 +14,11 @@ import java.nio.file.NotDirectoryException;
 import java.util.Objects;
 
 /** Turns what was thrown into the one line that says what is wrong. */
-final class ErrorLine {
+public final class ErrorLine {
     private ErrorLine() {}
 
     /** The line, without a line separator and with nothing in it that a terminal would act upon. */
-    static String of(Throwable thrown) {
+    public static String of(Throwable thrown) {
         return printable(text(thrown));
     }
 
@@ -64,7 +64,7 @@ final class ErrorLine {
     }
 
     /** The text on one line, control characters (which names in files may have) escaped. */
-    static String printable(String text) {
+    public static String printable(String text) {
         StringBuilder printable = null;
         for (int i = 0; i < text.length(); i++) {
             char c = text.charAt(i);

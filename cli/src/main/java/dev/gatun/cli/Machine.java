@@ -14,14 +14,14 @@ import java.util.Set;
  *
  * @param root the file system with proc and sys in it
  */
-record Machine(Path root) {
+public record Machine(Path root) {
     /** This computer. */
-    static Machine here() {
+    public static Machine here() {
         return new Machine(Path.of("/"));
     }
 
     /** The name of the CPU. */
-    String cpuModel() throws IOException {
+    public String cpuModel() throws IOException {
         // On arm64 there is no name, only numbers: of who designed it and of what.
         for (String key : List.of("model name", "CPU part")) {
             List<String> values = cpuInfo(key);
@@ -53,7 +53,7 @@ record Machine(Path root) {
     }
 
     /** Bytes of memory; 0 where no one says. */
-    long memory() throws IOException {
+    public long memory() throws IOException {
         for (String line : lines(root.resolve("proc/meminfo"))) {
             if (line.startsWith("MemTotal:")) {
                 return Long.parseLong(line.replaceAll("[^0-9]", "")) << 10;
@@ -114,7 +114,7 @@ record Machine(Path root) {
     }
 
     /** Bytes as people say them. */
-    static String bytes(long bytes) {
+    public static String bytes(long bytes) {
         return bytes < 1L << 30
                 ? String.format(Locale.ROOT, "%.0f MB", bytes / 0x1p20)
                 : String.format(Locale.ROOT, "%.1f GB", bytes / 0x1p30);

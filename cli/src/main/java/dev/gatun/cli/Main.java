@@ -13,11 +13,22 @@ public final class Main {
 
     /** Runs the command that the arguments name, and ends the JVM with its exit code. */
     public static void main(String[] args) {
+        System.exit(run(CommandLineRunner.GATUN, args));
+    }
+
+    /**
+     * Runs one of these commands on the streams of this process.
+     *
+     * @param args as main has them
+     * @return 0 done, 1 a check failed, 2 bad use or bad input
+     */
+    public static int run(Commands commands, String[] args) {
         // SLF4J comes with the tokenizer's library and complains of having nobody to log to; errors are exceptions
         // anyway.
         System.setProperty("slf4j.internal.verbosity", "ERROR");
         var out = new FileOutputStream(FileDescriptor.out);
-        System.exit(run(Arguments.asTyped(args), System.in, Main::isTerminal, out, System.err));
+        return new CommandLineRunner(commands, System.in, Main::isTerminal, new Results(out), System.err)
+                .run(Arguments.asTyped(args));
     }
 
     /**
@@ -30,7 +41,7 @@ public final class Main {
      * @return 0 done, 1 a check failed, 2 bad use or bad input
      */
     static int run(String[] args, InputStream in, BooleanSupplier inIsTerminal, OutputStream out, PrintStream err) {
-        return new CommandLineRunner(in, inIsTerminal, new Results(out), err).run(args);
+        return new CommandLineRunner(CommandLineRunner.GATUN, in, inIsTerminal, new Results(out), err).run(args);
     }
 
     @SuppressWarnings("SystemConsoleNull") // it is null where stdin or stdout is no terminal, in JDK 25 again

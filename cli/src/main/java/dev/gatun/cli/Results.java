@@ -12,17 +12,18 @@ import java.nio.charset.StandardCharsets;
  * Standard output: UTF-8 and {@code \n}, whatever the system's encoding and line separator. Once its reader is gone, as of {@code
  * gatun ... | head}, what is written is dropped, without a word.
  */
-final class Results extends Writer {
+public final class Results extends Writer {
     // An encoder that replaces what cannot be encoded, lone surrogates, by a question mark.
     private final Writer out;
     private boolean read = true;
 
-    Results(OutputStream out) {
+    /** Writes there. */
+    public Results(OutputStream out) {
         this.out = new BufferedWriter(new OutputStreamWriter(out, StandardCharsets.UTF_8));
     }
 
     /** Writes a line. It need not be seen before {@link #flush}. */
-    void line(String text) {
+    public void line(String text) {
         write(text);
         write("\n");
     }

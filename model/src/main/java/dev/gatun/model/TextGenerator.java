@@ -8,6 +8,7 @@ import dev.gatun.model.generate.TextGeneration;
 import dev.gatun.model.generate.TextGeneration.Listener;
 import dev.gatun.model.generate.TextGeneration.Result;
 import dev.gatun.model.generate.TextGeneration.Settings;
+import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.template.ChatTemplate;
 import dev.gatun.model.text.GgufTokenizer;
 import dev.gatun.model.text.HuggingFaceTokenizer;
@@ -56,10 +57,17 @@ public final class TextGenerator implements AutoCloseable {
      * @throws ModelFormatException if files break their format or do not fit together
      */
     public static TextGenerator open(Path model, Backend backend) throws IOException {
-        return Files.isDirectory(model) ? openFolder(ModelFolder.of(model), backend) : openGguf(model, backend);
+        return open(model, backend, WeightFormat.AS_STORED);
     }
 
-    private static TextGenerator openGguf(Path path, Backend backend) throws IOException {
+    /** As {@link #open(Path, Backend)}, with weights in another format than the files have them in. */
+    public static TextGenerator open(Path model, Backend backend, WeightFormat format) throws IOException {
+        return Files.isDirectory(model)
+                ? openFolder(ModelFolder.of(model), backend, format)
+                : openGguf(model, backend, format);
+    }
+
+    private static TextGenerator openGguf(Path path, Backend backend, WeightFormat format) throws IOException {
         try (GgufModel file = GgufModel.open(path)) {
             String template = file.file().optionalString("tokenizer.chat_template", "");
             HuggingFaceTokenizer tokenizer =
@@ -72,7 +80,7 @@ public final class TextGenerator implements AutoCloseable {
                                 template,
                                 token(file, tokenizer, "bos_token_id"),
                                 token(file, tokenizer, "eos_token_id"));
-                return new TextGenerator(DecoderModel.load(file, backend), tokenizer, chat);
+                return new TextGenerator(DecoderModel.load(file, backend, format), tokenizer, chat);
             } catch (Throwable e) {
                 tokenizer.close();
                 throw e;
@@ -85,13 +93,12 @@ public final class TextGenerator implements AutoCloseable {
         return id < 0 ? "" : tokenizer.decodeAll((int) id);
     }
 
-    private static TextGenerator openFolder(ModelFolder folder, Backend backend) throws IOException {
-        DecoderModel model = DecoderModel.load(folder, backend);
+    private static TextGenerator openFolder(ModelFolder folder, Backend backend, WeightFormat format) throws IOException {
+        DecoderModel model = DecoderModel.load(folder, backend, format);
         try {
             HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.open(
                     folder,
-                    maxTokens(model.decoder().config().nPositions()),
-                    HuggingFaceTokenizer.Truncation.LONGEST_FIRST);
+                    maxTokens(model.decoder().config().nPositions()));
             try {
                 return new TextGenerator(model, tokenizer, chatTemplate(folder));
             } catch (Throwable e) {
@@ -162,7 +169,9 @@ public final class TextGenerator implements AutoCloseable {
                     + " positions, and one at least has to be left");
         }
         int nCtx = (int) Math.min(positions, (long) prompt + settings.maxTokens());
-        return model.decoder().newSession(SessionSize.forOne(nCtx));
+        int guesses = settings.lookup();
+        int chunk = Math.min(nCtx, Math.max(Decoder.DEFAULT_CHUNK, guesses + 1));
+        return model.decoder().newSession(new SessionSize(1, nCtx, chunk, Math.min(nCtx, guesses + 1)));
     }
 
     /**

@@ -1,5 +1,6 @@
 package dev.gatun.ops;
 
+import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.ShapeException;
 import dev.gatun.memory.Tensor;
 import dev.gatun.openblas.Blas;
@@ -173,13 +174,31 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Brings a weight into the layout that this backend's products read.
+     * Brings a weight into the layout that this backend's products read. The vector backend keeps BF16 and F16 as they are, and
+     * widens in its kernels; others read F32, and widen here.
      *
      * @param weight W [N, K] of any floating-point type; must stay alive and unchanged as long as the result is used
      * @param arena where packed bytes live
      */
     public PackedWeight pack(Tensor weight, Arena arena) {
         checkWeight(weight);
+        return matMul.pack(weight, arena);
+    }
+
+    /** Bytes of an arena that {@link #pack(QuantizedMatrix, Arena)} will take. */
+    public long packedByteSize(QuantizedMatrix weight) {
+        return matMul.packedByteSize(weight);
+    }
+
+    /**
+     * Brings a quantised weight into the layout that this backend's products read. A product is the same, to the bit on the vector
+     * and the scalar backend, as with {@link QuantizedMatrix#toF32}: a block format is a way to store floats. The vector backend
+     * keeps it compressed; OpenBLAS and scalar widen it to F32 here, which takes 4 bytes a weight.
+     *
+     * @param weight need not outlive this call
+     * @param arena where packed bytes live
+     */
+    public PackedWeight pack(QuantizedMatrix weight, Arena arena) {
         return matMul.pack(weight, arena);
     }
 
@@ -202,14 +221,25 @@ public final class Backend implements AutoCloseable {
         }
     }
 
-    /** Bytes that {@link #newOps} takes. */
+    /** Bytes that {@link #newOps(Arena)} takes. */
     public long opsByteSize() {
         return Ops.scratchByteSize(matMul, pool.threads());
     }
 
     /** Operators for one session; their scratch memory, {@link #opsByteSize} bytes, lives in {@code arena}. */
     public Ops newOps(Arena arena) {
-        return new Ops(matMul.forSession(), rows, pool, arena);
+        return newOps(arena, pool.threads());
+    }
+
+    /**
+     * Operators for one session that use no more than {@code threads} of this backend's threads, the caller's included, so that
+     * sessions side by side may be given shares. The result is the same. A BLAS has one number of threads for the whole
+     * process, which this does not change.
+     *
+     * @throws IllegalArgumentException if threads is less than 1
+     */
+    public Ops newOps(Arena arena, int threads) {
+        return new Ops(matMul.forSession(), rows, pool.limitedTo(threads), arena);
     }
 
     @Override

@@ -1,15 +1,18 @@
 package dev.gatun.ops;
 
 import dev.gatun.memory.DType;
+import dev.gatun.memory.QuantizedBlock;
+import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.ShapeException;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.internal.FlashAttention;
 import dev.gatun.ops.internal.LinearTask;
 import dev.gatun.ops.internal.MatMul;
+import dev.gatun.ops.internal.ProductScratch;
 import dev.gatun.ops.internal.Rows;
+import dev.gatun.ops.internal.RowsTask;
 import dev.gatun.ops.internal.WorkerPool;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,15 +26,18 @@ import org.jspecify.annotations.Nullable;
 public final class Ops {
     private final MatMul matMul;
     private final Rows rows;
+    private final RowsTask rowsTask;
     private final LinearTask linear;
     private final FlashAttention attention;
-    private final MemorySegment scratch;
+    private final QuantizedBlock block = new QuantizedBlock();
+    private final ProductScratch[] scratch;
 
     Ops(MatMul matMul, Rows rows, WorkerPool pool, Arena arena) {
         this.matMul = matMul;
         this.rows = rows;
-        this.scratch = arena.allocate(matMul.scratchByteSize() * pool.threads(), Tensor.ALIGNMENT);
-        this.linear = new LinearTask(matMul, pool, scratch);
+        this.rowsTask = new RowsTask(rows, pool);
+        this.scratch = ProductScratch.of(matMul, pool.threads(), arena);
+        this.linear = new LinearTask(matMul, rows, pool, scratch);
         this.attention = new FlashAttention(matMul, rows, pool, scratch, arena);
     }
 
@@ -49,6 +55,82 @@ public final class Ops {
      * @throws ShapeException if shapes or types do not fit
      */
     public void linear(Tensor x, PackedWeight weight, @Nullable Tensor bias, Tensor out) {
+        run(x, weight, bias, null, null, out);
+    }
+
+    /** out = activation(x W<sup>T</sup> + bias), as {@link #linear} and {@link #activate}, in one pass over out. */
+    public void linear(Tensor x, PackedWeight weight, @Nullable Tensor bias, Activation activation, Tensor out) {
+        run(x, weight, bias, null, activation, out);
+    }
+
+    /**
+     * out = x W<sup>T</sup> + bias + residual, as {@link #linear} and {@link #add}, in one pass over out.
+     *
+     * @param residual rows [..., N]; may be out
+     */
+    public void linearAdd(Tensor x, PackedWeight weight, @Nullable Tensor bias, Tensor residual, Tensor out) {
+        same("linearAdd", "residual", residual, "out", out);
+        run(x, weight, bias, residual, null, out);
+    }
+
+    private void run(
+            Tensor x,
+            PackedWeight weight,
+            @Nullable Tensor bias,
+            @Nullable Tensor residual,
+            @Nullable Activation activation,
+            Tensor out) {
+        int m = checkLinear(x, weight, bias, out);
+        linear.run(
+                x.segment(),
+                rowStride(x),
+                weight,
+                bias == null ? null : bias.segment(),
+                residual == null ? null : residual.segment(),
+                residual == null ? 0 : rowStride(residual),
+                activation,
+                out.segment(),
+                rowStride(out),
+                m);
+    }
+
+    /**
+     * out = activation(x Wg<sup>T</sup> + gateBias) &middot; (x Wu<sup>T</sup> + upBias), element by element (Shazeer 2020: SwiGLU
+     * with {@link Activation#SILU}, GeGLU with {@link Activation#GELU}), as two {@link #linear}, {@link #activate} and {@link
+     * #multiply}, without a buffer for the second product.
+     *
+     * @param x rows [..., K]
+     * @param gate Wg [N, K], packed by this backend
+     * @param gateBias [N], or null
+     * @param up Wu [N, K], packed by this backend
+     * @param upBias [N], or null
+     * @param out rows [..., N], as many as x has; must not overlap x
+     * @throws ShapeException if shapes or types do not fit
+     */
+    public void linearGated(
+            Tensor x,
+            PackedWeight gate,
+            @Nullable Tensor gateBias,
+            Activation activation,
+            PackedWeight up,
+            @Nullable Tensor upBias,
+            Tensor out) {
+        int m = checkLinear(x, gate, gateBias, out);
+        checkLinear(x, up, upBias, out);
+        linear.runGated(
+                x.segment(),
+                rowStride(x),
+                gate,
+                gateBias == null ? null : gateBias.segment(),
+                activation,
+                up,
+                upBias == null ? null : upBias.segment(),
+                out.segment(),
+                rowStride(out),
+                m);
+    }
+
+    private static int checkLinear(Tensor x, PackedWeight weight, @Nullable Tensor bias, Tensor out) {
         int m = rowCount("linear", "x", x);
         int outRows = rowCount("linear", "out", out);
         if (x.dim(-1) != weight.k() || out.dim(-1) != weight.n() || outRows != m) {
@@ -58,14 +140,7 @@ public final class Ops {
         if (bias != null) {
             checkVector("linear", "bias", bias, weight.n());
         }
-        linear.run(
-                x.segment(),
-                rowStride(x),
-                weight,
-                bias == null ? null : bias.segment(),
-                out.segment(),
-                rowStride(out),
-                m);
+        return m;
     }
 
     /**
@@ -133,8 +208,7 @@ public final class Ops {
                 outAt,
                 outBatch,
                 matrixStride(out, -2, -1),
-                scratch,
-                0);
+                scratch[0]);
     }
 
     /**
@@ -238,13 +312,13 @@ public final class Ops {
     /** out = softmax of each row; a row of only -inf gives zeros. x and out may be the same. */
     public void softmax(Tensor x, Tensor out) {
         int n = same("softmax", "x", x, "out", out);
-        rows.softmax(x.segment(), 0, rowStride(x), out.segment(), 0, rowStride(out), n, x.dim(-1));
+        rowsTask.softmax(x.segment(), rowStride(x), out.segment(), rowStride(out), n, x.dim(-1));
     }
 
     /** out = log of softmax of each row. x and out may be the same. */
     public void logSoftmax(Tensor x, Tensor out) {
         int n = same("logSoftmax", "x", x, "out", out);
-        rows.logSoftmax(x.segment(), 0, rowStride(x), out.segment(), 0, rowStride(out), n, x.dim(-1));
+        rowsTask.logSoftmax(x.segment(), rowStride(x), out.segment(), rowStride(out), n, x.dim(-1));
     }
 
     /**
@@ -259,17 +333,13 @@ public final class Ops {
         if (bias != null) {
             checkVector("layerNorm", "bias", bias, x.dim(-1));
         }
-        rows.layerNorm(
+        rowsTask.layerNorm(
                 x.segment(),
-                0,
                 rowStride(x),
                 weight.segment(),
-                0,
                 bias == null ? null : bias.segment(),
-                0,
                 epsilon,
                 out.segment(),
-                0,
                 rowStride(out),
                 n,
                 x.dim(-1));
@@ -279,38 +349,27 @@ public final class Ops {
     public void rmsNorm(Tensor x, Tensor weight, float epsilon, Tensor out) {
         int n = same("rmsNorm", "x", x, "out", out);
         checkVector("rmsNorm", "weight", weight, x.dim(-1));
-        rows.rmsNorm(
-                x.segment(),
-                0,
-                rowStride(x),
-                weight.segment(),
-                0,
-                epsilon,
-                out.segment(),
-                0,
-                rowStride(out),
-                n,
-                x.dim(-1));
+        rowsTask.rmsNorm(
+                x.segment(), rowStride(x), weight.segment(), epsilon, out.segment(), rowStride(out), n, x.dim(-1));
     }
 
     /** out = activation(x), element by element. x and out may be the same. */
     public void activate(Activation activation, Tensor x, Tensor out) {
         int n = same("activate", "x", x, "out", out);
-        rows.activate(activation, x.segment(), 0, rowStride(x), out.segment(), 0, rowStride(out), n, x.dim(-1));
+        rowsTask.activate(activation, x.segment(), rowStride(x), out.segment(), rowStride(out), n, x.dim(-1));
     }
 
     /** out = a + b; b may be one row [D] for all rows of a. out may be a or b. */
     public void add(Tensor a, Tensor b, Tensor out) {
         int n = same("add", "a", a, "out", out);
-        rows.add(
+        long bStride = otherStride("add", a, b);
+        rowsTask.combine(
+                false,
                 a.segment(),
-                0,
                 rowStride(a),
                 b.segment(),
-                0,
-                otherStride("add", a, b),
+                bStride,
                 out.segment(),
-                0,
                 rowStride(out),
                 n,
                 a.dim(-1));
@@ -319,15 +378,14 @@ public final class Ops {
     /** out = a &middot; b, element by element; b may be one row [D] for all rows of a. out may be a or b. */
     public void multiply(Tensor a, Tensor b, Tensor out) {
         int n = same("multiply", "a", a, "out", out);
-        rows.multiply(
+        long bStride = otherStride("multiply", a, b);
+        rowsTask.combine(
+                true,
                 a.segment(),
-                0,
                 rowStride(a),
                 b.segment(),
-                0,
-                otherStride("multiply", a, b),
+                bStride,
                 out.segment(),
-                0,
                 rowStride(out),
                 n,
                 a.dim(-1));
@@ -336,7 +394,7 @@ public final class Ops {
     /** out = factor &middot; x. x and out may be the same. */
     public void scale(float factor, Tensor x, Tensor out) {
         int n = same("scale", "x", x, "out", out);
-        rows.scale(factor, x.segment(), 0, rowStride(x), out.segment(), 0, rowStride(out), n, x.dim(-1));
+        rowsTask.scale(factor, x.segment(), rowStride(x), out.segment(), rowStride(out), n, x.dim(-1));
     }
 
     /**
@@ -369,7 +427,7 @@ public final class Ops {
         for (int b = 0; b < x.dim(0); b++) {
             int table = cos.dim(0) == 1 ? 0 : b;
             for (int h = 0; h < x.dim(1); h++) {
-                rows.rope(
+                rowsTask.rope(
                         x.segment(),
                         (b * x.stride(0) + h * x.stride(1)) * f,
                         x.stride(2) * f,
@@ -408,13 +466,34 @@ public final class Ops {
                     + ids.length + " -> out " + out + ": needs [V,D] and an id for each row [D]");
         }
         for (int i = 0; i < n; i++) {
-            int id = ids[from + i];
-            if (id < 0 || id >= table.dim(0)) {
-                throw new IndexOutOfBoundsException(
-                        "gather: id " + id + " at index " + (from + i) + " is not 0 to " + (table.dim(0) - 1));
-            }
-            table.widenRow(id, out.segment(), i * rowStride(out));
+            table.widenRow(checkId(ids, from + i, table.dim(0)), out.segment(), i * rowStride(out));
         }
+    }
+
+    /**
+     * Embedding from a quantised table, as {@link #gather(Tensor, int[], int, Tensor)}.
+     *
+     * @param table [V, D]
+     */
+    public void gather(QuantizedMatrix table, int[] ids, int from, Tensor out) {
+        int n = rowCount("gather", "out", out);
+        if (table.k() != out.dim(-1) || from < 0 || from > ids.length - n) {
+            throw new ShapeException("gather: table " + table + ", ids " + from + " to " + (from + n) + " of "
+                    + ids.length + " -> out " + out + ": needs [V,D] and an id for each row [D]");
+        }
+        for (int i = 0; i < n; i++) {
+            int id = checkId(ids, from + i, table.n());
+            table.widenRow(id, block, out.segment(), i * rowStride(out));
+        }
+    }
+
+    private static int checkId(int[] ids, int index, int rows) {
+        int id = ids[index];
+        if (id < 0 || id >= rows) {
+            throw new IndexOutOfBoundsException(
+                    "gather: id " + id + " at index " + index + " is not 0 to " + (rows - 1));
+        }
+        return id;
     }
 
     /** Index of the largest element of a vector [N]; the lowest index wins a tie. */

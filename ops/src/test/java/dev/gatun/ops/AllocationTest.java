@@ -5,11 +5,15 @@ import static dev.gatun.ops.TestTensors.random;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
+import dev.gatun.memory.BlockFormat;
 import dev.gatun.memory.DType;
+import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.Backend.Kind;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
+import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -85,6 +89,34 @@ class AllocationTest {
             assertAllocatesNothing("matmul", () -> ops.matmul(heads, keys, scores));
             Tensor angles = random(arena, 9, 1, 9, 8);
             assertAllocatesNothing("rope", () -> ops.rope(heads, angles, angles, false, heads));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1", "2"})
+    void aWarmProductWithACompressedWeightMakesNoObject(int threads) {
+        try (Arena arena = Arena.ofShared();
+                Backend backend = Backend.open(new Backend.Options(Kind.VECTOR, threads, null))) {
+            Ops ops = backend.newOps(arena);
+            int[] ids = {5, 1};
+            Tensor x1 = random(arena, 1, 1, 256);
+            Tensor x2 = random(arena, 2, 2, 256);
+            Tensor weight = random(arena, 3, 96, 256);
+            Tensor out1 = nan(arena, 1, 96);
+            Tensor out2 = nan(arena, 2, 96);
+            for (DType type : List.of(DType.BF16, DType.F16)) {
+                PackedWeight packed = backend.pack(TestTensors.as(arena, type, weight), arena);
+                assertAllocatesNothing(type + ", m = 1", () -> ops.linear(x1, packed, null, out1));
+                assertAllocatesNothing(type + ", m = 2", () -> ops.linear(x2, packed, null, out2));
+            }
+            for (BlockFormat format : BlockFormat.values()) {
+                MemorySegment bytes = arena.allocate(QuantizedMatrix.byteSize(format, 96, 256));
+                QuantizedMatrix matrix = new QuantizedMatrix(bytes, format, 96, 256);
+                PackedWeight packed = backend.pack(matrix, arena);
+                assertAllocatesNothing(format + ", m = 1", () -> ops.linear(x1, packed, null, out1));
+                assertAllocatesNothing(format + ", m = 2", () -> ops.linear(x2, packed, null, out2));
+                assertAllocatesNothing("gather of " + format, () -> ops.gather(matrix, ids, 0, x2));
+            }
         }
     }
 

@@ -15,7 +15,9 @@ import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -157,26 +159,37 @@ class LifetimeTest {
             Ops ops = backend.newOps(session);
             Tensor[] expected = new Tensor[1];
             work.on(backend, ops, kept, size, expected).run();
-            for (int round = 0; round < ROUNDS; round++) {
-                Arena arena = Arena.ofShared();
-                Runnable call = work.on(backend, ops, arena, size, new Tensor[1]);
-                AtomicInteger begun = new AtomicInteger();
-                Future<?> running = other.submit(() -> {
-                    while (true) { // until the operands are closed
-                        begun.incrementAndGet();
-                        call.run();
+            var over = new AtomicBoolean(); // else a failure here would leave the other thread running for ever
+            try {
+                for (int round = 0; round < ROUNDS; round++) {
+                    Arena arena = Arena.ofShared();
+                    Runnable call = work.on(backend, ops, arena, size, new Tensor[1]);
+                    AtomicInteger begun = new AtomicInteger();
+                    Future<?> running = other.submit(() -> {
+                        while (!over.get()) { // until the operands are closed
+                            begun.incrementAndGet();
+                            call.run();
+                            LockSupport.parkNanos(20_000); // between two calls nobody holds the operands
+                        }
+                        return null;
+                    });
+                    while (begun.get() < 1 + round % 3) {
+                        Thread.onSpinWait();
                     }
-                });
-                while (begun.get() < 1 + round % 3) {
-                    Thread.onSpinWait();
-                }
-                boolean closed = close(arena, System.nanoTime() + ROUND_LIMIT_NANOS);
-                assertThat(closed).as("closed, at the latest between two calls").isTrue();
-                assertThatThrownBy(running::get).as("round " + round).hasCauseInstanceOf(IllegalStateException.class);
+                    boolean closed = close(arena, System.nanoTime() + ROUND_LIMIT_NANOS);
+                    assertThat(closed)
+                            .as("closed, at the latest between two calls")
+                            .isTrue();
+                    assertThatThrownBy(running::get)
+                            .as("round " + round)
+                            .hasCauseInstanceOf(IllegalStateException.class);
 
-                Tensor[] later = new Tensor[1];
-                work.on(backend, ops, kept, size, later).run();
-                assertClose("a later call", later[0], expected[0], kind == Kind.OPENBLAS ? 1e-4 : 0);
+                    Tensor[] later = new Tensor[1];
+                    work.on(backend, ops, kept, size, later).run();
+                    assertClose("a later call", later[0], expected[0], kind == Kind.OPENBLAS ? 1e-4 : 0);
+                }
+            } finally {
+                over.set(true);
             }
         }
     }

@@ -1,6 +1,7 @@
 package dev.gatun.model.decoder;
 
 import dev.gatun.model.nn.Loader;
+import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.weights.GgufModel;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
@@ -67,21 +68,27 @@ public final class DecoderModel implements AutoCloseable {
      * @throws ModelFormatException if files break their format or do not fit together
      */
     public static DecoderModel load(ModelFolder folder, Backend backend) throws IOException {
+        return load(folder, backend, WeightFormat.AS_STORED);
+    }
+
+    /** As {@link #load(ModelFolder, Backend)}, with weights in another format than the files have them in. */
+    public static DecoderModel load(ModelFolder folder, Backend backend, WeightFormat format) throws IOException {
         JsonConfig config = JsonConfig.read(folder, "config.json");
         JsonConfig generation =
                 folder.has("generation_config.json") ? JsonConfig.read(folder, "generation_config.json") : config;
-        return load(config, generation, Weights.open(folder), backend);
+        return load(config, generation, Weights.open(folder), backend, format);
     }
 
     /**
      * Loads a GGUF file.
      *
      * @param file its metadata and tensors; its weights are taken
+     * @param format for weights that are not in blocks already
      * @throws ModelFormatException if the file does not fit together
      */
-    public static DecoderModel load(GgufModel file, Backend backend) {
+    public static DecoderModel load(GgufModel file, Backend backend, WeightFormat format) {
         JsonConfig config = file.config();
-        return load(config, config, file.takeWeights(), backend);
+        return load(config, config, file.takeWeights(), backend, format);
     }
 
     /**
@@ -91,11 +98,12 @@ public final class DecoderModel implements AutoCloseable {
      * @param weights closed by the model, and at once if this fails
      * @throws ModelFormatException if they do not fit together
      */
-    static DecoderModel load(JsonConfig config, JsonConfig generation, Weights weights, Backend backend) {
+    private static DecoderModel load(
+            JsonConfig config, JsonConfig generation, Weights weights, Backend backend, WeightFormat format) {
         Arena arena = Arena.ofShared();
         try {
             Decoder decoder =
-                    config.requireOneOf("model_type", FAMILIES).load(config, new Loader(weights, backend, arena));
+                    config.requireOneOf("model_type", FAMILIES).load(config, new Loader(weights, backend, arena, format));
             List<String> unknown = weights.unused().stream()
                     .filter(name -> !BUFFERS.matcher(name).matches())
                     .toList();

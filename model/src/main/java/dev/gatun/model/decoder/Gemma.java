@@ -5,7 +5,6 @@ import dev.gatun.memory.Tensor;
 import dev.gatun.model.nn.CausalAttention;
 import dev.gatun.model.nn.CausalAttention.Heads;
 import dev.gatun.model.nn.CausalAttention.Heads.Layout;
-import dev.gatun.model.nn.Embedding;
 import dev.gatun.model.nn.GatedFeedForward;
 import dev.gatun.model.nn.Loader;
 import dev.gatun.model.nn.RmsNorm;
@@ -84,17 +83,17 @@ final class Gemma {
      * @param pattern of this many layers the last is global, unless config.json lists layer types
      */
     private Decoder decoder(List<RotaryPositions> rotaries, int pattern) {
-        Tensor embedding = parts.embedding("model.embed_tokens.weight", config);
+        String embedding = "model.embed_tokens.weight";
         return new Decoder(
                 config,
                 heads,
-                new Embedding(embedding, (float) Math.sqrt(config.dModel())),
+                loader.embedding(embedding, config.vocab(), config.dModel(), (float) Math.sqrt(config.dModel())),
                 null,
                 rotaries,
                 parts.layers(
                         config.nLayers(), i -> layer("model.layers." + i, parts.window(i, (i + 1) % pattern != 0))),
                 norm("model.norm", config.dModel()),
-                parts.head("lm_head", embedding, true),
+                parts.head("lm_head", embedding, config, true),
                 (float) json.optionalDouble("final_logit_softcapping", 0, 0, 1e9),
                 loader.backend());
     }

@@ -4,7 +4,6 @@ import dev.gatun.memory.Tensor;
 import dev.gatun.model.nn.CausalAttention;
 import dev.gatun.model.nn.CausalAttention.Heads;
 import dev.gatun.model.nn.CausalAttention.Heads.Layout;
-import dev.gatun.model.nn.Embedding;
 import dev.gatun.model.nn.FeedForward;
 import dev.gatun.model.nn.LearnedPositions;
 import dev.gatun.model.nn.Linear;
@@ -48,17 +47,17 @@ final class Gpt2 {
     private Decoder decoder() {
         // The files of 2019 have no prefix, those that transformers writes have one.
         String prefix = loader.weights().has("wte.weight") ? "" : "transformer.";
-        Tensor embedding = parts.embedding(prefix + "wte.weight", config);
+        String embedding = prefix + "wte.weight";
         Tensor positions = loader.weights().require(prefix + "wpe.weight", config.nPositions(), config.dModel());
         return new Decoder(
                 config,
                 heads,
-                new Embedding(embedding, 1),
+                loader.embedding(embedding, config.vocab(), config.dModel(), 1),
                 new LearnedPositions(positions, 0),
                 List.of(),
                 parts.layers(config.nLayers(), i -> layer(prefix + "h." + i, i)),
                 norm(prefix + "ln_f"),
-                parts.head("lm_head", embedding, true),
+                parts.head("lm_head", embedding, config, true),
                 0,
                 loader.backend());
     }

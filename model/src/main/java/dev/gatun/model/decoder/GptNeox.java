@@ -1,10 +1,8 @@
 package dev.gatun.model.decoder;
 
-import dev.gatun.memory.Tensor;
 import dev.gatun.model.nn.CausalAttention;
 import dev.gatun.model.nn.CausalAttention.Heads;
 import dev.gatun.model.nn.CausalAttention.Heads.Layout;
-import dev.gatun.model.nn.Embedding;
 import dev.gatun.model.nn.FeedForward;
 import dev.gatun.model.nn.Loader;
 import dev.gatun.model.nn.Norm;
@@ -20,16 +18,16 @@ final class GptNeox {
         DecoderConfig config = parts.config();
         // A GGUF file has all of q, then all of k, then all of v.
         Heads heads = parts.heads(json.optionalBoolean("qkv_is_fused", false) ? Layout.FUSED : Layout.FUSED_BY_HEAD);
-        Tensor embedding = parts.embedding("gpt_neox.embed_in.weight", config);
+        String embedding = "gpt_neox.embed_in.weight";
         return new Decoder(
                 config,
                 heads,
-                new Embedding(embedding, 1),
+                loader.embedding(embedding, config.vocab(), config.dModel(), 1),
                 null,
                 List.of(parts.rotary(heads.headDim(), json.optionalDouble("rotary_emb_base", 10_000, 1, 1e12), 0.25)),
                 parts.layers(config.nLayers(), i -> layer(parts, config, heads, "gpt_neox.layers." + i)),
                 norm(parts, "gpt_neox.final_layer_norm", config.dModel()),
-                parts.head("embed_out", embedding, false),
+                parts.head("embed_out", embedding, config, false),
                 0,
                 loader.backend());
     }

@@ -1,10 +1,8 @@
 package dev.gatun.model.decoder;
 
-import dev.gatun.memory.Tensor;
 import dev.gatun.model.nn.CausalAttention;
 import dev.gatun.model.nn.CausalAttention.Heads;
 import dev.gatun.model.nn.CausalAttention.Heads.Layout;
-import dev.gatun.model.nn.Embedding;
 import dev.gatun.model.nn.GatedFeedForward;
 import dev.gatun.model.nn.Loader;
 import dev.gatun.model.weights.JsonConfig;
@@ -73,16 +71,16 @@ final class Llama {
     }
 
     private Decoder decoder(boolean headNorms, Choice rotary, Choice window, double theta) {
-        Tensor embedding = parts.embedding("model.embed_tokens.weight", config);
+        String embedding = "model.embed_tokens.weight";
         return new Decoder(
                 config,
                 heads,
-                new Embedding(embedding, 1),
+                loader.embedding(embedding, config.vocab(), config.dModel(), 1),
                 null,
                 List.of(parts.rotary(heads.headDim(), theta, 1)),
                 parts.layers(config.nLayers(), i -> layer("model.layers." + i, headNorms, rotary.of(i), window.of(i))),
                 parts.rmsNorm("model.norm", config.dModel()),
-                parts.head("lm_head", embedding, false),
+                parts.head("lm_head", embedding, config, false),
                 0,
                 loader.backend());
     }

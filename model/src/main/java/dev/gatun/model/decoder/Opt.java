@@ -4,7 +4,6 @@ import dev.gatun.memory.Tensor;
 import dev.gatun.model.nn.CausalAttention;
 import dev.gatun.model.nn.CausalAttention.Heads;
 import dev.gatun.model.nn.CausalAttention.Heads.Layout;
-import dev.gatun.model.nn.Embedding;
 import dev.gatun.model.nn.FeedForward;
 import dev.gatun.model.nn.LearnedPositions;
 import dev.gatun.model.nn.Loader;
@@ -32,20 +31,20 @@ final class Opt {
         }
         Heads heads = parts.heads(Layout.SEPARATE);
         String prefix = loader.weights().has("decoder.embed_tokens.weight") ? "decoder." : "model.decoder.";
-        Tensor embedding = parts.embedding(prefix + "embed_tokens.weight", config);
+        String embedding = prefix + "embed_tokens.weight";
         Tensor positions =
                 loader.weights().require(prefix + "embed_positions.weight", config.nPositions() + POSITION_OFFSET, d);
         return new Decoder(
                 config,
                 heads,
-                new Embedding(embedding, 1),
+                loader.embedding(embedding, config.vocab(), config.dModel(), 1),
                 new LearnedPositions(positions, POSITION_OFFSET),
                 List.of(),
                 parts.layers(config.nLayers(), i -> layer(parts, d, heads, prefix + "layers." + i)),
                 json.optionalBoolean("_remove_final_layer_norm", false)
                         ? null
                         : loader.layerNorm(prefix + "final_layer_norm", d, EPSILON),
-                parts.head("lm_head", embedding, true),
+                parts.head("lm_head", embedding, config, true),
                 0,
                 loader.backend());
     }

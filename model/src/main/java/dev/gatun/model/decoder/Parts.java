@@ -76,22 +76,19 @@ record Parts(JsonConfig json, Loader loader) {
         return layers;
     }
 
-    Tensor embedding(String name, DecoderConfig config) {
-        return loader.table(name, config.vocab(), config.dModel());
-    }
-
-    /** The head: the embedding where it is tied, or a tensor of its own. */
-    Linear head(String name, Tensor embedding, boolean tiedByDefault) {
+    /** The head: the embedding called {@code embedding} where it is tied, or a tensor of its own. */
+    Linear head(String name, String embedding, DecoderConfig config, boolean tiedByDefault) {
         String weight = name + ".weight";
+        int vocab = config.vocab();
+        int d = config.dModel();
         boolean tied = json.optionalBoolean("tie_word_embeddings", tiedByDefault);
-        if (tied) {
-            if (loader.weights().has(weight)) { // a copy of the embedding, as some tools write
-                loader.weights().require(weight, embedding.shape());
-            }
-            return new Linear(loader.pack(embedding), null);
+        if (tied && loader.weights().has(weight) && !loader.weights().isQuantized(weight)) {
+            loader.weights().require(weight, vocab, d); // a copy of the embedding, as some tools write
         }
-        Shape shape = embedding.shape();
-        return loader.linearMaybeBias(name, shape.dim(0), shape.dim(1));
+        String bias = name + ".bias";
+        return new Linear(
+                loader.packHead(tied ? embedding : weight, vocab, d),
+                loader.weights().has(bias) ? loader.vector(bias, vocab) : null);
     }
 
     RmsNorm rmsNorm(String name, int d) {

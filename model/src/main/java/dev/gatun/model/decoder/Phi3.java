@@ -1,10 +1,8 @@
 package dev.gatun.model.decoder;
 
-import dev.gatun.memory.Tensor;
 import dev.gatun.model.nn.CausalAttention;
 import dev.gatun.model.nn.CausalAttention.Heads;
 import dev.gatun.model.nn.CausalAttention.Heads.Layout;
-import dev.gatun.model.nn.Embedding;
 import dev.gatun.model.nn.GatedFeedForward;
 import dev.gatun.model.nn.Loader;
 import dev.gatun.model.weights.JsonConfig;
@@ -18,16 +16,16 @@ final class Phi3 {
         var parts = new Parts(json, loader);
         DecoderConfig config = parts.withinOriginalContext(parts.config());
         Heads heads = parts.heads(Layout.FUSED);
-        Tensor embedding = parts.embedding("model.embed_tokens.weight", config);
+        String embedding = "model.embed_tokens.weight";
         return new Decoder(
                 config,
                 heads,
-                new Embedding(embedding, 1),
+                loader.embedding(embedding, config.vocab(), config.dModel(), 1),
                 null,
                 List.of(parts.rotary(heads.headDim(), 10_000, 1)),
                 parts.layers(config.nLayers(), i -> layer(parts, config, heads, "model.layers." + i)),
                 parts.rmsNorm("model.norm", config.dModel()),
-                parts.head("lm_head", embedding, false),
+                parts.head("lm_head", embedding, config, false),
                 0,
                 loader.backend());
     }

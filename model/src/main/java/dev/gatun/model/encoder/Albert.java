@@ -39,8 +39,7 @@ final class Albert {
                 parts.linear(body + "encoder.embedding_hidden_mapping_in", d, width),
                 -1);
         List<String> labels = Parts.labels(json);
-        Linear pooler =
-                parts.weights().has(body + "pooler.weight") ? parts.linear(body + "pooler", d, d) : null;
+        Linear pooler = parts.weights().has(body + "pooler.weight") ? parts.linear(body + "pooler", d, d) : null;
         Head head = head(words, pooler, body, labels.size(), task);
         return new Encoder(
                 config,
@@ -54,6 +53,7 @@ final class Albert {
                 pooler,
                 head,
                 head == null || task == Task.MASKED_LM ? List.of() : labels,
+                null,
                 parts.loader().backend());
     }
 

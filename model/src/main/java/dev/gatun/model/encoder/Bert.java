@@ -59,6 +59,7 @@ final class Bert {
                 pooler,
                 head,
                 head == null || task == Task.MASKED_LM ? List.of() : labels,
+                null,
                 parts.loader().backend());
     }
 
@@ -67,9 +68,8 @@ final class Bert {
             Parts parts, JsonConfig json, EncoderConfig config, String body, int width, int padId) {
         String name = body + "embeddings.";
         int types = json.optionalInt("type_vocab_size", 2, 0, MAX);
-        Linear projection = width == config.dModel()
-                ? null
-                : parts.linear(body + "embeddings_project", config.dModel(), width);
+        Linear projection =
+                width == config.dModel() ? null : parts.linear(body + "embeddings_project", config.dModel(), width);
         return new TokenEmbeddings(
                 parts.matrix(name + "word_embeddings.weight", config.vocab(), width),
                 parts.matrix(name + "position_embeddings.weight", config.nPositions() + padId + 1, width),

@@ -55,6 +55,7 @@ final class DistilBert {
                 null,
                 head,
                 head == null || task == Task.MASKED_LM ? List.of() : labels,
+                null,
                 parts.loader().backend());
     }
 

@@ -29,6 +29,7 @@ final class Electra {
                 null,
                 head,
                 head == null || task == Task.MASKED_LM ? List.of() : labels,
+                null,
                 parts.loader().backend());
     }
 

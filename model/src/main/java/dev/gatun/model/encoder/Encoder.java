@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
  * @param pooler dense layer, with tanh, on the first token [D, D]; or null
  * @param head what it was trained for, or null
  * @param labels names of what the head scores; empty for a vocabulary
+ * @param sentence what makes a vector of a text, or null
  * @param backend that packed the weights
  */
 record Encoder(
@@ -37,6 +38,7 @@ record Encoder(
         @Nullable Linear pooler,
         @Nullable Head head,
         List<String> labels,
+        @Nullable SentenceModules sentence,
         Backend backend) {
     Encoder {
         layers = List.copyOf(layers);
@@ -44,10 +46,31 @@ record Encoder(
         labels = List.copyOf(labels);
     }
 
+    /** This encoder with what makes a vector of a text. */
+    Encoder with(SentenceModules modules) {
+        return new Encoder(
+                config,
+                tokens,
+                patches,
+                layers,
+                hiddenWidth,
+                finalNorm,
+                bias,
+                rotary,
+                pooler,
+                head,
+                labels,
+                modules,
+                backend);
+    }
+
     /** What a session for {@code maxTokens} tokens allocates, to the byte. */
     MemoryPlan plan(int maxTokens) {
         return MemoryPlan.empty()
-                .plus("activations", Lifetime.SESSION, EncoderSession.layout(this, maxTokens).byteSize())
+                .plus(
+                        "activations",
+                        Lifetime.SESSION,
+                        EncoderSession.layout(this, maxTokens).byteSize())
                 .plus("kernel scratch", Lifetime.SESSION, backend.opsByteSize());
     }
 }

@@ -20,10 +20,10 @@ record EncoderBlock(
         Network network,
         LayerNorm networkNorm,
         boolean normFirst) {
-    /** A position-wise network: of rows [n, D], with inner rows as wide as {@link EncoderConfig} and the family say. */
+    /** A position-wise network. */
     interface Network {
-        /** Computes out = f(x), overwriting hidden. */
-        void forward(Ops ops, Tensor x, Tensor hidden, Tensor out);
+        /** Computes f of some rows [n, D]: reads x, overwrites hidden and out of the block. */
+        void forward(Ops ops, Tensor x, PackedViews.Block rows);
     }
 
     /** x [N, D] of p = the layer's output for x, in place. */
@@ -35,8 +35,7 @@ record EncoderBlock(
 
         enter(ops, x, networkNorm, p.normed());
         for (PackedViews.Block rows : p.blocks()) {
-            Tensor blockIn = normFirst ? rows.normed() : rows.x();
-            network.forward(ops, blockIn, rows.hidden(), rows.out()); //        [n, D]
+            network.forward(ops, normFirst ? rows.normed() : rows.x(), rows); // [n, D]
         }
         leave(ops, x, p.sublayer(), networkNorm);
     }

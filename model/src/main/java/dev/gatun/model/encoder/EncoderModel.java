@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An encoder that has been loaded. Any number of sessions and threads share it; whoever loaded it closes it, after the sessions.
@@ -38,16 +39,27 @@ public final class EncoderModel implements AutoCloseable {
             Map.entry("vit", Vit::vit),
             Map.entry("xlm-roberta", Roberta::load));
 
+    private static final Set<String> IMAGES = Set.of("vit", "deit");
+
     private final Encoder encoder;
     private final Weights weights;
     private final Arena arena; // of packed weights and tables
     private final long packedBytes;
+    private final boolean independent;
+    private final boolean bare;
 
-    private EncoderModel(Encoder encoder, Weights weights, Arena arena, long packedBytes) {
+    private EncoderModel(Encoder encoder, JsonConfig json, Weights weights, Arena arena, long packedBytes) {
         this.encoder = encoder;
+        this.independent = json.optionalString("problem_type", "").equals("multi_label_classification");
+        this.bare = barely(json);
         this.weights = weights;
         this.arena = arena;
         this.packedBytes = packedBytes;
+    }
+
+    /** Whether a config.json is of a model that reads images. */
+    public static boolean isOfImages(JsonConfig json) {
+        return IMAGES.contains(json.optionalString("model_type", ""));
     }
 
     /** Names that config.json's {@code model_type} has for encoders. */
@@ -65,44 +77,50 @@ public final class EncoderModel implements AutoCloseable {
         return load(folder, backend, false);
     }
 
-    /** Loads a folder without the head: what embeddings need. Throws as {@link #load(ModelFolder, Backend)}. */
-    public static EncoderModel loadBody(ModelFolder folder, Backend backend) throws IOException {
+    /**
+     * Loads a folder to make vectors of texts: without its head, with the modules of sentence-transformers. Throws as {@link
+     * #load(ModelFolder, Backend)}.
+     */
+    public static EncoderModel loadSentence(ModelFolder folder, Backend backend) throws IOException {
         return load(folder, backend, true);
     }
 
-    private static EncoderModel load(ModelFolder folder, Backend backend, boolean bodyOnly) throws IOException {
+    private static EncoderModel load(ModelFolder folder, Backend backend, boolean sentence) throws IOException {
+        Weights weights;
+        JsonConfig json;
         if (folder.has(OnnxModel.FILE) && !folder.has("model.safetensors")) {
             OnnxModel onnx = OnnxModel.open(folder);
-            return load(onnx.weights(), onnx.config(), bodyOnly, backend);
+            weights = onnx.weights();
+            json = onnx.config();
+        } else {
+            json = JsonConfig.read(folder, "config.json");
+            weights = Weights.open(folder);
         }
-        JsonConfig json = JsonConfig.read(folder, "config.json");
-        return load(Weights.open(folder), json, bodyOnly, backend);
-    }
-
-    /**
-     * Makes a network of weights that are open already.
-     *
-     * @param weights closed by the result, and also on failure
-     * @throws ModelFormatException if the type is unknown, or weights do not fit, or have tensors that the network does not know
-     */
-    private static EncoderModel load(Weights weights, JsonConfig json, boolean bodyOnly, Backend backend) {
         Arena arena = Arena.ofShared();
         try {
-            Task task = bodyOnly ? Task.FEATURES : Task.of(json);
             String type = json.requireString("model_type");
             Family family = FAMILIES.get(type);
             if (family == null) {
                 throw new ModelFormatException(json.file() + ": model_type \"" + type + "\" is not one of " + types());
             }
+            Task task = sentence ? Task.FEATURES : Task.of(json);
             var parts = new Parts(new Loader(weights, backend, arena));
             Encoder encoder = family.load(parts, json, task);
             parts.checkAllUsed(task);
-            return new EncoderModel(encoder, weights, arena, parts.packedBytes());
+            if (sentence) {
+                encoder = encoder.with(SentenceModules.read(folder, encoder.config(), backend, arena));
+            }
+            return new EncoderModel(encoder, json, weights, arena, parts.packedBytes());
         } catch (Throwable e) {
             arena.close();
             weights.close();
             throw e;
         }
+    }
+
+    /** What makes a vector of a text; null unless loaded by {@link #loadSentence}. */
+    public @Nullable SentenceModules sentence() {
+        return encoder.sentence();
     }
 
     /** Its sizes. */
@@ -119,6 +137,31 @@ public final class EncoderModel implements AutoCloseable {
     /** Names of what the head scores; for a vocabulary none. */
     public List<String> labels() {
         return encoder.labels();
+    }
+
+    /** Whether any number of labels may be right, and not just one. */
+    public boolean labelsAreIndependent() {
+        return independent;
+    }
+
+    /** Whether a cross-encoder's score is meant as it is, and not as a probability. */
+    public boolean scoresAreBare() {
+        return bare;
+    }
+
+    /** What sentence-transformers 2 to 4, and 5, write. */
+    private static boolean barely(JsonConfig json) {
+        String function = json.optionalString("sbert_ce_default_activation_function", "");
+        if (json.isObject("sentence_transformers")) {
+            function = json.requireObject("sentence_transformers").optionalString("activation_fn", function);
+        }
+        return function.endsWith("Identity");
+    }
+
+    /** Pixels along either side of the images that it reads; 0 for a model of texts. */
+    public int imageSize() {
+        PatchEmbeddings patches = encoder.patches();
+        return patches == null ? 0 : patches.imageSize();
     }
 
     /** Whether it reads images, and not texts. */

@@ -1,7 +1,5 @@
 package dev.gatun.model.encoder;
 
-import dev.gatun.memory.DType;
-import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
 import dev.gatun.memory.Workspace;
 import dev.gatun.model.nn.LayerNorm;
@@ -53,12 +51,17 @@ public final class EncoderSession implements AutoCloseable {
     private final Tensor ones; // [1, maxTokens]
     private final Tensor ramp; // [1, maxTokens]: 1, 2, 3, ...
     private final Tensor dot; // [1, 1]
+    private final Tensor[] pooled; // after pooling, and after each dense layer [1, d]
+    private final Tensor[] pooledParts; // one [1, D] for each way of pooling
+    private final Tensor[] columns; // of pooled, transposed
     private final int[] ids;
     private final int[] types;
     private final int[] positions;
     private final RotaryRows[] rotaryRows; // of the batch's tokens
     private PackedViews views; // of the last batch
     private Tensor[] sequences = {}; // hidden states of each [T, D]
+    private Tensor[] onesOf = {}; // as many as a sequence has tokens
+    private Tensor[] rampOf = {};
     private RotaryRows[] rotaryOfBatch = {};
     private Tensor[] embedding = {}; // sum, term
     private boolean encoded;
@@ -77,6 +80,18 @@ public final class EncoderSession implements AutoCloseable {
             ones.setFloat(1f, 0, i);
             ramp.setFloat(i + 1f, 0, i);
         }
+        SentenceModules modules = model.sentence();
+        int[] widths =
+                modules == null ? new int[0] : modules.widths(model.config().dModel());
+        pooled = new Tensor[widths.length];
+        columns = new Tensor[widths.length];
+        for (int i = 0; i < widths.length; i++) {
+            pooled[i] = workspace.get("pooled" + i);
+            columns[i] = pooled[i].transpose(0, 1);
+        }
+        pooledParts = new Tensor[modules == null ? 0 : modules.pooling().size()];
+        int d = model.config().dModel();
+        Arrays.setAll(pooledParts, i -> pooled[0].slice(1, i * d, (i + 1) * d));
         ids = new int[maxTokens];
         types = new int[maxTokens];
         positions = new int[maxTokens];
@@ -117,8 +132,14 @@ public final class EncoderSession implements AutoCloseable {
             int half = model.rotary().get(i).cos().dim(2);
             layout.f32("cos" + i, 1, maxTokens, half).f32("sin" + i, 1, maxTokens, half);
         }
+        SentenceModules modules = model.sentence();
+        int[] widths = modules == null ? new int[0] : modules.widths(dModel);
+        for (int i = 0; i < widths.length; i++) {
+            layout.f32("pooled" + i, 1, widths[i]);
+        }
         Head head = model.head();
-        layout.f32("rows", HEAD_ROWS, dModel).f32("head hidden", HEAD_ROWS, head == null ? 1 : Math.max(1, head.width()));
+        layout.f32("rows", HEAD_ROWS, dModel)
+                .f32("head hidden", HEAD_ROWS, head == null ? 1 : Math.max(1, head.width()));
         return layout.f32("scores", HEAD_ROWS, head == null ? 1 : head.labels());
     }
 
@@ -131,13 +152,13 @@ public final class EncoderSession implements AutoCloseable {
      * Computes the hidden states of sequences {@code from} to {@code to} of those given, each as it would be alone.
      *
      * @param sequenceIds token ids of each sequence
-     * @param typeIds types of the tokens (0 and 1 for the two texts of a pair); null, or null for a sequence, for zeros
+     * @param typeIds types of the tokens (0 and 1 for the two texts of a pair); null for zeros
      * @throws IllegalArgumentException if a sequence is empty or longer than the model has positions, or all of them have more
      *     tokens than the session has room for
      * @throws IndexOutOfBoundsException if an id is beyond the vocabulary
      * @throws IllegalStateException if it is a model of images
      */
-    public void encode(int[][] sequenceIds, int @Nullable [] @Nullable [] typeIds, int from, int to) {
+    public void encode(int[][] sequenceIds, int @Nullable [][] typeIds, int from, int to) {
         TokenEmbeddings tokens = model.tokens();
         if (tokens == null) {
             throw new IllegalStateException("encode: this is a model of images, not of texts");
@@ -148,11 +169,10 @@ public final class EncoderSession implements AutoCloseable {
         for (int b = 0; b < starts.length - 1; b++) {
             int[] sequence = sequenceIds[from + b];
             System.arraycopy(sequence, 0, ids, starts[b], sequence.length);
-            int[] sequenceTypes = typeIds == null ? null : typeIds[from + b];
-            if (sequenceTypes == null) {
+            if (typeIds == null) {
                 Arrays.fill(types, starts[b], starts[b + 1], 0);
             } else {
-                System.arraycopy(sequenceTypes, 0, types, starts[b], sequence.length);
+                System.arraycopy(typeIds[from + b], 0, types, starts[b], sequence.length);
             }
             tokens.positions(ids, starts[b], starts[b + 1], positions);
         }
@@ -248,6 +268,10 @@ public final class EncoderSession implements AutoCloseable {
         views = PackedViews.of(workspace, starts, model.config().nHeads());
         sequences = new Tensor[count];
         Arrays.setAll(sequences, b -> views.x().slice(0, starts[b], starts[b + 1]));
+        onesOf = new Tensor[count];
+        Arrays.setAll(onesOf, b -> ones.slice(1, 0, views.length(b)));
+        rampOf = new Tensor[count];
+        Arrays.setAll(rampOf, b -> ramp.slice(1, 0, views.length(b)));
         int n = starts[count];
         rotaryOfBatch = new RotaryRows[rotaryRows.length];
         Arrays.setAll(rotaryOfBatch, i -> rotaryRows[i].first(n));
@@ -289,16 +313,16 @@ public final class EncoderSession implements AutoCloseable {
      *
      * @param out [1, D]
      */
-    public void pool(Pooling.Mode mode, int sequence, Tensor out) {
+    public void pool(Pooling mode, int sequence, Tensor out) {
         Tensor x = hidden(sequence);
         int n = x.dim(0);
         int d = x.dim(1);
         switch (mode) {
             case CLS -> x.copyRun(0, out, 0, d);
             case LAST -> x.copyRun((n - 1L) * d, out, 0, d);
-            case MEAN -> weightedSum(ones, x, 1f / n, out);
-            case MEAN_SQRT_LENGTH -> weightedSum(ones, x, (float) (1 / Math.sqrt(n)), out);
-            case WEIGHTED_MEAN -> weightedSum(ramp, x, (float) (2.0 / ((double) n * (n + 1))), out);
+            case MEAN -> weightedSum(onesOf[sequence], x, 1f / n, out);
+            case MEAN_SQRT_LENGTH -> weightedSum(onesOf[sequence], x, (float) (1 / Math.sqrt(n)), out);
+            case WEIGHTED_MEAN -> weightedSum(rampOf[sequence], x, (float) (2.0 / ((double) n * (n + 1))), out);
             case MAX -> {
                 float[] values = x.toFloats();
                 for (int i = 0; i < d; i++) {
@@ -313,19 +337,47 @@ public final class EncoderSession implements AutoCloseable {
     }
 
     private void weightedSum(Tensor weights, Tensor x, float factor, Tensor out) {
-        ops.matmul(weights.slice(1, 0, x.dim(0)), x, out); //   [1, T] · [T, D] -> [1, D]
+        ops.matmul(weights, x, out); //   [1, T] · [T, D] -> [1, D]
         ops.scale(factor, out, out);
     }
 
     /** Divides a vector [1, d] by its length, which counts as 1e-12 where it is less (torch.nn.functional.normalize). */
     public void normalize(Tensor vector) {
-        ops.matmul(vector, vector.transpose(0, 1), dot); //      [1, d] · [d, 1] -> [1, 1]
+        normalize(vector, vector.transpose(0, 1));
+    }
+
+    private void normalize(Tensor vector, Tensor column) {
+        ops.matmul(vector, column, dot); //                      [1, d] · [d, 1] -> [1, 1]
         double length = Math.max(Math.sqrt(dot.getFloat(0, 0)), 1e-12);
         ops.scale((float) (1 / length), vector, vector);
     }
 
-    /** out [1, dOut] = activation(x [1, dIn] W<sup>T</sup> + b): a layer after pooling. */
-    public void dense(Linear linear, @Nullable Activation activation, Tensor x, Tensor out) {
+    /**
+     * What the modules of a sentence-transformers folder make of one sequence: pooled, through dense layers, normalised.
+     *
+     * @return the vector [1, d], valid until the next call
+     * @throws IllegalStateException if the model was loaded without such modules
+     */
+    public Tensor embedding(int sequence) {
+        SentenceModules modules = model.sentence();
+        if (modules == null) {
+            throw new IllegalStateException("the model was loaded without what makes a vector of a text");
+        }
+        for (int i = 0; i < pooledParts.length; i++) {
+            pool(modules.pooling().get(i), sequence, pooledParts[i]); //                         [1, D]
+        }
+        for (int i = 0; i < modules.dense().size(); i++) {
+            SentenceModules.Dense layer = modules.dense().get(i);
+            dense(layer.linear(), layer.activation(), pooled[i], pooled[i + 1]); //              [1, d]
+        }
+        int last = pooled.length - 1;
+        if (modules.normalize()) {
+            normalize(pooled[last], columns[last]); //                                           [1, d]
+        }
+        return pooled[last];
+    }
+
+    private void dense(Linear linear, @Nullable Activation activation, Tensor x, Tensor out) {
         linear.forward(ops, x, out);
         if (activation != null) {
             ops.activate(activation, out, out);
@@ -366,7 +418,7 @@ public final class EncoderSession implements AutoCloseable {
      */
     public void scoreSequences(Scores scores) {
         Head head = head(true);
-        Pooling.Mode mode = head.reads() == Head.Reads.FIRST ? Pooling.Mode.CLS : Pooling.Mode.MEAN;
+        Pooling mode = head.reads() == Head.Reads.FIRST ? Pooling.CLS : Pooling.MEAN;
         Linear second = head.second();
         if (second == null) {
             score(head, sequences(), (row, to) -> pool(mode, row, to), scores);
@@ -406,14 +458,10 @@ public final class EncoderSession implements AutoCloseable {
         current();
         Head head = model.head();
         if (head == null || ofSequences != (head.task() == Task.CLASSIFY)) {
-            throw new IllegalStateException("the model has no head that judges " + (ofSequences ? "sequences" : "tokens"));
+            throw new IllegalStateException(
+                    "the model has no head that judges " + (ofSequences ? "sequences" : "tokens"));
         }
         return head;
-    }
-
-    /** A buffer [rows, cols] in the session's own memory, for what a caller computes from pooled vectors. */
-    public Tensor newBuffer(int rows, int cols) {
-        return Tensor.allocate(arena, DType.F32, Shape.of(rows, cols));
     }
 
     /** Gives the memory back. Waits for nobody: a call under way on another thread fails with IllegalStateException. */

@@ -14,12 +14,11 @@ import dev.gatun.ops.Ops;
  */
 record GatedNetwork(Linear wi, Activation activation, Linear wo) implements EncoderBlock.Network {
     @Override
-    public void forward(Ops ops, Tensor x, Tensor hidden, Tensor out) {
-        int dFf = hidden.dim(1) / 2;
-        Tensor input = hidden.slice(1, 0, dFf);
-        wi.forward(ops, x, hidden); //                                          [n, 2 dFf]
-        ops.activate(activation, input, input); //                              [n, dFf]
-        ops.multiply(input, hidden.slice(1, dFf, 2 * dFf), input); //           [n, dFf]
-        wo.forward(ops, input, out); //                                         [n, D]
+    public void forward(Ops ops, Tensor x, PackedViews.Block rows) {
+        Tensor input = rows.firstHalf();
+        wi.forward(ops, x, rows.hidden()); //                           [n, 2 dFf]
+        ops.activate(activation, input, input); //                      [n, dFf]
+        ops.multiply(input, rows.secondHalf(), input); //               [n, dFf]
+        wo.forward(ops, input, rows.out()); //                          [n, D]
     }
 }

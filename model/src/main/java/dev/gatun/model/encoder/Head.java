@@ -61,7 +61,7 @@ record Head(
         if (dense != null) {
             dense.forward(ops, x, hidden); //               [n, E]
             if (activation != null) {
-                ops.activate(activation, hidden, hidden); //[n, E]
+                ops.activate(activation, hidden, hidden); // [n, E]
             }
             if (norm != null) {
                 norm.forward(ops, hidden, hidden); //       [n, E]

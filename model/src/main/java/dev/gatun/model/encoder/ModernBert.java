@@ -72,6 +72,7 @@ final class ModernBert {
                 null,
                 head,
                 head == null || task == Task.MASKED_LM ? List.of() : labels,
+                null,
                 parts.loader().backend());
     }
 
@@ -83,7 +84,8 @@ final class ModernBert {
                         .mapToObj(i -> i % every == 0 ? "full_attention" : "sliding_attention")
                         .toList();
         if (types.size() != config.nLayers()
-                || !types.stream().allMatch(type -> type.equals("full_attention") || type.equals("sliding_attention"))) {
+                || !types.stream()
+                        .allMatch(type -> type.equals("full_attention") || type.equals("sliding_attention"))) {
             throw new ModelFormatException(json.file() + ": layer_types " + types + " must be full_attention or"
                     + " sliding_attention for each of the " + config.nLayers() + " layers");
         }
@@ -108,7 +110,10 @@ final class ModernBert {
         int d = config.dModel();
         String name = body + "layers." + index;
         return new EncoderBlock(
-                attention(name + ".attn", rope, rope == LOCAL ? window : AttentionMask.UNLIMITED),
+                attention(
+                        name + ".attn",
+                        rope,
+                        rope == LOCAL ? AttentionMask.full().within(window, window) : AttentionMask.full()),
                 index == 0 ? null : parts.norm(name + ".attn_norm", d, config.epsilon()),
                 new GatedNetwork(
                         parts.linear(name + ".mlp.Wi", 2 * config.dFf(), d),
@@ -118,10 +123,11 @@ final class ModernBert {
                 true);
     }
 
-    private SelfAttention attention(String name, int rope, int window) {
+    private SelfAttention attention(String name, int rope, AttentionMask mask) {
         int d = config.dModel();
         Tensor weight = parts.matrix(name + ".Wqkv.weight", 3 * d, d); // rows of Q, then K, then V
-        Tensor bias = parts.weights().has(name + ".Wqkv.bias") ? parts.loader().vector(name + ".Wqkv.bias", 3 * d) : null;
+        Tensor bias =
+                parts.weights().has(name + ".Wqkv.bias") ? parts.loader().vector(name + ".Wqkv.bias", 3 * d) : null;
         Linear[] qkv = new Linear[3];
         for (int i = 0; i < 3; i++) {
             qkv[i] = new Linear(
@@ -129,7 +135,7 @@ final class ModernBert {
                     bias == null ? null : bias.slice(0, i * d, (i + 1) * d));
         }
         float scale = (float) (1 / Math.sqrt(config.headDim()));
-        return new SelfAttention(qkv[0], qkv[1], qkv[2], parts.linear(name + ".Wo", d, d), scale, window, rope);
+        return new SelfAttention(qkv[0], qkv[1], qkv[2], parts.linear(name + ".Wo", d, d), scale, mask, rope);
     }
 
     private @Nullable Head head(JsonConfig json, Tensor words, int labels, Task task) {

@@ -54,6 +54,7 @@ final class Mpnet {
                 Bert.pooler(parts, body, d),
                 head,
                 head == null || task == Task.MASKED_LM ? List.of() : labels,
+                null,
                 parts.loader().backend());
     }
 

@@ -49,8 +49,8 @@ record PackedViews(
      */
     static final int BLOCK_ROWS = 256;
 
-    /** Some rows of the batch: of x, of normed, of what the network writes, and its inner rows. */
-    record Block(Tensor x, Tensor normed, Tensor hidden, Tensor out) {}
+    /** Some rows of the batch: of x, of normed, of what the network writes; its inner rows, and either half of those. */
+    record Block(Tensor x, Tensor normed, Tensor hidden, Tensor firstHalf, Tensor secondHalf, Tensor out) {}
 
     static Workspace.Layout layout(int maxTokens, int dModel, int dHidden) {
         return new Workspace.Layout()
@@ -76,8 +76,15 @@ record PackedViews(
         for (int i = 0; i < blocks.length; i++) {
             int from = i * BLOCK_ROWS;
             int to = Math.min(tokens, from + BLOCK_ROWS);
+            Tensor inner = hidden.slice(0, 0, to - from);
+            int half = inner.dim(1) / 2;
             blocks[i] = new Block(
-                    x.slice(0, from, to), context.slice(0, from, to), hidden.slice(0, 0, to - from), q.slice(0, from, to));
+                    x.slice(0, from, to),
+                    context.slice(0, from, to),
+                    inner,
+                    inner.slice(1, 0, half),
+                    inner.slice(1, half, 2 * half),
+                    q.slice(0, from, to));
         }
         return new PackedViews(
                 starts,
@@ -109,9 +116,7 @@ record PackedViews(
     }
 
     private static Tensor heads(Tensor packed, int from, int to, int nHeads) {
-        return packed.slice(0, from, to)
-                .reshape(1, to - from, packed.dim(1))
-                .splitHeads(nHeads);
+        return packed.slice(0, from, to).reshape(1, to - from, packed.dim(1)).splitHeads(nHeads);
     }
 
     /** Sequences in the batch. */

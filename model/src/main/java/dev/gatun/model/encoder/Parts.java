@@ -25,8 +25,9 @@ final class Parts {
             Pattern.compile("(.*\\.)?(position_ids|token_type_ids)|cls\\.seq_relationship\\..*|.*sop_classifier\\..*");
 
     /** Heads, which a model without one leaves alone. */
-    private static final Pattern HEADS = Pattern.compile("(cls|classifier|cls_classifier|distillation_classifier|qa_outputs"
-            + "|lm_head|pre_classifier|vocab_[a-z_]+|predictions|generator_[a-z_]+|discriminator_[a-z_]+|head|decoder)\\..*");
+    private static final Pattern HEADS = Pattern.compile(
+            "(cls|classifier|cls_classifier|distillation_classifier|qa_outputs"
+                + "|lm_head|pre_classifier|vocab_[a-z_]+|predictions|generator_[a-z_]+|discriminator_[a-z_]+|head|decoder)\\..*");
 
     private final Loader loader;
     private final List<String> needless = new ArrayList<>();
@@ -89,7 +90,8 @@ final class Parts {
 
     /** A network of two layers. */
     static EncoderBlock.Network network(Linear fc1, Activation activation, Linear fc2) {
-        return new FeedForward(fc1, activation, fc2)::forward;
+        var network = new FeedForward(fc1, activation, fc2);
+        return (ops, x, rows) -> network.forward(ops, x, rows.hidden(), rows.out());
     }
 
     /** A matrix as the checkpoint has it. */

@@ -3,6 +3,7 @@ package dev.gatun.model.encoder;
 import dev.gatun.memory.DType;
 import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
+import dev.gatun.ops.AttentionMask;
 import java.lang.foreign.Arena;
 
 /**
@@ -13,9 +14,9 @@ final class RelativeBias {
     private static final int MAX_DISTANCE = 128;
 
     private final Tensor all; // [1, H, nPositions, nPositions]
-    private final Tensor[] ofLength;
+    private final AttentionMask[] ofLength;
 
-    private RelativeBias(Tensor all, Tensor[] ofLength) {
+    private RelativeBias(Tensor all, AttentionMask[] ofLength) {
         this.all = all;
         this.ofLength = ofLength;
     }
@@ -37,9 +38,9 @@ final class RelativeBias {
                         nPositions - 1 - query, all, ((long) h * nPositions + query) * nPositions, nPositions);
             }
         }
-        Tensor[] ofLength = new Tensor[nPositions + 1];
+        AttentionMask[] ofLength = new AttentionMask[nPositions + 1];
         for (int n = 0; n <= nPositions; n++) {
-            ofLength[n] = all.slice(2, 0, n).slice(3, 0, n);
+            ofLength[n] = AttentionMask.full().with(all.slice(2, 0, n).slice(3, 0, n));
         }
         return new RelativeBias(all, ofLength);
     }
@@ -58,8 +59,8 @@ final class RelativeBias {
         return distance > 0 ? half + bucket : bucket;
     }
 
-    /** The bias of a sequence of {@code n} tokens [1, H, n, n]. */
-    Tensor of(int n) {
+    /** The mask that adds the bias of a sequence of {@code n} tokens [1, H, n, n]. */
+    AttentionMask of(int n) {
         return ofLength[n];
     }
 

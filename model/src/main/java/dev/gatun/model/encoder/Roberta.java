@@ -33,6 +33,7 @@ final class Roberta {
                 Bert.pooler(parts, body, config.dModel()),
                 head,
                 head == null || task == Task.MASKED_LM ? List.of() : labels,
+                null,
                 parts.loader().backend());
     }
 

@@ -14,14 +14,15 @@ import org.jspecify.annotations.Nullable;
  * @param vProj [D, D]
  * @param oProj [D, D]
  * @param scale of the scores, 1 / &radic;dK
- * @param window keys that a query sees on either side of its own position
+ * @param mask the keys that a query sees: all, or those near its own position
  * @param rope index of the rotary table that turns queries and keys, or -1 for none
  */
-record SelfAttention(Linear qProj, Linear kProj, Linear vProj, Linear oProj, float scale, int window, int rope) {
+record SelfAttention(
+        Linear qProj, Linear kProj, Linear vProj, Linear oProj, float scale, AttentionMask mask, int rope) {
     /** Attention without windows or rotary positions, over all of a sequence. */
     static SelfAttention full(Linear qProj, Linear kProj, Linear vProj, Linear oProj, int headDim) {
         float scale = (float) (1 / Math.sqrt(headDim));
-        return new SelfAttention(qProj, kProj, vProj, oProj, scale, AttentionMask.UNLIMITED, -1);
+        return new SelfAttention(qProj, kProj, vProj, oProj, scale, AttentionMask.full(), -1);
     }
 
     /**
@@ -50,10 +51,9 @@ record SelfAttention(Linear qProj, Linear kProj, Linear vProj, Linear oProj, flo
 
     /** One call a sequence: no key of another one is looked at, and nothing is padded. */
     private void attend(Ops ops, PackedViews p, @Nullable RelativeBias bias) {
-        AttentionMask full = AttentionMask.full().within(window, window);
         for (int b = 0; b < p.sequences(); b++) {
-            AttentionMask mask = bias == null ? full : full.with(bias.of(p.length(b)));
-            ops.attention(p.qHeads()[b], p.kHeads()[b], p.vHeads()[b], mask, scale, 0f, p.contextHeads()[b]);
+            AttentionMask seen = bias == null ? mask : bias.of(p.length(b));
+            ops.attention(p.qHeads()[b], p.kHeads()[b], p.vHeads()[b], seen, scale, 0f, p.contextHeads()[b]);
         }
     }
 }

@@ -29,7 +29,7 @@ public enum Task {
             "ForQuestionAnswering", ANSWER);
 
     /** The task of a config.json; without architectures it is {@link #FEATURES}. */
-    static Task of(JsonConfig json) {
+    public static Task of(JsonConfig json) {
         List<String> architectures = json.strings("architectures");
         if (architectures.isEmpty()) {
             return FEATURES;
@@ -41,8 +41,7 @@ public enum Task {
                 return architecture.equals("ElectraForPreTraining") ? FEATURES : entry.getValue();
             }
         }
-        throw new ModelFormatException(
-                json.file() + ": architectures is [" + architecture + "], which ends in none of "
-                        + SUFFIXES.keySet().stream().sorted().toList());
+        throw new ModelFormatException(json.file() + ": architectures is [" + architecture + "], which ends in none of "
+                + SUFFIXES.keySet().stream().sorted().toList());
     }
 }

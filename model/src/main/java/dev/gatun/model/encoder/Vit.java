@@ -78,6 +78,7 @@ final class Vit {
                 pooler,
                 head,
                 head == null ? List.of() : labels,
+                null,
                 parts.loader().backend());
     }
 

@@ -105,6 +105,9 @@ public final class TextGeneration {
         boolean text(String text);
     }
 
+    /** Ids at the end of a text that are looked for before: three rarely mislead, and one is better than none. */
+    private static final int LONGEST_MATCH = 3;
+
     private final DecoderModel model;
     private final HuggingFaceTokenizer tokenizer;
     private final Settings settings;
@@ -142,15 +145,26 @@ public final class TextGeneration {
         session.prefill(sequence, prompt, cached, prompt.length);
         int id = out.pick(session, 0);
         long first = System.nanoTime();
+        int most = Math.min(settings.lookup(), session.size().logits() - 1);
         while (out.take(id)) {
-            session.decode(sequence, id);
-            id = out.pick(session, 0);
+            int guesses = most == 0 ? 0 : out.guess(Math.min(most, room - out.length));
+            if (guesses == 0) {
+                session.decode(sequence, id);
+                id = out.pick(session, 0);
+            } else {
+                id = out.verify(session, sequence, guesses);
+                if (id < 0) {
+                    break;
+                }
+            }
         }
         return out.result(prompt.length, first - start, System.nanoTime() - first);
     }
 
     /** The text so far. */
     private final class Output {
+        private final int[] prompt;
+        private final int[] step; // the last id and guesses of what follows
         private final int limit;
         private final Sampler sampler;
         private final boolean plain;
@@ -164,7 +178,9 @@ public final class TextGeneration {
         private End end = End.LENGTH;
 
         Output(int[] prompt, int limit) {
+            this.prompt = prompt;
             this.limit = limit;
+            step = new int[settings.lookup() + 1];
             Sampling sampling = settings.sampling();
             plain = sampling.temperature() == 0 && sampling.repetitionPenalty() == 1 && !settings.logProbabilities();
             sampler = new Sampler(sampling, plain ? 1 : model.decoder().config().vocab());
@@ -179,6 +195,59 @@ public final class TextGeneration {
                     .mapToInt(String::length)
                     .max()
                     .orElse(0);
+        }
+
+        /** Writes what followed when the text had the same last ids before into {@code step}; how many there are. */
+        int guess(int most) {
+            int end = prompt.length + length;
+            for (int n = LONGEST_MATCH; n > 0; n--) {
+                for (int at = end - n - 1; at >= 0; at--) {
+                    if (same(at, end - n, n)) {
+                        int guesses = Math.min(Math.min(most, limit - length), end - at - n);
+                        for (int i = 0; i < guesses; i++) {
+                            step[1 + i] = id(at + n + i);
+                        }
+                        return guesses;
+                    }
+                }
+            }
+            return 0;
+        }
+
+        private int id(int at) {
+            return at < prompt.length ? prompt[at] : ids[at - prompt.length];
+        }
+
+        private boolean same(int a, int b, int n) {
+            for (int i = 0; i < n; i++) {
+                if (id(a + i) != id(b + i)) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        /**
+         * Computes the last id and the guesses in one step and takes those that would have been picked.
+         *
+         * @return the first id that was picked and not guessed; -1 if the text has ended
+         */
+        int verify(DecoderSession session, Sequence sequence, int guesses) {
+            int before = sequence.length();
+            step[0] = ids[length - 1];
+            session.prefillKeepingAll(sequence, step, 0, guesses + 1);
+            int row = 0;
+            int picked = pick(session, 0);
+            while (row < guesses && picked == step[row + 1]) {
+                if (!take(picked)) {
+                    session.truncate(sequence, before + row + 1);
+                    return -1;
+                }
+                row++;
+                picked = pick(session, row);
+            }
+            session.truncate(sequence, before + row + 1);
+            return picked;
         }
 
         int pick(DecoderSession session, int row) {

@@ -99,8 +99,7 @@ public final class GgufTokenizer {
      * @throws TokenizerUnavailableException if the native library cannot be loaded
      */
     public static HuggingFaceTokenizer open(GgufFile file, int maxTokens) {
-        return HuggingFaceTokenizer.of(
-                file.name(), json(file), maxTokens, HuggingFaceTokenizer.Truncation.LONGEST_FIRST);
+        return HuggingFaceTokenizer.of(file.name(), json(file), maxTokens);
     }
 
     /** The tokenizer.json. */

@@ -12,7 +12,9 @@ import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.jspecify.annotations.Nullable;
@@ -34,18 +36,17 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
     /** Encoding takes some 2 s and 100 bytes a character of these; a text of books is cut into passages. */
     public static final int MAX_CHARS = 1 << 22;
 
-    /** The library ends the JVM where a limit leaves no room beside the special tokens. */
+    // How the library cuts a pair; it ends the JVM at any other name.
+    private static final String CUT_THE_LONGER = "LONGEST_FIRST";
+    private static final String CUT_THE_SECOND = "ONLY_SECOND";
+
+    /** A limit has to leave room beside the special tokens. */
     private static final int MIN_TOKENS = 16;
 
-    private static final long MAX_BYTES = 64L << 20;
+    /** Tokens that two windows of one text share at most, as in transformers' pipeline. */
+    private static final int STRIDE = 128;
 
-    /** Which text of a pair is cut. */
-    public enum Truncation {
-        /** The longer one, token by token. */
-        LONGEST_FIRST,
-        /** The second one. */
-        ONLY_SECOND
-    }
+    private static final long MAX_BYTES = 64L << 20;
 
     /**
      * A text in tokens.
@@ -85,10 +86,12 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
 
     private final ReadWriteLock lock = new ReentrantReadWriteLock();
     private final String file;
+    private final int maxTokens;
     private long handle;
 
-    private HuggingFaceTokenizer(String file, long handle) {
+    private HuggingFaceTokenizer(String file, long handle, int maxTokens) {
         this.file = file;
+        this.maxTokens = maxTokens;
         this.handle = handle;
     }
 
@@ -100,24 +103,23 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
      * @throws ModelFormatException if it is no tokenizer
      * @throws TokenizerUnavailableException if the native library cannot be loaded
      */
-    public static HuggingFaceTokenizer open(ModelFolder folder, int maxTokens, Truncation truncation)
-            throws IOException {
+    public static HuggingFaceTokenizer open(ModelFolder folder, int maxTokens) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
-            return of(folder.open(FILE, arena), maxTokens, truncation);
+            return of(folder.open(FILE, arena), maxTokens);
         }
     }
 
     /** Opens a file, which is not needed afterwards; see {@link #open}. */
-    public static HuggingFaceTokenizer of(MappedFile file, int maxTokens, Truncation truncation) {
+    public static HuggingFaceTokenizer of(MappedFile file, int maxTokens) {
         if (file.byteSize() > MAX_BYTES) {
             throw new ModelFormatException(
                     file.name() + ": " + file.byteSize() + " bytes, at most " + MAX_BYTES + " are allowed");
         }
-        return of(file.name(), utf8(file), maxTokens, truncation);
+        return of(file.name(), utf8(file), maxTokens);
     }
 
     /** Opens what a tokenizer.json of that content would describe; see {@link #open}. */
-    static HuggingFaceTokenizer of(String name, String json, int maxTokens, Truncation truncation) {
+    static HuggingFaceTokenizer of(String name, String json, int maxTokens) {
         if (maxTokens < MIN_TOKENS) {
             throw new IllegalArgumentException(
                     "tokenizer of at most " + maxTokens + " tokens: must be at least " + MIN_TOKENS);
@@ -136,8 +138,8 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
             throw new ModelFormatException(name + ": not a tokenizer: " + e.getMessage(), e);
         }
         TokenizersLibrary.LIB.disablePadding(handle);
-        TokenizersLibrary.LIB.setTruncation(handle, maxTokens, truncation.name(), 0);
-        return new HuggingFaceTokenizer(name, handle);
+        TokenizersLibrary.LIB.setTruncation(handle, maxTokens, CUT_THE_LONGER, 0);
+        return new HuggingFaceTokenizer(name, handle, maxTokens);
     }
 
     private static String utf8(MappedFile file) {
@@ -188,6 +190,44 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
         check(first);
         check(second);
         return read(first, second, false);
+    }
+
+    /**
+     * A pair as many sequences, where the second text does not fit into one: each has all of the first text and a window of the
+     * second, which shares up to 128 tokens with the one before. Throws as {@link #encode(String)}.
+     *
+     * @throws IllegalArgumentException also if the first text leaves no room for the second
+     */
+    public List<Encoding> encodeWindows(String first, String second) {
+        check(first);
+        check(second);
+        int room = maxTokens - read(first, null, true).ids.length - 1;
+        if (room < MIN_TOKENS) {
+            throw new IllegalArgumentException("the first text leaves " + Math.max(0, room) + " of " + maxTokens
+                    + " tokens for the second, it needs at least " + MIN_TOKENS);
+        }
+        lock.writeLock().lock(); // the stride is the tokenizer's
+        try {
+            int stride = Math.min(STRIDE, room / 2);
+            TokenizersLibrary.LIB.setTruncation(handle(), maxTokens, CUT_THE_SECOND, stride);
+            long encoding = TokenizersLibrary.LIB.encodeDual(handle(), first, second, true);
+            List<Encoding> windows = new ArrayList<>();
+            try {
+                windows.add(encoding(encoding, first, second));
+                for (long more : TokenizersLibrary.LIB.getOverflowing(encoding)) {
+                    windows.add(encoding(more, first, second));
+                    TokenizersLibrary.LIB.deleteEncoding(more);
+                }
+            } finally {
+                TokenizersLibrary.LIB.deleteEncoding(encoding);
+            }
+            return windows;
+        } finally {
+            if (handle != 0) {
+                TokenizersLibrary.LIB.setTruncation(handle, maxTokens, CUT_THE_LONGER, 0);
+            }
+            lock.writeLock().unlock();
+        }
     }
 
     /** The ids of a text alone, which is all that most models need; throws as {@link #encode(String)}. */
@@ -249,7 +289,8 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
     public String decode(int... ids) {
         lock.readLock().lock();
         try {
-            return TokenizersLibrary.LIB.decode(handle(), Arrays.stream(ids).asLongStream().toArray(), true);
+            return TokenizersLibrary.LIB.decode(
+                    handle(), Arrays.stream(ids).asLongStream().toArray(), true);
         } finally {
             lock.readLock().unlock();
         }
@@ -289,16 +330,11 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
                     ? TokenizersLibrary.LIB.encode(handle(), first, true)
                     : TokenizersLibrary.LIB.encodeDual(handle(), first, second, true);
             try {
-                int[] ids = ints(TokenizersLibrary.LIB.getTokenIds(encoding));
                 if (idsOnly) {
+                    int[] ids = ints(TokenizersLibrary.LIB.getTokenIds(encoding));
                     return new Encoding(ids, ids, ids, ids, ids);
                 }
-                int[] types = ints(TokenizersLibrary.LIB.getTypeIds(encoding));
-                int[] sequences = ints(TokenizersLibrary.LIB.getSequenceIds(encoding));
-                int[] starts = new int[ids.length];
-                int[] ends = new int[ids.length];
-                spans(TokenizersLibrary.LIB.getTokenCharSpans(encoding), first, second, sequences, starts, ends);
-                return new Encoding(ids, types, starts, ends, sequences);
+                return encoding(encoding, first, second);
             } finally {
                 TokenizersLibrary.LIB.deleteEncoding(encoding);
             }
@@ -310,6 +346,15 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
         } finally {
             lock.readLock().unlock();
         }
+    }
+
+    private static Encoding encoding(long encoding, String first, @Nullable String second) {
+        int[] ids = ints(TokenizersLibrary.LIB.getTokenIds(encoding));
+        int[] sequences = ints(TokenizersLibrary.LIB.getSequenceIds(encoding));
+        int[] starts = new int[ids.length];
+        int[] ends = new int[ids.length];
+        spans(TokenizersLibrary.LIB.getTokenCharSpans(encoding), first, second, sequences, starts, ends);
+        return new Encoding(ids, ints(TokenizersLibrary.LIB.getTypeIds(encoding)), starts, ends, sequences);
     }
 
     /** The library counts characters, a Java string chars, of which those beyond U+FFFF take two. */

@@ -68,7 +68,8 @@ final class EncoderCase {
         float[][] values = new float[images][];
         Arrays.setAll(values, i -> pixels.select(0, i).toFloats());
         try (EncoderSession session = model.newSession(
-                images * tokens, (i, value) -> computed.put(name + ".hidden_states." + i, padded(value, lengths, tokens)))) {
+                images * tokens,
+                (i, value) -> computed.put(name + ".hidden_states." + i, padded(value, lengths, tokens)))) {
             session.encodeImages(values);
             outputs(session, lengths, tokens, computed);
         }
@@ -93,9 +94,9 @@ final class EncoderCase {
         int sequences = lengths.length;
         int d = model.config().dModel();
         computed.put(name + ".last_hidden_state", padded(session.hidden(), lengths, width));
-        pool(session, Pooling.Mode.MEAN, true, "mean_pooled_normalized", computed);
-        pool(session, Pooling.Mode.CLS, false, "cls_pooled", computed);
-        pool(session, Pooling.Mode.CLS, true, "cls_pooled_normalized", computed);
+        pool(session, Pooling.MEAN, true, "mean_pooled_normalized", computed);
+        pool(session, Pooling.CLS, false, "cls_pooled", computed);
+        pool(session, Pooling.CLS, true, "cls_pooled_normalized", computed);
         Tensor pooled = f32(sequences, d);
         if (session.poolerOutput(pooled)) {
             computed.put(name + ".pooler_output", pooled);
@@ -110,7 +111,7 @@ final class EncoderCase {
     }
 
     private void pool(
-            EncoderSession session, Pooling.Mode mode, boolean normalize, String output, Map<String, Tensor> computed) {
+            EncoderSession session, Pooling mode, boolean normalize, String output, Map<String, Tensor> computed) {
         Tensor all = f32(session.sequences(), model.config().dModel());
         for (int b = 0; b < session.sequences(); b++) {
             Tensor row = all.slice(0, b, b + 1);

@@ -89,8 +89,7 @@ public final class Verifier {
 
     private record EncoderCases(EncoderModel model, Arena arena) implements Cases {
         @Override
-        public void compute(
-                String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed) {
+        public void compute(String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed) {
             new EncoderCase(name, about, expected, model, arena).compute(computed);
         }
 
@@ -115,8 +114,7 @@ public final class Verifier {
 
     private record Seq2SeqCases(Seq2SeqModel model, Arena arena) implements Cases {
         @Override
-        public void compute(
-                String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed) {
+        public void compute(String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed) {
             new Seq2SeqCase(name, about, expected, model, arena).compute(computed);
         }
 

@@ -38,6 +38,11 @@ record DirectoryFolder(Path path) implements ModelFolder {
     }
 
     @Override
+    public ModelFolder folder(String name) throws IOException {
+        return checked(resolve(name));
+    }
+
+    @Override
     public List<String> list() throws IOException {
         try (Stream<Path> files = Files.list(path)) {
             return files.map(file -> String.valueOf(file.getFileName()))

@@ -77,6 +77,26 @@ public final class JsonConfig {
         });
     }
 
+    /**
+     * Reads a file of a model's folder that is a list of objects.
+     *
+     * @throws IOException if it is missing or cannot be read
+     * @throws ModelFormatException if it is not a list of JSON objects within the limits
+     */
+    public static List<JsonConfig> readObjects(ModelFolder folder, String name) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            MappedFile file = folder.open(name, arena);
+            return Json.read(JSON, file, 0, file.byteSize(), parser -> {
+                if (parser.nextToken() != JsonToken.START_ARRAY) {
+                    throw new ModelFormatException(file.name() + ": not a JSON list");
+                }
+                Map<String, @Nullable Object> values = new LinkedHashMap<>();
+                values.put("", value(parser, file.name()));
+                return new JsonConfig(file.name(), "", values).objects("");
+            });
+        }
+    }
+
     private static Map<String, @Nullable Object> object(JsonParser parser, String file) throws IOException {
         Map<String, @Nullable Object> values = new LinkedHashMap<>();
         while (parser.nextToken() != JsonToken.END_OBJECT) {

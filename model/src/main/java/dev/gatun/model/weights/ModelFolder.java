@@ -49,6 +49,14 @@ public sealed interface ModelFolder permits DirectoryFolder, ResourceFolder {
      */
     MappedFile open(String file, Arena arena) throws IOException;
 
+    /**
+     * A folder in this one.
+     *
+     * @throws java.nio.file.NoSuchFileException if it does not exist on disk
+     * @throws IllegalArgumentException if {@code name} is not a plain name
+     */
+    ModelFolder folder(String name) throws IOException;
+
     /** Names of what is in the folder, sorted, for messages; empty for a folder in a jar, which cannot be listed. */
     List<String> list() throws IOException;
 

@@ -289,8 +289,12 @@ record OnnxFile(
                 throws IOException {
             var attribute = new Object() {
                 String name = "";
-                @Nullable Long i;
-                @Nullable Float f;
+
+                @Nullable
+                Long i;
+
+                @Nullable
+                Float f;
             };
             message((field, wireType) -> {
                 if (field == 1 && wireType == WireFormat.WIRETYPE_LENGTH_DELIMITED) {
@@ -454,8 +458,8 @@ record OnnxFile(
             long offset = number(name, data, "offset", 0);
             long length = number(name, data, "length", bytes);
             if (length != bytes || offset > data0.byteSize() - bytes) {
-                throw bad("tensor \"" + name + "\", " + dtype + shape + " of " + bytes + " bytes, is said to be " + length
-                        + " bytes at " + offset + " of " + data0.name() + ", which has " + data0.byteSize());
+                throw bad("tensor \"" + name + "\", " + dtype + shape + " of " + bytes + " bytes, is said to be "
+                        + length + " bytes at " + offset + " of " + data0.name() + ", which has " + data0.byteSize());
             }
             return data0.tensor(offset, dtype, shape);
         }

@@ -4,7 +4,6 @@ import dev.gatun.memory.MappedFile;
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.weights.OnnxFile.Node;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -103,8 +102,8 @@ public record OnnxModel(Weights weights, JsonConfig config) {
         }
 
         private ModelFormatException none(String why) {
-            return new ModelFormatException(file.name() + ": " + file.summary()
-                    + ", not a BERT: " + why + "; other encoders need their config.json beside the file");
+            return new ModelFormatException(file.name() + ": " + file.summary() + ", not a BERT: " + why
+                    + "; other encoders need their config.json beside the file");
         }
 
         private boolean has(String op) {

@@ -123,7 +123,11 @@ final class OnnxWeights {
             case "Identity" -> input;
             case "Transpose" -> input.rank() == 2 ? input.transpose(0, 1) : null;
             case "DequantizeLinear" ->
-                dequantized(name, input, file.tensors().get(node.input(1)), file.tensors().get(node.input(2)),
+                dequantized(
+                        name,
+                        input,
+                        file.tensors().get(node.input(1)),
+                        file.tensors().get(node.input(2)),
                         node.ints().getOrDefault("axis", 1L));
             default -> null;
         };
@@ -159,8 +163,9 @@ final class OnnxWeights {
             result = consumer.output();
         }
         if (scale == null) {
-            throw new ModelFormatException(file.name() + ": node \"" + node.name()
-                    + "\" multiplies integers, but the scale of its weight " + node.input(1) + " is not found after it");
+            throw new ModelFormatException(
+                    file.name() + ": node \"" + node.name() + "\" multiplies integers, but the scale of its weight "
+                            + node.input(1) + " is not found after it");
         }
         Tensor zero = file.tensors().get(node.input(3));
         linear(node, dequantized(node.input(1), weight, scale, zero, 1), true, addedBias(result));
@@ -179,7 +184,10 @@ final class OnnxWeights {
     /** A table of integers whose rows are looked up and then computed back. */
     private void quantizedTable(Node node) {
         Tensor table = file.tensors().get(node.input(0));
-        if (table == null || table.rank() != 2 || table.dtype().isFloat() || !node.input(0).endsWith(QUANTIZED)) {
+        if (table == null
+                || table.rank() != 2
+                || table.dtype().isFloat()
+                || !node.input(0).endsWith(QUANTIZED)) {
             return;
         }
         for (Node consumer : consumersOf.getOrDefault(node.output(), List.of())) {
@@ -202,8 +210,8 @@ final class OnnxWeights {
                 || !integers.isContiguous()
                 || scale.elements() != 1 && scale.elements() != along
                 || zero != null && zero.elements() != scale.elements()) {
-            throw new ModelFormatException(file.name() + ": tensor " + name + " is " + integers
-                    + ", and its scale " + scale + " and zero point " + zero + " do not fit");
+            throw new ModelFormatException(file.name() + ": tensor " + name + " is " + integers + ", and its scale "
+                    + scale + " and zero point " + zero + " do not fit");
         }
         float[] scales = scale.toFloats();
         long[] zeros = zero == null ? new long[scales.length] : zero.toLongs();

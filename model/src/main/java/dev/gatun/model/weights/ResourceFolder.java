@@ -44,6 +44,14 @@ record ResourceFolder(Class<?> owner, String path) implements ModelFolder {
     }
 
     @Override
+    public ModelFolder folder(String name) {
+        if (!ModelFolder.isPlainName(name)) {
+            throw new IllegalArgumentException(path + ": \"" + name + "\" is not a plain name");
+        }
+        return new ResourceFolder(owner, path + "/" + name);
+    }
+
+    @Override
     public List<String> list() {
         return List.of();
     }

@@ -3,6 +3,7 @@ package dev.gatun.model.verify;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.gatun.model.decoder.DecoderModel;
+import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.weights.GgufModel;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.ops.Backend;
@@ -16,7 +17,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
-/** What llama.cpp's converter makes of a checkpoint computes what the checkpoint does (golden/gguf, tools/golden/gguf.py). */
+/** What llama.cpp's converter makes of a checkpoint computes what the checkpoint does (golden/gguf, tools/golden/convert_gguf.py). */
 class GgufModelsTest {
     @TestFactory
     Stream<DynamicTest> aConvertedCheckpointGivesTheExpectedValues() throws IOException {
@@ -34,7 +35,7 @@ class GgufModelsTest {
         try (Arena arena = Arena.ofShared();
                 Backend backend = Backend.open(new Backend.Options(Kind.SCALAR, 1, null));
                 GgufModel gguf = GgufModel.open(file);
-                DecoderModel model = DecoderModel.load(gguf, backend)) {
+                DecoderModel model = DecoderModel.load(gguf, backend, WeightFormat.AS_STORED)) {
             Verifier.Report report = Verifier.verify(model, ModelFolder.of(Path.of("../golden/models", family)), arena);
             assertThat(report.checks()).hasSizeGreaterThan(10).allMatch(Check::passed);
         }

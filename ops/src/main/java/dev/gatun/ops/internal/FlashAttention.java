@@ -42,7 +42,7 @@ public final class FlashAttention implements WorkerPool.Task {
     private final Rows rows;
     private final WorkerPool pool;
     private final MemorySegment scratch;
-    private final MemorySegment productScratch;
+    private final ProductScratch[] productScratch;
     private final long workerScratch;
     private final int unitRows;
 
@@ -101,9 +101,9 @@ public final class FlashAttention implements WorkerPool.Task {
     /**
      * Takes {@link #scratchByteSize} bytes of {@code arena}.
      *
-     * @param productScratch {@link MatMul#scratchByteSize} bytes a thread
+     * @param productScratch one a thread
      */
-    public FlashAttention(MatMul matMul, Rows rows, WorkerPool pool, MemorySegment productScratch, Arena arena) {
+    public FlashAttention(MatMul matMul, Rows rows, WorkerPool pool, ProductScratch[] productScratch, Arena arena) {
         this.matMul = matMul;
         this.rows = rows;
         this.pool = pool;
@@ -227,7 +227,7 @@ public final class FlashAttention implements WorkerPool.Task {
 
         long scores = worker * workerScratch;
         long state = scores + (long) unitRows * KEY_TILE * F;
-        long product = worker * matMul.scratchByteSize();
+        ProductScratch product = productScratch[worker];
         int stateRows = headsAtOnce * count;
         for (int i = 0; i < stateRows; i++) {
             scratch.set(JAVA_FLOAT_UNALIGNED, state + i * F, Float.NEGATIVE_INFINITY);
@@ -257,7 +257,8 @@ public final class FlashAttention implements WorkerPool.Task {
     }
 
     /** scores[h, i, j] = q[h, i] &middot; k[j] &middot; scale, h over the unit's heads, rows {@code width} floats apart. */
-    private void scores(int b, int head, int first, int count, int from, int width, long scores, long product) {
+    private void scores(
+            int b, int head, int first, int count, int from, int width, long scores, ProductScratch product) {
         boolean oneQuery = count == 1 && group > 1; // then the heads of a group are the rows of one product
         matMul.multiply(
                 oneQuery ? 1 : headsAtOnce,
@@ -279,7 +280,6 @@ public final class FlashAttention implements WorkerPool.Task {
                 scores,
                 (long) count * width * F,
                 width * F,
-                productScratch,
                 product);
         if (softCap > 0) {
             rows.softCap(softCap, scratch, scores, width * F, headsAtOnce * count, width);
@@ -297,7 +297,7 @@ public final class FlashAttention implements WorkerPool.Task {
             long scores,
             long state,
             int stateRows,
-            long product,
+            ProductScratch product,
             boolean accumulate) {
         if (accumulate) {
             for (int h = 0; h < headsAtOnce; h++) {
@@ -326,7 +326,6 @@ public final class FlashAttention implements WorkerPool.Task {
                 out.at(b, head, first),
                 out.head,
                 oneQuery ? out.head : out.row,
-                productScratch,
                 product);
     }
 

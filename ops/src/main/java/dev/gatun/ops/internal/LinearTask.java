@@ -1,22 +1,22 @@
 package dev.gatun.ops.internal;
 
+import dev.gatun.ops.Activation;
 import dev.gatun.ops.PackedWeight;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /** y = x W<sup>T</sup> + b, its output cut into tiles for the workers. One instance serves one caller at a time. */
 public final class LinearTask implements WorkerPool.Task {
+    /** A gated tile is small enough to stay in L2 between its two products: 128 x 480 floats are 240 KiB. */
+    private static final int GATED_ROWS = 128;
+
     private final MatMul matMul;
     private final WorkerPool pool;
-    private final MemorySegment scratch;
+    private final ProductScratch[] scratch;
+    private final LinearOp op;
+    private final LinearOp up;
 
-    private MemorySegment x = MemorySegment.NULL;
-    private long xStride;
-    private @Nullable PackedWeight weight;
-    private @Nullable MemorySegment bias;
-    private MemorySegment out = MemorySegment.NULL;
-    private long outStride;
-    private int m;
+    private boolean gated;
     private int n;
     private int tileRows;
     private int tileCols;
@@ -25,60 +25,107 @@ public final class LinearTask implements WorkerPool.Task {
     /**
      * Keeps its arguments; owns nothing.
      *
-     * @param scratch {@link MatMul#scratchByteSize} bytes a thread
+     * @param scratch one a thread
      */
-    public LinearTask(MatMul matMul, WorkerPool pool, MemorySegment scratch) {
+    public LinearTask(MatMul matMul, Rows rows, WorkerPool pool, ProductScratch[] scratch) {
         this.matMul = matMul;
         this.pool = pool;
         this.scratch = scratch;
+        this.op = new LinearOp(rows);
+        this.up = new LinearOp(rows);
+        this.up.into = LinearOp.Into.MULTIPLY;
     }
 
-    /** out[m, n] = x[m, k] W<sup>T</sup> + bias; strides in bytes; shapes are checked by the caller. */
+    /**
+     * out[m, n] = activation(x[m, k] W<sup>T</sup> + bias); strides in bytes; shapes are checked by the caller.
+     *
+     * @param residual added before the activation, or null; may be out
+     */
     public void run(
-            MemorySegment newX,
-            long newXStride,
-            PackedWeight newWeight,
-            @Nullable MemorySegment newBias,
-            MemorySegment newOut,
-            long newOutStride,
-            int newM) {
-        x = newX;
-        xStride = newXStride;
-        weight = newWeight;
-        bias = newBias;
-        out = newOut;
-        outStride = newOutStride;
-        m = newM;
-        n = newWeight.n();
+            MemorySegment x,
+            long xStride,
+            PackedWeight weight,
+            @Nullable MemorySegment bias,
+            @Nullable MemorySegment residual,
+            long residualStride,
+            @Nullable Activation activation,
+            MemorySegment out,
+            long outStride,
+            int m) {
+        set(op, x, xStride, weight, bias, out, outStride, m);
+        op.into = residual == null ? LinearOp.Into.STORE : LinearOp.Into.ADD;
+        op.residual = residual == null ? MemorySegment.NULL : residual;
+        op.residualStride = residualStride;
+        op.activation = activation;
+        gated = false;
+        start();
+    }
+
+    /** out[m, n] = activation(x Wg<sup>T</sup> + gateBias) &middot; (x Wu<sup>T</sup> + upBias), element by element. */
+    public void runGated(
+            MemorySegment x,
+            long xStride,
+            PackedWeight gateWeight,
+            @Nullable MemorySegment gateBias,
+            Activation activation,
+            PackedWeight upWeight,
+            @Nullable MemorySegment upBias,
+            MemorySegment out,
+            long outStride,
+            int m) {
+        set(op, x, xStride, gateWeight, gateBias, out, outStride, m);
+        op.into = LinearOp.Into.STORE;
+        op.residual = MemorySegment.NULL;
+        op.activation = activation;
+        set(up, x, xStride, upWeight, upBias, out, outStride, m);
+        gated = true;
+        start();
+    }
+
+    private static void set(
+            LinearOp op,
+            MemorySegment x,
+            long xStride,
+            PackedWeight weight,
+            @Nullable MemorySegment bias,
+            MemorySegment out,
+            long outStride,
+            int m) {
+        op.x = x;
+        op.xStride = xStride;
+        op.weight = weight;
+        op.bias = bias;
+        op.out = out;
+        op.outStride = outStride;
+        op.m = m;
+    }
+
+    private void start() {
+        PackedWeight weight = op.weight();
+        int m = op.m;
+        n = weight.n();
         if (m == 0 || n == 0) {
             return;
         }
-        tileRows = matMul.tileRows(m, n, newWeight.k(), pool.threads());
-        tileCols = matMul.tileCols(m, n, newWeight.k(), pool.threads());
+        tileRows = matMul.tileRows(m, n, weight.k(), pool.threads());
+        tileCols = matMul.tileCols(m, n, weight.k(), pool.threads());
+        if (gated) {
+            tileRows = Math.min(tileRows, GATED_ROWS);
+            tileCols = Math.min(tileCols, matMul.gatedCols(n));
+        }
         colTiles = (n + tileCols - 1) / tileCols;
         pool.run(this, (m + tileRows - 1) / tileRows * colTiles);
     }
 
     @Override
     public void run(int tile, int worker) {
-        PackedWeight w = weight;
-        if (w == null) {
-            throw new IllegalStateException("linear: no task under way");
-        }
         int row = tile / colTiles * tileRows;
         int col = tile % colTiles * tileCols;
-        matMul.linear(
-                x,
-                xStride,
-                w,
-                bias,
-                out,
-                outStride,
-                row,
-                Math.min(m, row + tileRows),
-                col,
-                Math.min(n, col + tileCols),
-                scratch,
-                worker * matMul.scratchByteSize());
+        int rowTo = Math.min(op.m, row + tileRows);
+        int colTo = Math.min(n, col + tileCols);
+        matMul.linear(op, row, rowTo, col, colTo, scratch[worker]);
+        if (gated) {
+            matMul.linear(up, row, rowTo, col, colTo, scratch[worker]);
+        }
     }
 }

@@ -1,10 +1,10 @@
 package dev.gatun.ops.internal;
 
+import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.PackedWeight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Products of F32 matrices. Offsets and strides are in bytes; elements of a row are adjacent. Implementations are thread-safe,
@@ -25,7 +25,17 @@ public interface MatMul {
     /** Brings a weight [n, k] of any floating-point type into the layout that {@link #linear} reads. */
     PackedWeight pack(Tensor weight, Arena arena);
 
-    /** Bytes of scratch that each thread needs; zeroed once, when it is allocated. A multiple of 64. */
+    /** Bytes of an arena that {@link #pack(QuantizedMatrix, Arena)} will take. */
+    default long packedByteSize(QuantizedMatrix weight) {
+        return weight.n() * (long) weight.k() * Float.BYTES;
+    }
+
+    /** Brings a quantised weight into the layout that {@link #linear} reads: F32, unless a backend can do better. */
+    default PackedWeight pack(QuantizedMatrix weight, Arena arena) {
+        return pack(weight.toF32(arena), arena);
+    }
+
+    /** Bytes off the heap that each thread's {@link ProductScratch} has. A multiple of 64. */
     long scratchByteSize();
 
     /** Rows of one output tile of {@link #linear}: what a worker computes at a time. {@code m} where it cannot be cut. */
@@ -34,30 +44,18 @@ public interface MatMul {
     /** Columns of one output tile of {@link #linear}. {@code n} where it cannot be cut. */
     int tileCols(int m, int n, int k, int threads);
 
+    /** Columns that a tile of a gated product has at most, of both its products. A multiple of what tiles are cut at, or n. */
+    int gatedCols(int n);
+
     /** Whether one {@link #multiply} should do all heads of a layer, rather than one call a head on each worker. */
     boolean batchesHeads();
 
     /**
-     * The tile of out = x W<sup>T</sup> + bias that rows [rowFrom, rowTo) and columns [colFrom, colTo) are.
+     * The tile of {@code op}'s out that rows [rowFrom, rowTo) and columns [colFrom, colTo) are, {@link LinearOp#finish finished}.
      *
-     * @param x [m, k], from its segment's first byte, as are bias and out
-     * @param bias n adjacent floats, or null
-     * @param out [m, n]; x and out do not overlap
-     * @param scratch {@link #scratchByteSize()} bytes from {@code scratchOffset} that no other thread uses now
+     * @param colFrom a multiple of {@link #tileCols}, unless that is n
      */
-    void linear(
-            MemorySegment x,
-            long xStride,
-            PackedWeight weight,
-            @Nullable MemorySegment bias,
-            MemorySegment out,
-            long outStride,
-            int rowFrom,
-            int rowTo,
-            int colFrom,
-            int colTo,
-            MemorySegment scratch,
-            long scratchOffset);
+    void linear(LinearOp op, int rowFrom, int rowTo, int colFrom, int colTo, ProductScratch scratch);
 
     /**
      * {@code count} products c = alpha &middot; a b, or c += a b where {@code accumulate} (then alpha is 1), on this thread.
@@ -66,7 +64,6 @@ public interface MatMul {
      * @param a [m, k]
      * @param b [k, n], or [n, k] if {@code bTransposed}
      * @param c [m, n]; does not overlap a or b
-     * @param scratch {@link #scratchByteSize()} bytes from {@code scratchOffset} that no other thread uses now
      */
     void multiply(
             int count,
@@ -88,6 +85,5 @@ public interface MatMul {
             long cOffset,
             long cBatch,
             long cStride,
-            MemorySegment scratch,
-            long scratchOffset);
+            ProductScratch scratch);
 }

@@ -5,7 +5,6 @@ import dev.gatun.openblas.Blas;
 import dev.gatun.ops.PackedWeight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Products by {@code cblas_sgemm} through the generated bindings, on the checkpoint's own bytes; all heads of a layer in one
@@ -13,6 +12,9 @@ import org.jspecify.annotations.Nullable;
  * own: equal to the other backends' within rounding, not to the bit.
  */
 public final class OpenBlasMatMul implements MatMul {
+    /** A product that is multiplied into out is at most this large at a time. */
+    private static final int SCRATCH_FLOATS = 1 << 16;
+
     private final Blas blas;
     private final Slices slices = new Slices();
 
@@ -44,7 +46,7 @@ public final class OpenBlasMatMul implements MatMul {
 
     @Override
     public long scratchByteSize() {
-        return 0;
+        return SCRATCH_FLOATS * (long) Float.BYTES;
     }
 
     @Override
@@ -58,36 +60,55 @@ public final class OpenBlasMatMul implements MatMul {
     }
 
     @Override
+    public int gatedCols(int n) {
+        return Math.min(n, SCRATCH_FLOATS / 16);
+    }
+
+    @Override
     public boolean batchesHeads() {
         return true;
     }
 
-    /** A bias is laid out as every row of out first, then the product is added to it. */
     @Override
-    public void linear(
-            MemorySegment x,
-            long xStride,
-            PackedWeight weight,
-            @Nullable MemorySegment bias,
-            MemorySegment out,
-            long outStride,
-            int rowFrom,
-            int rowTo,
-            int colFrom,
-            int colTo,
-            MemorySegment scratch,
-            long scratchOffset) {
-        if (!(weight instanceof StridedWeight w)) {
+    public void linear(LinearOp op, int rowFrom, int rowTo, int colFrom, int colTo, ProductScratch scratch) {
+        if (!(op.weight() instanceof StridedWeight w)) {
             throw new IllegalArgumentException("linear: the weight was packed by another backend than " + name());
         }
-        int rows = rowTo - rowFrom;
         int cols = colTo - colFrom;
-        long outFirst = rowFrom * outStride + colFrom * (long) Float.BYTES;
-        if (bias != null) {
-            for (int i = 0; i < rows; i++) {
-                MemorySegment.copy(
-                        bias, colFrom * (long) Float.BYTES, out, outFirst + i * outStride, cols * (long) Float.BYTES);
+        if (op.into == LinearOp.Into.MULTIPLY) {
+            int some = Math.max(1, SCRATCH_FLOATS / cols);
+            for (int row = rowFrom; row < rowTo; row += some) {
+                multiplyInto(op, w, row, Math.min(some, rowTo - row), colFrom, cols, scratch.segment());
             }
+        } else {
+            long outAt = rowFrom * op.outStride + colFrom * (long) Float.BYTES;
+            product(op, w, rowFrom, rowTo - rowFrom, colFrom, cols, op.out, outAt, op.outStride);
+        }
+        op.finish(rowFrom, rowTo, colFrom, colTo);
+    }
+
+    /** What is added, bias and residual, is laid out first; then the product is added to it. */
+    private void product(
+            LinearOp op,
+            StridedWeight w,
+            int row,
+            int rows,
+            int col,
+            int cols,
+            MemorySegment out,
+            long outAt,
+            long outStride) {
+        long colAt = col * (long) Float.BYTES;
+        MemorySegment bias = op.bias;
+        boolean residual = op.into == LinearOp.Into.ADD;
+        long residualAt = row * op.residualStride + colAt;
+        if (residual && bias != null) {
+            op.rows()
+                    .add(op.residual, residualAt, op.residualStride, bias, colAt, 0, out, outAt, outStride, rows, cols);
+        } else if (residual && !op.residual.equals(out)) {
+            copy(op.residual, residualAt, op.residualStride, out, outAt, outStride, rows, cols);
+        } else if (bias != null) {
+            copy(bias, colAt, 0, out, outAt, outStride, rows, cols);
         }
         blas.sgemm(
                 false,
@@ -96,13 +117,35 @@ public final class OpenBlasMatMul implements MatMul {
                 cols,
                 w.k(),
                 1f,
-                slices.of(x, rowFrom * xStride),
-                leading(xStride),
-                slices.of(w.segment(), colFrom * w.rowStride()),
+                slices.of(op.x, row * op.xStride),
+                leading(op.xStride),
+                slices.of(w.segment(), col * w.rowStride()),
                 leading(w.rowStride()),
-                bias == null ? 0f : 1f,
-                slices.of(out, outFirst),
+                bias == null && !residual ? 0f : 1f,
+                slices.of(out, outAt),
                 leading(outStride));
+    }
+
+    private static void copy(
+            MemorySegment from,
+            long fromAt,
+            long fromStride,
+            MemorySegment to,
+            long toAt,
+            long toStride,
+            int rows,
+            int cols) {
+        for (int i = 0; i < rows; i++) {
+            MemorySegment.copy(from, fromAt + i * fromStride, to, toAt + i * toStride, cols * (long) Float.BYTES);
+        }
+    }
+
+    private void multiplyInto(
+            LinearOp op, StridedWeight w, int row, int rows, int col, int cols, MemorySegment product) {
+        long stride = cols * (long) Float.BYTES;
+        product(op, w, row, rows, col, cols, product, 0, stride);
+        long outAt = row * op.outStride + col * (long) Float.BYTES;
+        op.rows().multiply(op.out, outAt, op.outStride, product, 0, stride, op.out, outAt, op.outStride, rows, cols);
     }
 
     @Override
@@ -126,8 +169,7 @@ public final class OpenBlasMatMul implements MatMul {
             long cOffset,
             long cBatch,
             long cStride,
-            MemorySegment scratch,
-            long scratchOffset) {
+            ProductScratch scratch) {
         float beta = accumulate ? 1f : 0f;
         if (count > 1 && blas.batchesInOneCall(m, n, k)) {
             blas.sgemmBatchStrided(

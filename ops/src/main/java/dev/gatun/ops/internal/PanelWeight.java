@@ -4,9 +4,9 @@ import dev.gatun.ops.PackedWeight;
 import java.lang.foreign.MemorySegment;
 
 /**
- * W in panels of {@code panel} output features: [ceil(n / panel)][k][panel] floats, zeros beyond n. A kernel reads one panel
- * from start to end, a few whole vectors for each k.
+ * W in columns of one vector of output features: [ceil(n / lanes)][k][lanes] floats, zeros beyond n. A kernel reads up to three
+ * such columns side by side, each from start to end.
  *
  * @param segment starts at the first element
  */
-public record PanelWeight(MemorySegment segment, int panel, int n, int k) implements PackedWeight {}
+public record PanelWeight(MemorySegment segment, int lanes, int n, int k) implements PackedWeight {}

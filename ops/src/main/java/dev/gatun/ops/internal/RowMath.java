@@ -28,7 +28,7 @@ final class RowMath {
 
     /** Factor to what was summed with an earlier maximum. */
     static float softmaxCorrection(float before, float max) {
-        return max == before ? 1f : Elementary.exp(before - max);
+        return max == before ? 1f : Elementary.expOfScore(before - max);
     }
 
     /** Writes maximum, sum and correction of row r to the three arrays of {@link Rows#softmaxTile}. */
@@ -39,6 +39,26 @@ final class RowMath {
         state.set(FLOAT, maxAt, max);
         state.set(FLOAT, sumAt, Math.fma(state.get(FLOAT, sumAt), correction, sum));
         state.set(FLOAT, sumAt + (long) stateRows * Float.BYTES, correction);
+    }
+
+    /** Two floats as one long, as a method returns only one value and must not make an object. */
+    static long pair(float first, float second) {
+        return Float.floatToRawIntBits(first) & 0xffffffffL | (long) Float.floatToRawIntBits(second) << 32;
+    }
+
+    static float first(long pair) {
+        return Float.intBitsToFloat((int) pair);
+    }
+
+    static float second(long pair) {
+        return Float.intBitsToFloat((int) (pair >>> 32));
+    }
+
+    /** The largest, +0 for -0. */
+    static float max(float a, float b, float c, float d) {
+        float ab = a > b ? a : b;
+        float cd = c > d ? c : d;
+        return (ab > cd ? ab : cd) + 0f;
     }
 
     static float inverseOrZero(float sum) {

@@ -13,6 +13,9 @@ public interface Rows {
     /** The name users give on the command line. */
     String name();
 
+    /** About as many elements as a softmax does in the 5 us that a second thread must save to be worth its part. */
+    int grain();
+
     /**
      * out = softmax(x) of each row: exp(x - max) / sum. A row of only -inf gives zeros; a NaN makes its row NaN.
      */

@@ -6,7 +6,6 @@ import dev.gatun.memory.Tensor;
 import dev.gatun.ops.PackedWeight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import org.jspecify.annotations.Nullable;
 
 /** The definition of a product, in plain Java: each element one chain of {@link Math#fma} in ascending k. The
  * oracle for bits. */
@@ -42,37 +41,38 @@ public final class ScalarMatMul implements MatMul {
     }
 
     @Override
+    public int gatedCols(int n) {
+        return n;
+    }
+
+    @Override
     public boolean batchesHeads() {
         return false;
     }
 
     @Override
-    public void linear(
-            MemorySegment x,
-            long xStride,
-            PackedWeight weight,
-            @Nullable MemorySegment bias,
-            MemorySegment out,
-            long outStride,
-            int rowFrom,
-            int rowTo,
-            int colFrom,
-            int colTo,
-            MemorySegment scratch,
-            long scratchOffset) {
-        if (!(weight instanceof StridedWeight w)) {
+    public void linear(LinearOp op, int rowFrom, int rowTo, int colFrom, int colTo, ProductScratch scratch) {
+        if (!(op.weight() instanceof StridedWeight w)) {
             throw new IllegalArgumentException("linear: the weight was packed by another backend than " + name());
         }
+        MemorySegment bias = op.bias;
         for (int i = rowFrom; i < rowTo; i++) {
             for (int j = colFrom; j < colTo; j++) {
-                float sum = chain(x, i * xStride, w.segment(), j * w.rowStride(), Float.BYTES, w.k());
+                float sum = chain(op.x, i * op.xStride, w.segment(), j * w.rowStride(), Float.BYTES, w.k());
                 long at = j * (long) Float.BYTES;
-                out.set(
+                float y = bias == null ? sum : sum + bias.get(JAVA_FLOAT_UNALIGNED, at);
+                long outAt = i * op.outStride + at;
+                op.out.set(
                         JAVA_FLOAT_UNALIGNED,
-                        i * outStride + at,
-                        bias == null ? sum : sum + bias.get(JAVA_FLOAT_UNALIGNED, at));
+                        outAt,
+                        switch (op.into) {
+                            case STORE -> y;
+                            case ADD -> y + op.residual.get(JAVA_FLOAT_UNALIGNED, i * op.residualStride + at);
+                            case MULTIPLY -> op.out.get(JAVA_FLOAT_UNALIGNED, outAt) * y;
+                        });
             }
         }
+        op.finish(rowFrom, rowTo, colFrom, colTo);
     }
 
     @Override
@@ -96,8 +96,7 @@ public final class ScalarMatMul implements MatMul {
             long cOffset,
             long cBatch,
             long cStride,
-            MemorySegment scratch,
-            long scratchOffset) {
+            ProductScratch scratch) {
         long bCol = bTransposed ? bStride : Float.BYTES;
         long bStep = bTransposed ? Float.BYTES : bStride;
         for (int batch = 0; batch < count; batch++) {

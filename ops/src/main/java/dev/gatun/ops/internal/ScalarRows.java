@@ -14,6 +14,11 @@ public final class ScalarRows implements Rows {
         return "scalar";
     }
 
+    @Override
+    public int grain() {
+        return 1024;
+    }
+
     private static float get(MemorySegment x, long offset, int i) {
         return x.get(FLOAT, offset + (long) i * Float.BYTES);
     }
@@ -70,7 +75,7 @@ public final class ScalarRows implements Rows {
         }
         float sum = 0f;
         for (int i = first; i < cols; i += 16) {
-            sum += Elementary.exp(get(x, offset, i) - shift);
+            sum += Elementary.expOfScore(get(x, offset, i) - shift);
         }
         return sum;
     }
@@ -78,7 +83,7 @@ public final class ScalarRows implements Rows {
     /** out = exp(x - shift), and its sum. */
     private static float exp(MemorySegment x, long xOffset, float shift, MemorySegment out, long outOffset, int cols) {
         for (int i = 0; i < cols; i++) {
-            set(out, outOffset, i, Elementary.exp(get(x, xOffset, i) - shift));
+            set(out, outOffset, i, Elementary.expOfScore(get(x, xOffset, i) - shift));
         }
         return sum(out, outOffset, cols, 0, 1);
     }

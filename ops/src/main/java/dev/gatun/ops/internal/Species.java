@@ -2,6 +2,7 @@ package dev.gatun.ops.internal;
 
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 import org.jspecify.annotations.Nullable;
 
@@ -19,6 +20,11 @@ final class Species {
 
     /** Bytes in a vector. */
     static final long BYTES = LANES * (long) Float.BYTES;
+
+    /** Each lane 8 further on, around the end; where a vector has no more than 8, itself. */
+    static final VectorShuffle<Float> ROTATE_8 = VectorShuffle.iota(FLOATS, 8 % LANES, 1, true);
+    /** Likewise 4. */
+    static final VectorShuffle<Float> ROTATE_4 = VectorShuffle.iota(FLOATS, 4 % LANES, 1, true);
 
     static final ByteOrder ORDER = ByteOrder.nativeOrder();
 

@@ -1,49 +1,46 @@
 package dev.gatun.ops.internal;
 
-import static dev.gatun.ops.internal.MatMulKernels.rows1vectors1;
-import static dev.gatun.ops.internal.MatMulKernels.rows1vectors2;
-import static dev.gatun.ops.internal.MatMulKernels.rows1vectors3;
-import static dev.gatun.ops.internal.MatMulKernels.rows1vectors4;
-import static dev.gatun.ops.internal.MatMulKernels.rows4vectors1;
-import static dev.gatun.ops.internal.MatMulKernels.rows4vectors2;
-import static dev.gatun.ops.internal.MatMulKernels.rows4vectors3;
-import static dev.gatun.ops.internal.MatMulKernels.rows4vectors4;
+import static dev.gatun.ops.internal.MatMulKernels.PITCH;
+import static dev.gatun.ops.internal.MatMulKernels.STEPS;
+import static dev.gatun.ops.internal.Species.BYTES;
+import static dev.gatun.ops.internal.Species.FLOATS;
+import static dev.gatun.ops.internal.Species.LANES;
+import static dev.gatun.ops.internal.Species.ORDER;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
+import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.PackedWeight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Products by Vector API kernels, the same bits as {@link ScalarMatMul}: lanes are columns of the output, so that each keeps its
- * own chain. Weights are packed once, at load, into panels of a few vectors; what cannot be read as whole vectors (a transposed
- * operand, the last columns) is packed into scratch on the way.
+ * own chain. Weights are packed once, at load, into columns of one vector; rows of x are copied beside each other as the
+ * kernels want them (1/N of the work), and sums are kept in an array until a strip of columns is done. Then one pass adds the
+ * bias and what else is asked for, and writes the strip out.
  */
 public final class VectorMatMul implements MatMul {
-    private static final int LANES = Species.FLOATS.length();
-
-    /** Rows of a register tile. Why there are no more: see {@link MatMulKernels}. */
-    private static final int ROWS = 4;
-
     /**
-     * Vectors of a panel: 4 x 4 accumulators where there are 32 vector registers (AVX-512, and all of AArch64), 4 x 3 where there
-     * are 16 (AVX2, SSE).
+     * Rows of the largest tile: 8 x 3 accumulators where there are 32 vector registers (AVX-512, and all of AArch64), 4 x 3 where
+     * there are 16 (AVX2, SSE). A tile reads b once for all its rows: with 8 rows 16 bytes a cycle at the FMA peak, which L2
+     * delivers.
      */
-    private static final int VECTORS = LANES == 16 || "aarch64".equals(System.getProperty("os.arch")) ? 4 : 3;
+    private static final int ROWS = LANES == 16 || "aarch64".equals(System.getProperty("os.arch")) ? 8 : 4;
 
-    /** Columns of a panel. */
-    private static final int PANEL = VECTORS * LANES;
+    /** Columns of the widest tile. */
+    private static final int PANEL = MatMulKernels.VECTORS * LANES;
 
-    /** Steps of k that scratch holds a panel of: 128 KiB at 512 bits, in the L2 of every CPU with such vectors. */
-    private static final int SCRATCH_K = 512;
+    /** Columns whose sums stand beside each other in an array before they are written out: whole panels at any width. */
+    private static final int STRIP = 480;
 
-    private static final long PANEL_BYTES = (long) PANEL * Float.BYTES;
+    /** Rows that share what L2 holds of b: 128 x 512 of a are 264 KiB. */
+    private static final int BLOCK_ROWS = 128;
 
-    // A thread's scratch: a register tile, then a panel of SCRATCH_K steps.
-    private static final long PANEL_OFFSET = ROWS * PANEL_BYTES;
+    /** Floats of a that scratch holds, more only where {@link #ROWS} rows need it. */
+    private static final int BLOCK_FLOATS = 1 << 19;
 
     @Override
     public String name() {
@@ -51,93 +48,89 @@ public final class VectorMatMul implements MatMul {
     }
 
     private static int vectors(int cols) {
-        return (Math.min(cols, PANEL) + LANES - 1) / LANES;
+        return (cols + LANES - 1) / LANES;
     }
 
     @Override
     public long packedByteSize(Tensor weight) {
-        int n = weight.dim(0);
-        long columns = n / PANEL * (long) PANEL + (long) vectors(n % PANEL) * LANES;
-        return columns * weight.dim(1) * Float.BYTES;
+        if (Compression.is16Bit(weight)) {
+            return Compression.byteSize(weight);
+        }
+        return vectors(weight.dim(0)) * BYTES * weight.dim(1);
     }
 
     @Override
     public PackedWeight pack(Tensor weight, Arena arena) {
+        if (Compression.is16Bit(weight)) {
+            return Compression.pack(weight, arena);
+        }
         int n = weight.dim(0);
         int k = weight.dim(1);
-        MemorySegment panels = arena.allocate(packedByteSize(weight), Tensor.ALIGNMENT);
+        MemorySegment packed = arena.allocate(packedByteSize(weight), Tensor.ALIGNMENT);
         try (Arena temporary = Arena.ofConfined()) {
             Tensor source = weight.toF32(temporary);
-            for (int column = 0; column < n; column += PANEL) {
-                int cols = Math.min(PANEL, n - column);
-                pack(
-                        source.segment(),
-                        column * source.stride(0) * Float.BYTES,
-                        source.stride(1) * Float.BYTES,
-                        source.stride(0) * Float.BYTES,
-                        k,
-                        cols,
-                        panels,
-                        (long) column * k * Float.BYTES);
-            }
+            long rowBytes = source.stride(0) * Float.BYTES;
+            packColumns(source.segment(), 0, source.stride(1) * Float.BYTES, rowBytes, k, n, packed);
         }
-        return new PanelWeight(panels, PANEL, n, k);
+        return new PanelWeight(packed, LANES, n, k);
     }
 
-    /** Writes [k, cols] with any strides as k rows of whole vectors, zeros beyond cols. */
-    private static void pack(
-            MemorySegment from,
-            long fromOffset,
-            long kStride,
-            long colStride,
-            int k,
-            int cols,
-            MemorySegment to,
-            long toOffset) {
-        long rowBytes = vectors(cols) * (long) LANES * Float.BYTES;
-        // 16 columns at a time: where columns are rows of a matrix, 2 KiB apart say, more of them would put each other
-        // out of L1.
-        for (int first = 0; first < cols; first += 16) {
-            int end = Math.min(cols, first + 16);
+    @Override
+    public long packedByteSize(QuantizedMatrix weight) {
+        return Compression.byteSize(weight);
+    }
+
+    @Override
+    public PackedWeight pack(QuantizedMatrix weight, Arena arena) {
+        return Compression.pack(weight, arena);
+    }
+
+    /** Writes [k, cols] with any strides as [vectors][k][lanes], zeros beyond cols. */
+    private static void packColumns(
+            MemorySegment from, long fromOffset, long kStride, long colStride, int k, int cols, MemorySegment to) {
+        for (int first = 0; first < cols; first += LANES) {
+            int count = Math.min(LANES, cols - first);
+            long source = fromOffset + first * colStride;
+            long target = first * (long) Float.BYTES * k;
             for (int i = 0; i < k; i++) {
-                long source = fromOffset + i * kStride;
-                long target = toOffset + i * rowBytes;
-                for (int j = first; j < end; j++) {
-                    float value = from.get(JAVA_FLOAT_UNALIGNED, source + j * colStride);
-                    to.set(JAVA_FLOAT_UNALIGNED, target + j * (long) Float.BYTES, value);
+                for (int j = 0; j < LANES; j++) {
+                    float value = j < count ? from.get(JAVA_FLOAT_UNALIGNED, source + i * kStride + j * colStride) : 0f;
+                    to.set(JAVA_FLOAT_UNALIGNED, target + i * BYTES + j * (long) Float.BYTES, value);
                 }
-            }
-        }
-        long colBytes = cols * (long) Float.BYTES;
-        for (int i = 0; i < k && colBytes < rowBytes; i++) {
-            for (long at = colBytes; at < rowBytes; at += Float.BYTES) {
-                to.set(JAVA_FLOAT_UNALIGNED, toOffset + i * rowBytes + at, 0f);
             }
         }
     }
 
     @Override
     public long scratchByteSize() {
-        return PANEL_OFFSET + SCRATCH_K * PANEL_BYTES;
+        return STEPS * MatMulKernels.VECTORS * BYTES;
     }
 
+    /** Whole blocks where there are enough for all threads; then each tile copies its rows of x once. */
     @Override
     public int tileRows(int m, int n, int k, int threads) {
-        return threads == 1 ? m : Math.min(m, 128);
+        if (threads == 1 || m < 2 * ROWS * threads) {
+            return m;
+        }
+        int tile = (m + 4 * threads - 1) / (4 * threads);
+        return Math.clamp((tile + ROWS - 1) / ROWS * ROWS, Math.min(m, 4 * ROWS), BLOCK_ROWS);
     }
 
-    /** Whole panels, about four tiles a thread so that an uneven end costs little, none so small that starting it shows. */
+    /** Whole panels; wide ones, for each tile of few rows copies them all. */
     @Override
     public int tileCols(int m, int n, int k, int threads) {
-        if (threads == 1) {
+        if (threads == 1 || tileRows(m, n, k, threads) < m) {
             return n;
         }
         int panels = (n + PANEL - 1) / PANEL;
-        int rowTiles = (m + tileRows(m, n, k, threads) - 1) / tileRows(m, n, k, threads);
-        int wanted = Math.max(1, panels * rowTiles / (4 * threads));
-        long panelWork = (long) Math.min(m, 128) * k * PANEL;
-        int least = (int) Math.min(panels, 1 + 500_000 / Math.max(1, panelWork)); // 500,000 FMAs: 10 us on one core
-        return Math.min(n, Math.max(wanted, least) * PANEL);
+        long work = (long) m * n * k;
+        int tiles = work < 4_000_000 ? threads : 2 * threads; // 4 million FMAs: some 50 us on one core
+        return Math.min(n, (panels + tiles - 1) / tiles * PANEL);
+    }
+
+    @Override
+    public int gatedCols(int n) {
+        return Math.min(n, STRIP);
     }
 
     @Override
@@ -146,45 +139,205 @@ public final class VectorMatMul implements MatMul {
     }
 
     @Override
-    public void linear(
-            MemorySegment x,
-            long xStride,
-            PackedWeight weight,
-            @Nullable MemorySegment bias,
-            MemorySegment out,
-            long outStride,
-            int rowFrom,
-            int rowTo,
-            int colFrom,
-            int colTo,
-            MemorySegment scratch,
-            long scratchOffset) {
-        if (!(weight instanceof PanelWeight w)) {
-            throw new IllegalArgumentException("linear: the weight was packed by another backend than " + name());
-        }
+    public void linear(LinearOp op, int rowFrom, int rowTo, int colFrom, int colTo, ProductScratch scratch) {
         assert colFrom % PANEL == 0;
-        for (int column = colFrom; column < colTo; column += PANEL) {
-            int cols = Math.min(PANEL, w.n() - column);
-            long colOffset = column * (long) Float.BYTES;
-            tiles(
-                    rowTo - rowFrom,
-                    cols,
-                    w.k(),
-                    x,
-                    rowFrom * xStride,
-                    xStride,
-                    w.segment(),
-                    colOffset * w.k(),
-                    vectors(cols) * (long) LANES * Float.BYTES,
-                    1f,
-                    bias,
-                    colOffset,
-                    0,
-                    out,
-                    rowFrom * outStride + colOffset,
-                    outStride,
-                    scratch,
-                    scratchOffset);
+        PackedWeight weight = op.weight();
+        int k = weight.k();
+        int blockRows = blockRows(k);
+        float[] c = scratch.c(padded(Math.min(blockRows, rowTo - rowFrom)) * PITCH);
+        for (int row = rowFrom; row < rowTo; row += blockRows) {
+            int rows = Math.min(blockRows, rowTo - row);
+            float[] a = copyRows(op.x, row * op.xStride, op.xStride, rows, k, scratch);
+            for (int col = colFrom; col < colTo; ) {
+                int cols = strip(colTo - col);
+                zero(c, rows, vectors(cols));
+                if (weight instanceof PanelWeight w) {
+                    strip(w, col / LANES, vectors(cols), rows, a, c);
+                } else if (weight instanceof CompressedWeight w) {
+                    strip(w, col / LANES, vectors(cols), rows, a, c, scratch.segment());
+                } else {
+                    throw new IllegalArgumentException(
+                            "linear: the weight was packed by another backend than " + name());
+                }
+                write(op, row, rows, col, cols, c);
+                op.finish(row, row + rows, col, col + cols);
+                col += cols;
+            }
+        }
+    }
+
+    /** The sums of {@code vectors} columns from column {@code first}. */
+    private static void strip(PanelWeight w, int first, int vectors, int rows, float[] a, float[] c) {
+        int k = w.k();
+        for (int v = 0; v < vectors; ) {
+            int width = width(vectors - v);
+            for (int at = 0; at < k; at += STEPS) {
+                int steps = Math.min(STEPS, k - at);
+                long from = ((first + v) * (long) k + at) * BYTES;
+                tiles(rows, width, steps, a, aAt(rows, at), w.segment(), from, k * BYTES, c, v * LANES);
+            }
+            v += width;
+        }
+    }
+
+    /** The same of a compressed weight: one row by kernels of its own, more by way of scratch, decoded once for all of them. */
+    private static void strip(
+            CompressedWeight w, int first, int vectors, int rows, float[] a, float[] c, MemorySegment scratch) {
+        int k = w.k();
+        long columnBytes = w.layout().columnBytes(k);
+        if (k % 2 == 1) {
+            a[aAt(rows, k / STEPS * STEPS) + k % STEPS] = 0f; // times the -0 after an odd k: a sum keeps its bits
+        }
+        for (int v = 0; v < vectors; ) {
+            int width = rows == 1 ? Math.min(vectors - v, w.layout().rowVectors()) : width(vectors - v);
+            long column = (first + v) * columnBytes;
+            for (int at = 0; at < k; at += STEPS) {
+                int steps = Math.min(STEPS, k - at);
+                long from = column + w.layout().columnBytes(at);
+                int aAt = aAt(rows, at);
+                if (rows == 1) {
+                    CompressedKernels.row(
+                            w.layout(), width, steps, a, aAt, w.segment(), from, columnBytes, c, v * LANES);
+                } else {
+                    for (int j = 0; j < width; j++) {
+                        long to = j * STEPS * BYTES;
+                        CompressedKernels.decode(w.layout(), steps, w.segment(), from + j * columnBytes, scratch, to);
+                    }
+                    tiles(rows, width, steps, a, aAt, scratch, 0, STEPS * BYTES, c, v * LANES);
+                }
+            }
+            v += width;
+        }
+    }
+
+    /** Rows of a block: scratch has room for all of k. */
+    private static int blockRows(int k) {
+        int steps = Math.max(1, (k + STEPS - 1) / STEPS);
+        return Math.clamp(BLOCK_FLOATS / ((long) steps * PITCH) / ROWS * ROWS, ROWS, BLOCK_ROWS);
+    }
+
+    /** Columns of the next strip; not so many that one vector is left, whose tile would wait for its own sums. */
+    private static int strip(int cols) {
+        return cols <= STRIP ? cols : cols <= STRIP + LANES ? STRIP - PANEL : STRIP;
+    }
+
+    /** Vectors of the next tile: 3, but 2 and 2 for the last 4. */
+    private static int width(int vectors) {
+        return vectors == 4 ? 2 : Math.min(vectors, MatMulKernels.VECTORS);
+    }
+
+    /** Rows of the tile that the next {@code rows} rows begin with. */
+    private static int tileRows(int rows) {
+        return rows >= ROWS ? ROWS : rows <= 2 ? rows : rows <= 4 ? 4 : 8;
+    }
+
+    /** Rows up to the end of the last tile. */
+    private static int padded(int rows) {
+        int rest = rows % ROWS;
+        return rest == 0 ? rows : rows - rest + tileRows(rest);
+    }
+
+    /** Where the rows of a begin for the steps from {@code at}, a multiple of {@link MatMulKernels#STEPS}. */
+    private static int aAt(int rows, int at) {
+        return at / STEPS * padded(rows) * PITCH;
+    }
+
+    /** Rows of x as kernels read them: [k / STEPS][padded rows][PITCH]. */
+    private static float[] copyRows(MemorySegment x, long xAt, long xStride, int rows, int k, ProductScratch scratch) {
+        float[] a = scratch.a(aAt(rows, k + STEPS - 1));
+        for (int at = 0; at < k; at += STEPS) {
+            int steps = Math.min(STEPS, k - at);
+            int to = aAt(rows, at);
+            for (int i = 0; i < rows; i++) {
+                long from = xAt + i * xStride + at * (long) Float.BYTES;
+                MemorySegment.copy(x, JAVA_FLOAT_UNALIGNED, from, a, to + i * PITCH, steps);
+            }
+        }
+        return a;
+    }
+
+    private static void zero(float[] c, int rows, int vectors) {
+        int padded = padded(rows);
+        for (int i = 0; i < padded; i++) {
+            Arrays.fill(c, i * PITCH, i * PITCH + vectors * LANES, 0f);
+        }
+    }
+
+    /** All rows of one panel and block of k. */
+    private static void tiles(
+            int rows,
+            int vectors,
+            int k,
+            float[] a,
+            int aAt,
+            MemorySegment b,
+            long bAt,
+            long bStep,
+            float[] c,
+            int cAt) {
+        for (int row = 0; row < rows; ) {
+            int tile = tileRows(rows - row);
+            MatMulKernels.tile(tile, vectors, k, a, aAt + row * PITCH, b, bAt, bStep, c, cAt + row * PITCH);
+            row += tile;
+        }
+    }
+
+    private static void write(LinearOp op, int row, int rows, int col, int cols, float[] c) {
+        for (int i = 0; i < rows; i++) {
+            long colAt = col * (long) Float.BYTES;
+            long outAt = (row + i) * op.outStride + colAt;
+            long residualAt = (row + i) * op.residualStride + colAt;
+            if (op.bias != null) {
+                addBias(c, i * PITCH, op.bias, colAt, cols);
+            }
+            switch (op.into) {
+                case STORE -> MemorySegment.copy(c, i * PITCH, op.out, JAVA_FLOAT_UNALIGNED, outAt, cols);
+                case ADD -> add(c, i * PITCH, op.residual, residualAt, op.out, outAt, cols);
+                case MULTIPLY -> multiply(c, i * PITCH, op.out, outAt, cols);
+            }
+        }
+    }
+
+    private static void addBias(float[] c, int cAt, MemorySegment bias, long biasAt, int cols) {
+        bias = OffHeap.of(bias);
+        int j = 0;
+        for (; j <= cols - LANES; j += LANES) {
+            FloatVector.fromArray(FLOATS, c, cAt + j)
+                    .add(FloatVector.fromMemorySegment(FLOATS, bias, biasAt + j * 4L, ORDER))
+                    .intoArray(c, cAt + j);
+        }
+        for (; j < cols; j++) {
+            c[cAt + j] += bias.get(JAVA_FLOAT_UNALIGNED, biasAt + j * 4L);
+        }
+    }
+
+    private static void add(
+            float[] c, int cAt, MemorySegment added, long addedAt, MemorySegment out, long outAt, int cols) {
+        added = OffHeap.of(added);
+        out = OffHeap.of(out);
+        int j = 0;
+        for (; j <= cols - LANES; j += LANES) {
+            FloatVector.fromArray(FLOATS, c, cAt + j)
+                    .add(FloatVector.fromMemorySegment(FLOATS, added, addedAt + j * 4L, ORDER))
+                    .intoMemorySegment(out, outAt + j * 4L, ORDER);
+        }
+        for (; j < cols; j++) {
+            float sum = c[cAt + j] + added.get(JAVA_FLOAT_UNALIGNED, addedAt + j * 4L);
+            out.set(JAVA_FLOAT_UNALIGNED, outAt + j * 4L, sum);
+        }
+    }
+
+    private static void multiply(float[] c, int cAt, MemorySegment out, long outAt, int cols) {
+        out = OffHeap.of(out);
+        int j = 0;
+        for (; j <= cols - LANES; j += LANES) {
+            FloatVector.fromMemorySegment(FLOATS, out, outAt + j * 4L, ORDER)
+                    .mul(FloatVector.fromArray(FLOATS, c, cAt + j))
+                    .intoMemorySegment(out, outAt + j * 4L, ORDER);
+        }
+        for (; j < cols; j++) {
+            float product = out.get(JAVA_FLOAT_UNALIGNED, outAt + j * 4L) * c[cAt + j];
+            out.set(JAVA_FLOAT_UNALIGNED, outAt + j * 4L, product);
         }
     }
 
@@ -209,215 +362,49 @@ public final class VectorMatMul implements MatMul {
             long cOffset,
             long cBatch,
             long cStride,
-            MemorySegment scratch,
-            long scratchOffset) {
+            ProductScratch scratch) {
         assert !accumulate || alpha == 1f;
         long bCol = bTransposed ? bStride : Float.BYTES;
         long bStep = bTransposed ? Float.BYTES : bStride;
+        int blockRows = blockRows(k);
+        float[] sums = scratch.c(padded(Math.min(blockRows, m)) * PITCH);
         for (int batch = 0; batch < count; batch++) {
-            long aFirst = aOffset + batch * aBatch;
-            long bFirst = bOffset + batch * bBatch;
-            long cFirst = cOffset + batch * cBatch;
-            for (int column = 0; column < n; column += PANEL) {
-                int cols = Math.min(PANEL, n - column);
-                long bColumn = bFirst + column * bCol;
-                long cColumn = cFirst + column * (long) Float.BYTES;
-                // Rows far apart put each other out of L1: with many rows of a to come, a copy side by side pays.
-                boolean apart = m >= 4 * ROWS && k <= SCRATCH_K && bStep > PANEL_BYTES;
-                boolean inPlace = !bTransposed && cols % LANES == 0 && !apart;
-                if (!inPlace && k > SCRATCH_K) {
-                    longChains(
-                            m,
-                            cols,
-                            k,
-                            alpha,
-                            a,
-                            aFirst,
-                            aStride,
-                            b,
-                            bColumn,
-                            bStep,
-                            bCol,
-                            accumulate,
-                            c,
-                            cColumn,
-                            cStride);
-                    continue;
+            for (int row = 0; row < m; row += blockRows) {
+                int rows = Math.min(blockRows, m - row);
+                float[] left = copyRows(a, aOffset + batch * aBatch + row * aStride, aStride, rows, k, scratch);
+                for (int col = 0; col < n; col += PANEL) {
+                    int cols = Math.min(PANEL, n - col);
+                    zero(sums, rows, vectors(cols));
+                    for (int at = 0; at < k; at += STEPS) {
+                        int steps = Math.min(STEPS, k - at);
+                        long bAt = bOffset + batch * bBatch + col * bCol + at * bStep;
+                        packColumns(b, bAt, bStep, bCol, steps, cols, scratch.segment());
+                        int leftAt = aAt(rows, at);
+                        MemorySegment panel = scratch.segment();
+                        tiles(rows, vectors(cols), steps, left, leftAt, panel, 0, steps * BYTES, sums, 0);
+                    }
+                    long cAt = cOffset + batch * cBatch + row * cStride + col * (long) Float.BYTES;
+                    for (int i = 0; i < rows; i++) {
+                        long to = cAt + i * cStride;
+                        if (accumulate) {
+                            add(sums, i * PITCH, c, to, c, to, cols);
+                        } else {
+                            scale(alpha, sums, i * PITCH, c, to, cols);
+                        }
+                    }
                 }
-                if (!inPlace) {
-                    pack(b, bColumn, bStep, bCol, k, cols, scratch, scratchOffset + PANEL_OFFSET);
-                }
-                tiles(
-                        m,
-                        cols,
-                        k,
-                        a,
-                        aFirst,
-                        aStride,
-                        inPlace ? b : scratch,
-                        inPlace ? bColumn : scratchOffset + PANEL_OFFSET,
-                        inPlace ? bStep : vectors(cols) * (long) LANES * Float.BYTES,
-                        alpha,
-                        accumulate ? c : null,
-                        cColumn,
-                        cStride,
-                        c,
-                        cColumn,
-                        cStride,
-                        scratch,
-                        scratchOffset);
             }
         }
     }
 
-    /** A panel that scratch does not hold, element by element: no model has one, for weights are packed and dK is short. */
-    private static void longChains(
-            int m,
-            int cols,
-            int k,
-            float alpha,
-            MemorySegment a,
-            long aOffset,
-            long aStride,
-            MemorySegment b,
-            long bOffset,
-            long bStep,
-            long bCol,
-            boolean accumulate,
-            MemorySegment c,
-            long cOffset,
-            long cStride) {
-        for (int i = 0; i < m; i++) {
-            for (int j = 0; j < cols; j++) {
-                float sum = ScalarMatMul.chain(a, aOffset + i * aStride, b, bOffset + j * bCol, bStep, k);
-                long at = cOffset + i * cStride + j * (long) Float.BYTES;
-                c.set(JAVA_FLOAT_UNALIGNED, at, accumulate ? sum + c.get(JAVA_FLOAT_UNALIGNED, at) : alpha * sum);
-            }
+    private static void scale(float factor, float[] sums, int at, MemorySegment c, long cAt, int cols) {
+        c = OffHeap.of(c);
+        int j = 0;
+        for (; j <= cols - LANES; j += LANES) {
+            FloatVector.fromArray(FLOATS, sums, at + j).mul(factor).intoMemorySegment(c, cAt + j * 4L, ORDER);
         }
-    }
-
-    /**
-     * All rows of one panel, a register tile at a time: c = alpha a b + added. A tile goes by way of scratch where cols are not
-     * whole vectors, or where c itself is added.
-     *
-     * @param added rows {@code addedStride} bytes apart, 0 for the same row each time; or null
-     */
-    private static void tiles(
-            int m,
-            int cols,
-            int k,
-            MemorySegment a,
-            long aOffset,
-            long aStride,
-            MemorySegment b,
-            long bOffset,
-            long bStep,
-            float alpha,
-            @Nullable MemorySegment added,
-            long addedOffset,
-            long addedStride,
-            MemorySegment c,
-            long cOffset,
-            long cStride,
-            MemorySegment scratch,
-            long scratchOffset) {
-        boolean direct = cols % LANES == 0 && (added == null || addedStride == 0);
-        int vectors = vectors(cols);
-        for (int row = 0; row < m; ) {
-            int rows = Math.min(m - row, ROWS);
-            long aAt = aOffset + row * aStride;
-            long cAt = cOffset + row * cStride;
-            if (direct) {
-                tile(rows, vectors, k, a, aAt, aStride, b, bOffset, bStep, c, cAt, cStride);
-                if (added != null || alpha != 1f) {
-                    finish(rows, cols, alpha, c, cAt, cStride, added, addedOffset, 0, c, cAt, cStride);
-                }
-            } else {
-                tile(rows, vectors, k, a, aAt, aStride, b, bOffset, bStep, scratch, scratchOffset, PANEL_BYTES);
-                long addedAt = addedOffset + row * addedStride;
-                finish(
-                        rows,
-                        cols,
-                        alpha,
-                        scratch,
-                        scratchOffset,
-                        PANEL_BYTES,
-                        added,
-                        addedAt,
-                        addedStride,
-                        c,
-                        cAt,
-                        cStride);
-            }
-            row += rows;
-        }
-    }
-
-    /** c = alpha tile + added. The tile was just written: it is in L1. */
-    private static void finish(
-            int rows,
-            int cols,
-            float alpha,
-            MemorySegment tile,
-            long tileOffset,
-            long tileStride,
-            @Nullable MemorySegment added,
-            long addedOffset,
-            long addedStride,
-            MemorySegment c,
-            long cOffset,
-            long cStride) {
-        long whole = Species.FLOATS.loopBound(cols) * (long) Float.BYTES;
-        long end = cols * (long) Float.BYTES;
-        for (int i = 0; i < rows; i++) {
-            long from = tileOffset + i * tileStride;
-            long add = addedOffset + i * addedStride;
-            long to = cOffset + i * cStride;
-            for (long at = 0; at < whole; at += Species.BYTES) {
-                FloatVector value = FloatVector.fromMemorySegment(Species.FLOATS, tile, from + at, Species.ORDER)
-                        .mul(alpha);
-                if (added != null) {
-                    value = value.add(FloatVector.fromMemorySegment(Species.FLOATS, added, add + at, Species.ORDER));
-                }
-                value.intoMemorySegment(c, to + at, Species.ORDER);
-            }
-            for (long at = whole; at < end; at += Float.BYTES) {
-                float value = alpha * tile.get(JAVA_FLOAT_UNALIGNED, from + at);
-                if (added != null) {
-                    value += added.get(JAVA_FLOAT_UNALIGNED, add + at);
-                }
-                c.set(JAVA_FLOAT_UNALIGNED, to + at, value);
-            }
-        }
-    }
-
-    private static void tile(
-            int rows,
-            int vectors,
-            int k,
-            MemorySegment a,
-            long aAt,
-            long aStride,
-            MemorySegment b,
-            long bAt,
-            long bStep,
-            MemorySegment c,
-            long cAt,
-            long cStride) {
-        if (rows == 1) {
-            switch (vectors) {
-                case 1 -> rows1vectors1(1, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
-                case 2 -> rows1vectors2(1, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
-                case 3 -> rows1vectors3(1, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
-                default -> rows1vectors4(1, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
-            }
-        } else {
-            switch (vectors) {
-                case 1 -> rows4vectors1(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
-                case 2 -> rows4vectors2(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
-                case 3 -> rows4vectors3(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
-                default -> rows4vectors4(rows, k, a, aAt, aStride, b, bAt, bStep, c, cAt, cStride);
-            }
+        for (; j < cols; j++) {
+            c.set(JAVA_FLOAT_UNALIGNED, cAt + j * 4L, factor * sums[at + j]);
         }
     }
 }

@@ -27,9 +27,6 @@ public final class VectorRows implements Rows {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
     private static final ScalarRows NARROW = new ScalarRows();
 
-    static final VectorShuffle<Float> ROTATE_8 = VectorShuffle.iota(FLOATS, 8 % LANES, 1, true);
-    static final VectorShuffle<Float> ROTATE_4 = VectorShuffle.iota(FLOATS, 4 % LANES, 1, true);
-
     /** The lanes of each pair (2i, 2i + 1) exchanged. */
     private static final VectorShuffle<Float> SWAP_PAIRS = VectorShuffle.fromOp(FLOATS, i -> i ^ 1);
     /** Each lane of the first half twice, of the second half twice. */
@@ -45,107 +42,17 @@ public final class VectorRows implements Rows {
         return "vector";
     }
 
+    @Override
+    public int grain() {
+        return 16 * 1024;
+    }
+
     private static float get(MemorySegment x, long offset, int i) {
         return x.get(FLOAT, offset + (long) i * Float.BYTES);
     }
 
     private static void set(MemorySegment out, long offset, int i, float value) {
         out.set(FLOAT, offset + (long) i * Float.BYTES, value);
-    }
-
-    /** As in {@link ScalarRows}; a maximum needs no fixed order: four accumulators hide the latency of compare and blend. */
-    private static float max(MemorySegment x, long offset, int cols) {
-        x = OffHeap.of(x);
-        FloatVector a = broadcast(FLOATS, Float.NEGATIVE_INFINITY);
-        FloatVector b = a;
-        FloatVector c = a;
-        FloatVector d = a;
-        int i = 0;
-        for (; i <= cols - 4 * LANES; i += 4 * LANES) {
-            long at = offset + (long) i * Float.BYTES;
-            FloatVector va = fromMemorySegment(FLOATS, x, at, ORDER);
-            FloatVector vb = fromMemorySegment(FLOATS, x, at + Species.BYTES, ORDER);
-            FloatVector vc = fromMemorySegment(FLOATS, x, at + 2 * Species.BYTES, ORDER);
-            FloatVector vd = fromMemorySegment(FLOATS, x, at + 3 * Species.BYTES, ORDER);
-            a = a.blend(va, va.compare(VectorOperators.GT, a));
-            b = b.blend(vb, vb.compare(VectorOperators.GT, b));
-            c = c.blend(vc, vc.compare(VectorOperators.GT, c));
-            d = d.blend(vd, vd.compare(VectorOperators.GT, d));
-        }
-        for (; i < cols; i += LANES) {
-            int from = Math.min(i, cols - LANES);
-            FloatVector v = fromMemorySegment(FLOATS, x, offset + (long) from * Float.BYTES, ORDER);
-            a = a.blend(v, v.compare(VectorOperators.GT, a));
-        }
-        return a.max(b).max(c.max(d)).reduceLanes(VectorOperators.MAX) + 0f;
-    }
-
-    // The sums: vector v of a row goes to accumulator v mod (16 / LANES). Instead of one statement for each, the
-    // accumulators change places after each vector, which the fold at the end does not mind. Lanes beyond the row add
-    // +0,
-    // which changes no sum, as none is ever -0.
-
-    private static float sum(MemorySegment x, long offset, int cols) {
-        x = OffHeap.of(x);
-        FloatVector a = FloatVector.zero(FLOATS);
-        FloatVector b = a;
-        FloatVector c = a;
-        FloatVector d = a;
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            FloatVector next = a.add(fromMemorySegment(FLOATS, x, offset + (long) i * Float.BYTES, ORDER));
-            a = LANES < 16 ? b : next;
-            b = LANES < 8 ? c : next;
-            c = d;
-            d = next;
-        }
-        if (i < cols) {
-            int end = cols - LANES;
-            a = a.add(fromMemorySegment(FLOATS, x, offset + (long) end * Float.BYTES, ORDER)
-                    .slice(i - end));
-        }
-        if (LANES == 4) {
-            a = a.add(c).add(b.add(d));
-        } else {
-            a = a.add(LANES == 8 ? b : a.rearrange(ROTATE_8));
-            a = a.add(a.rearrange(ROTATE_4));
-        }
-        return (a.lane(0) + a.lane(2)) + (a.lane(1) + a.lane(3));
-    }
-
-    /** The sum of ((x - mean) &middot; factor)&sup2;. */
-    private static float squares(MemorySegment x, long offset, int cols, float mean, float factor) {
-        x = OffHeap.of(x);
-        FloatVector a = FloatVector.zero(FLOATS);
-        FloatVector b = a;
-        FloatVector c = a;
-        FloatVector d = a;
-        int i = 0;
-        for (; i <= cols - LANES; i += LANES) {
-            FloatVector v = fromMemorySegment(FLOATS, x, offset + (long) i * Float.BYTES, ORDER)
-                    .sub(mean)
-                    .mul(factor);
-            FloatVector next = v.fma(v, a);
-            a = LANES < 16 ? b : next;
-            b = LANES < 8 ? c : next;
-            c = d;
-            d = next;
-        }
-        if (i < cols) {
-            int end = cols - LANES;
-            FloatVector v = fromMemorySegment(FLOATS, x, offset + (long) end * Float.BYTES, ORDER)
-                    .sub(mean)
-                    .mul(factor);
-            v = v.slice(i - end);
-            a = v.fma(v, a);
-        }
-        if (LANES == 4) {
-            a = a.add(c).add(b.add(d));
-        } else {
-            a = a.add(LANES == 8 ? b : a.rearrange(ROTATE_8));
-            a = a.add(a.rearrange(ROTATE_4));
-        }
-        return (a.lane(0) + a.lane(2)) + (a.lane(1) + a.lane(3));
     }
 
     @Override
@@ -162,12 +69,14 @@ public final class VectorRows implements Rows {
             NARROW.softmax(x, xOffset, xStride, out, outOffset, outStride, rows, cols);
             return;
         }
+        float max = rows == 0 ? 0f : VectorSoftmax.max(x, xOffset, cols);
         for (int r = 0; r < rows; r++) {
             long xRow = xOffset + r * xStride;
+            long nextRow = xOffset + Math.min(r + 1, rows - 1) * xStride;
             long outRow = outOffset + r * outStride;
-            float shift = RowMath.softmaxShift(max(x, xRow, cols));
-            float sum = VectorElementary.exp(x, xRow, shift, out, outRow, cols);
-            scale(RowMath.inverseOrZero(sum), RowMath.AS_IT_IS, out, outRow, out, outRow, cols);
+            long pair = VectorSoftmax.exp(x, xRow, RowMath.softmaxShift(max), out, outRow, nextRow, cols);
+            max = RowMath.second(pair);
+            scale(RowMath.inverseOrZero(RowMath.first(pair)), out, outRow, out, outRow, cols);
         }
     }
 
@@ -187,10 +96,9 @@ public final class VectorRows implements Rows {
         }
         for (int r = 0; r < rows; r++) {
             long xRow = xOffset + r * xStride;
-            long outRow = outOffset + r * outStride;
-            float shift = RowMath.softmaxShift(max(x, xRow, cols));
-            float logSum = RowMath.logOrZero(VectorElementary.exp(x, xRow, shift, null, 0, cols));
-            subtract(shift, logSum, x, xRow, out, outRow, cols);
+            float shift = RowMath.softmaxShift(VectorSoftmax.max(x, xRow, cols));
+            float logSum = RowMath.logOrZero(VectorSoftmax.sumExp(x, xRow, shift, cols));
+            subtract(shift, logSum, x, xRow, out, outOffset + r * outStride, cols);
         }
     }
 
@@ -225,14 +133,16 @@ public final class VectorRows implements Rows {
             NARROW.softmaxTile(scores, scoresOffset, scoresStride, rows, cols, state, stateOffset, stateRows);
             return;
         }
+        float tile = rows == 0 ? 0f : VectorSoftmax.max(scores, scoresOffset, cols);
         for (int r = 0; r < rows; r++) {
             long row = scoresOffset + r * scoresStride;
+            long nextRow = scoresOffset + Math.min(r + 1, rows - 1) * scoresStride;
             float before = get(state, stateOffset, r);
-            float tile = max(scores, row, cols);
             float max = tile > before ? tile : before;
             float correction = RowMath.softmaxCorrection(before, max);
-            float sum = VectorElementary.exp(scores, row, RowMath.softmaxShift(max), scores, row, cols);
-            RowMath.updateState(state, stateOffset, stateRows, r, max, correction, sum);
+            long pair = VectorSoftmax.exp(scores, row, RowMath.softmaxShift(max), scores, row, nextRow, cols);
+            tile = RowMath.second(pair);
+            RowMath.updateState(state, stateOffset, stateRows, r, max, correction, RowMath.first(pair));
         }
     }
 
@@ -251,7 +161,7 @@ public final class VectorRows implements Rows {
         }
         for (int r = 0; r < rows; r++) {
             long row = xOffset + r * xStride;
-            scale(get(factors, factorsOffset, r), RowMath.AS_IT_IS, x, row, x, row, cols);
+            scale(get(factors, factorsOffset, r), x, row, x, row, cols);
         }
     }
 
@@ -276,7 +186,7 @@ public final class VectorRows implements Rows {
                     set(x, row, i, 0f);
                 }
             } else {
-                scale(1f / divisor, RowMath.NO_NEGATIVE_ZERO, x, row, x, row, cols);
+                scaleWithoutNegativeZero(1f / divisor, x, row, cols);
             }
         }
     }
@@ -313,17 +223,20 @@ public final class VectorRows implements Rows {
                     cols);
             return;
         }
-        for (int r = 0; r < rows; r++) {
-            long xRow = xOffset + r * xStride;
-            long outRow = outOffset + r * outStride;
-            float mean = sum(x, xRow, cols) / cols;
-            float inverse = RowMath.inverseRoot(squares(x, xRow, cols, mean, 1f), cols, epsilon);
-            if (bias == null) {
-                normalize(mean, 1f, inverse, x, xRow, weight, weightOffset, out, outRow, cols);
-            } else {
-                normalize(mean, inverse, x, xRow, weight, weightOffset, bias, biasOffset, out, outRow, cols);
-            }
-        }
+        VectorNorms.layerNorm(
+                x,
+                xOffset,
+                xStride,
+                weight,
+                weightOffset,
+                bias,
+                biasOffset,
+                epsilon,
+                out,
+                outOffset,
+                outStride,
+                rows,
+                cols);
     }
 
     @Override
@@ -343,82 +256,7 @@ public final class VectorRows implements Rows {
             NARROW.rmsNorm(x, xOffset, xStride, weight, weightOffset, epsilon, out, outOffset, outStride, rows, cols);
             return;
         }
-        for (int r = 0; r < rows; r++) {
-            long xRow = xOffset + r * xStride;
-            long outRow = outOffset + r * outStride;
-            float factor = 1f;
-            float squares = squares(x, xRow, cols, 0f, factor);
-            if (squares == Float.POSITIVE_INFINITY) {
-                factor = RowMath.SHRINK;
-                squares = squares(x, xRow, cols, 0f, factor);
-            }
-            float inverse = RowMath.inverseRoot(squares, cols, epsilon * factor * factor);
-            normalize(0f, factor, inverse, x, xRow, weight, weightOffset, out, outRow, cols);
-        }
-    }
-
-    /** out = (x - mean) &middot; factor &middot; inverse &middot; weight */
-    private static void normalize(
-            float mean,
-            float factor,
-            float inverse,
-            MemorySegment x,
-            long xOffset,
-            MemorySegment weight,
-            long weightOffset,
-            MemorySegment out,
-            long outOffset,
-            int cols) {
-        x = OffHeap.of(x);
-        weight = OffHeap.of(weight);
-        out = OffHeap.of(out);
-        int end = cols - LANES;
-        long endAt = (long) end * Float.BYTES;
-        FloatVector vLast = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER);
-        FloatVector wLast = fromMemorySegment(FLOATS, weight, weightOffset + endAt, ORDER);
-        FloatVector last = vLast.sub(mean).mul(factor).mul(inverse).mul(wLast);
-        for (int i = 0; i < end; i += LANES) {
-            long at = (long) i * Float.BYTES;
-            FloatVector v = fromMemorySegment(FLOATS, x, xOffset + at, ORDER);
-            FloatVector w = fromMemorySegment(FLOATS, weight, weightOffset + at, ORDER);
-            FloatVector y = v.sub(mean).mul(factor).mul(inverse).mul(w);
-            y.intoMemorySegment(out, outOffset + at, ORDER);
-        }
-        last.intoMemorySegment(out, outOffset + endAt, ORDER);
-    }
-
-    /** out = (x - mean) &middot; inverse &middot; weight + bias */
-    private static void normalize(
-            float mean,
-            float inverse,
-            MemorySegment x,
-            long xOffset,
-            MemorySegment weight,
-            long weightOffset,
-            MemorySegment bias,
-            long biasOffset,
-            MemorySegment out,
-            long outOffset,
-            int cols) {
-        x = OffHeap.of(x);
-        weight = OffHeap.of(weight);
-        bias = OffHeap.of(bias);
-        out = OffHeap.of(out);
-        int end = cols - LANES;
-        long endAt = (long) end * Float.BYTES;
-        FloatVector vLast = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER);
-        FloatVector wLast = fromMemorySegment(FLOATS, weight, weightOffset + endAt, ORDER);
-        FloatVector bLast = fromMemorySegment(FLOATS, bias, biasOffset + endAt, ORDER);
-        FloatVector last = vLast.sub(mean).mul(inverse).fma(wLast, bLast);
-        for (int i = 0; i < end; i += LANES) {
-            long at = (long) i * Float.BYTES;
-            FloatVector v = fromMemorySegment(FLOATS, x, xOffset + at, ORDER);
-            FloatVector w = fromMemorySegment(FLOATS, weight, weightOffset + at, ORDER);
-            FloatVector b = fromMemorySegment(FLOATS, bias, biasOffset + at, ORDER);
-            FloatVector y = v.sub(mean).mul(inverse).fma(w, b);
-            y.intoMemorySegment(out, outOffset + at, ORDER);
-        }
-        last.intoMemorySegment(out, outOffset + endAt, ORDER);
+        VectorNorms.rmsNorm(x, xOffset, xStride, weight, weightOffset, epsilon, out, outOffset, outStride, rows, cols);
     }
 
     @Override
@@ -432,41 +270,22 @@ public final class VectorRows implements Rows {
             long outStride,
             int rows,
             int cols) {
+        if (isOneRow(xStride, outStride, rows, cols)) {
+            cols *= rows;
+            rows = 1;
+        }
         if (cols < LANES) {
             NARROW.activate(activation, x, xOffset, xStride, out, outOffset, outStride, rows, cols);
             return;
         }
         for (int r = 0; r < rows; r++) {
-            long xRow = xOffset + r * xStride;
-            long outRow = outOffset + r * outStride;
-            switch (activation) {
-                case RELU -> relu(x, xRow, out, outRow, cols);
-                case GELU -> VectorElementary.gelu(x, xRow, out, outRow, cols);
-                case GELU_TANH ->
-                    VectorElementary.gate(
-                            true, Elementary.GELU_TANH_1, Elementary.GELU_TANH_3, x, xRow, out, outRow, cols);
-                case QUICK_GELU -> VectorElementary.gate(true, Elementary.QUICK_GELU, 0f, x, xRow, out, outRow, cols);
-                case SILU -> VectorElementary.gate(true, -1f, 0f, x, xRow, out, outRow, cols);
-                case SIGMOID -> VectorElementary.gate(false, -1f, 0f, x, xRow, out, outRow, cols);
-                case TANH -> VectorElementary.tanh(1f, 1f, x, xRow, out, outRow, cols);
-            }
+            VectorElementary.activate(activation, x, xOffset + r * xStride, out, outOffset + r * outStride, cols);
         }
     }
 
-    private static void relu(MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
-        x = OffHeap.of(x);
-        out = OffHeap.of(out);
-        int end = cols - LANES;
-        long endAt = (long) end * Float.BYTES;
-        FloatVector vLast = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER);
-        FloatVector last = vLast.blend(0f, vLast.compare(VectorOperators.LE, 0f));
-        for (int i = 0; i < end; i += LANES) {
-            long at = (long) i * Float.BYTES;
-            FloatVector v = fromMemorySegment(FLOATS, x, xOffset + at, ORDER);
-            FloatVector y = v.blend(0f, v.compare(VectorOperators.LE, 0f));
-            y.intoMemorySegment(out, outOffset + at, ORDER);
-        }
-        last.intoMemorySegment(out, outOffset + endAt, ORDER);
+    /** Rows without gaps, of no more elements than a loop counts: element by element they are one row. */
+    private static boolean isOneRow(long stride, long otherStride, int rows, int cols) {
+        return stride == otherStride && stride == (long) cols * Float.BYTES && (long) rows * cols <= 1 << 30;
     }
 
     @Override
@@ -482,6 +301,10 @@ public final class VectorRows implements Rows {
             long outStride,
             int rows,
             int cols) {
+        if (bStride == aStride && isOneRow(aStride, outStride, rows, cols)) {
+            cols *= rows;
+            rows = 1;
+        }
         if (cols < LANES) {
             NARROW.add(a, aOffset, aStride, b, bOffset, bStride, out, outOffset, outStride, rows, cols);
             return;
@@ -524,6 +347,10 @@ public final class VectorRows implements Rows {
             long outStride,
             int rows,
             int cols) {
+        if (bStride == aStride && isOneRow(aStride, outStride, rows, cols)) {
+            cols *= rows;
+            rows = 1;
+        }
         if (cols < LANES) {
             NARROW.multiply(a, aOffset, aStride, b, bOffset, bStride, out, outOffset, outStride, rows, cols);
             return;
@@ -564,31 +391,45 @@ public final class VectorRows implements Rows {
             long outStride,
             int rows,
             int cols) {
+        if (isOneRow(xStride, outStride, rows, cols)) {
+            cols *= rows;
+            rows = 1;
+        }
         if (cols < LANES) {
             NARROW.scale(factor, x, xOffset, xStride, out, outOffset, outStride, rows, cols);
             return;
         }
         for (int r = 0; r < rows; r++) {
-            scale(factor, RowMath.AS_IT_IS, x, xOffset + r * xStride, out, outOffset + r * outStride, cols);
+            scale(factor, x, xOffset + r * xStride, out, outOffset + r * outStride, cols);
         }
     }
 
     private static void scale(
-            float factor, float zero, MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
+            float factor, MemorySegment x, long xOffset, MemorySegment out, long outOffset, int cols) {
         x = OffHeap.of(x);
         out = OffHeap.of(out);
         int end = cols - LANES;
         long endAt = (long) end * Float.BYTES;
-        FloatVector last =
-                fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER).mul(factor).add(zero);
+        FloatVector last = fromMemorySegment(FLOATS, x, xOffset + endAt, ORDER).mul(factor);
         for (int i = 0; i < end; i += LANES) {
             long at = (long) i * Float.BYTES;
-            FloatVector y = fromMemorySegment(FLOATS, x, xOffset + at, ORDER)
-                    .mul(factor)
-                    .add(zero);
+            FloatVector y = fromMemorySegment(FLOATS, x, xOffset + at, ORDER).mul(factor);
             y.intoMemorySegment(out, outOffset + at, ORDER);
         }
         last.intoMemorySegment(out, outOffset + endAt, ORDER);
+    }
+
+    private static void scaleWithoutNegativeZero(float factor, MemorySegment x, long offset, int cols) {
+        x = OffHeap.of(x);
+        int end = cols - LANES;
+        long endAt = (long) end * Float.BYTES;
+        FloatVector last = fromMemorySegment(FLOATS, x, offset + endAt, ORDER).mul(factor);
+        for (int i = 0; i < end; i += LANES) {
+            long at = (long) i * Float.BYTES;
+            FloatVector y = fromMemorySegment(FLOATS, x, offset + at, ORDER).mul(factor);
+            y.add(RowMath.NO_NEGATIVE_ZERO).intoMemorySegment(x, offset + at, ORDER);
+        }
+        last.add(RowMath.NO_NEGATIVE_ZERO).intoMemorySegment(x, offset + endAt, ORDER);
     }
 
     @Override
@@ -599,8 +440,7 @@ public final class VectorRows implements Rows {
         }
         float inverse = 1f / cap;
         for (int r = 0; r < rows; r++) {
-            long row = xOffset + r * xStride;
-            VectorElementary.tanh(cap, inverse, x, row, x, row, cols);
+            VectorElementary.tanh(cap, inverse, x, xOffset + r * xStride, x, xOffset + r * xStride, cols);
         }
     }
 
@@ -736,7 +576,7 @@ public final class VectorRows implements Rows {
         if (cols < LANES) {
             return NARROW.argMax(x, xOffset, cols);
         }
-        float max = max(x, xOffset, cols);
+        float max = VectorSoftmax.max(x, xOffset, cols);
         x = OffHeap.of(x);
         for (int i = 0; i < cols; i += LANES) {
             int from = Math.min(i, cols - LANES);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Converts golden decoder folders to GGUF with llama.cpp's own converter, to test that we read what it writes.
 
-    python tools/golden/gguf.py LLAMA_CPP golden/models golden/gguf
+    python tools/golden/convert_gguf.py LLAMA_CPP golden/models golden/gguf
 
 LLAMA_CPP is a checkout, or vendor/llama.cpp of the llama-cpp-python source distribution. Needs its requirements (torch, gguf,
 transformers). The tiny models have no tokenizer, so vocabularies are left out; everything else is the converter's: names,

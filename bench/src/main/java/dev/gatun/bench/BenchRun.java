@@ -1,0 +1,139 @@
+package dev.gatun.bench;
+
+import dev.gatun.cli.Failure;
+import dev.gatun.ops.Backend;
+import java.io.IOException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.SequencedMap;
+import java.util.function.Function;
+
+/** A run of {@code gatun bench}: starts engines, measures, prints as it goes, and collects the report. */
+final class BenchRun {
+    /**
+     * How a run measures.
+     *
+     * @param quick whether it is a first look only
+     * @param threads that compute
+     */
+    record Settings(boolean quick, int threads, Caches caches, Comparison.Pace pace, ColdStart.Pace coldPace) {
+        static Settings of(boolean quick, int threads, Caches caches) {
+            return quick
+                    ? new Settings(true, threads, caches, Comparison.Pace.QUICK, ColdStart.Pace.QUICK)
+                    : new Settings(false, threads, caches, Comparison.Pace.FULL, ColdStart.Pace.FULL);
+        }
+    }
+
+    private final Settings settings;
+    private final Function<EngineKind, Engine> starter;
+    private final SequencedMap<String, String> facts;
+    private final TextReport text;
+    private final List<String> notes = new ArrayList<>();
+    private final List<Result> results = new ArrayList<>();
+
+    /**
+     * @param starter starts an engine, or throws an UnsupportedOperationException that says why it cannot
+     * @param facts of the machine
+     */
+    BenchRun(
+            Settings settings,
+            Function<EngineKind, Engine> starter,
+            SequencedMap<String, String> facts,
+            TextReport text) {
+        this.settings = settings;
+        this.starter = starter;
+        this.facts = facts;
+        this.text = text;
+    }
+
+    /**
+     * Measures.
+     *
+     * @param shapes of a model
+     * @param kinds the engines to compare, as far as they are there
+     * @param needed of these, those without which the user does not want to go on
+     * @param backends for cold starts
+     */
+    Report run(
+            List<Group> groups,
+            List<ModelShapes.Shaped> shapes,
+            List<EngineKind> kinds,
+            List<EngineKind> needed,
+            List<Backend.Kind> backends)
+            throws IOException {
+        facts.forEach(text::fact);
+        SequencedMap<EngineKind, Engine> engines = new LinkedHashMap<>();
+        SequencedMap<EngineKind, String> descriptions = new LinkedHashMap<>();
+        SequencedMap<Limit, Stats> limits = new LinkedHashMap<>();
+        List<ColdStart.Result> coldStarts = new ArrayList<>();
+        try (Engine machine = starter.apply(EngineKind.MACHINE)) {
+            for (EngineKind kind : kinds) {
+                start(kind, needed, engines);
+            }
+            engines.forEach((kind, engine) -> {
+                descriptions.put(kind, engine.description());
+                text.fact(kind.title(), engine.description());
+            });
+            Comparison comparison =
+                    new Comparison(settings.pace, settings.threads, settings.caches, machine, engines, this::note);
+            for (Limit limit : Limit.values()) {
+                limits.put(limit, comparison.limit(limit));
+                text.limit(limit, limits.get(limit));
+            }
+            Catalogue catalogue = new Catalogue(settings.caches, settings.quick);
+            if (!shapes.isEmpty()) {
+                text.title(Group.MODEL);
+                shapes.forEach(shape -> add(comparison.run(shape.benchmark(), shape.count())));
+            }
+            for (Group group : groups) {
+                List<Case> cases = catalogue.cases(group);
+                if (!cases.isEmpty()) {
+                    text.title(group);
+                    cases.forEach(benchmark -> add(comparison.run(benchmark, 1)));
+                }
+            }
+        } finally {
+            engines.values().forEach(Engine::close);
+        }
+        if (groups.contains(Group.COLD)) {
+            text.title(Group.COLD);
+            coldStarts = new ColdStart(settings.coldPace, settings.threads, this::note).run(backends);
+            coldStarts.forEach(text::coldStart);
+        }
+        return new Report(
+                Instant.now(),
+                settings.quick,
+                settings.threads,
+                facts,
+                limits,
+                descriptions,
+                results,
+                coldStarts,
+                notes);
+    }
+
+    private void start(EngineKind kind, List<EngineKind> needed, SequencedMap<EngineKind, Engine> engines) {
+        try {
+            engines.put(kind, starter.apply(kind));
+        } catch (UnsupportedOperationException e) {
+            if (needed.contains(kind)) {
+                throw new Failure(kind.title() + ": " + e.getMessage(), e);
+            }
+            note("not measured: " + kind.title() + ", " + e.getMessage());
+        }
+    }
+
+    private void add(Result result) {
+        if (!result.values().isEmpty()) {
+            results.add(result);
+            text.result(result);
+        }
+    }
+
+    private void note(String note) {
+        notes.add(note);
+        text.note(note);
+    }
+}

@@ -1,0 +1,74 @@
+package dev.gatun.bench;
+
+import java.io.BufferedReader;
+import java.io.File;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Command lines of JVMs as this one: the same JDK and code, on the module path if that is where this one has it. */
+final class ChildJvm {
+    private ChildJvm() {}
+
+    /** Runs a main class of this module. */
+    static ProcessBuilder of(Class<?> main, List<String> jvmOptions, List<String> args) {
+        List<String> command = start(jvmOptions);
+        if (main.getModule().isNamed()) {
+            command.addAll(List.of("--module-path", System.getProperty("jdk.module.path")));
+            command.addAll(List.of("-cp", System.getProperty("java.class.path")));
+            command.addAll(List.of("--module", main.getModule().getName() + "/" + main.getName()));
+        } else {
+            command.addAll(List.of("--add-modules", "jdk.incubator.vector"));
+            command.addAll(List.of("-cp", System.getProperty("java.class.path")));
+            command.add(main.getName());
+        }
+        command.addAll(args);
+        return new ProcessBuilder(command);
+    }
+
+    /** Starts it, with its stderr on ours, but for what every JVM with the Vector API says. */
+    static Process start(ProcessBuilder builder) throws IOException {
+        Process process = builder.start();
+        Thread.ofVirtual().start(() -> {
+            try (BufferedReader err = process.errorReader()) {
+                err.lines()
+                        .filter(line -> !line.startsWith("WARNING: Using incubator modules"))
+                        .forEach(System.err::println);
+            } catch (IOException | UncheckedIOException _) {
+                // The process was ended while it said something.
+            }
+        });
+        return process;
+    }
+
+    /** Runs JMH's own main class, which starts JVMs of the class path that it has itself. */
+    static ProcessBuilder jmh(List<String> args) {
+        List<String> path = new ArrayList<>();
+        for (String folder : System.getProperty("jdk.module.path", "").split(File.pathSeparator, -1)) {
+            if (!folder.isEmpty()) {
+                path.add(folder + File.separator + "*");
+            }
+        }
+        path.add(System.getProperty("java.class.path"));
+        List<String> command = start(List.of("--add-modules", "jdk.incubator.vector"));
+        command.addAll(List.of("-cp", String.join(File.pathSeparator, path), "org.openjdk.jmh.Main"));
+        command.addAll(args);
+        return new ProcessBuilder(command).inheritIO();
+    }
+
+    private static List<String> start(List<String> jvmOptions) {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(List.of("-XX:+UseSerialGC", "-Xlog:disable", "-Xlog:all=warning,cds*=off,aot*=off:stderr"));
+        for (String arg : ManagementFactory.getRuntimeMXBean().getInputArguments()) {
+            if (arg.startsWith("--enable-native-access") || arg.startsWith("-Dgatun.")) {
+                command.add(arg);
+            }
+        }
+        command.addAll(jvmOptions);
+        return command;
+    }
+}

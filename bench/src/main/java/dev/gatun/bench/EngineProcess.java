@@ -1,0 +1,112 @@
+package dev.gatun.bench;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.BufferedReader;
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.OutputStreamWriter;
+import java.io.UncheckedIOException;
+import java.util.List;
+
+/** An engine in a JVM of its own, which {@link EngineMain} serves: a line asks, a line answers. */
+final class EngineProcess implements Engine {
+    /** An answer, followed by its value. */
+    static final String OK = "ok ";
+
+    /** Why there is no answer. */
+    static final String ERROR = "error ";
+
+    private final Process process;
+    private final BufferedWriter to;
+    private final BufferedReader from;
+    private final String description;
+
+    /**
+     * Starts it.
+     *
+     * @throws UnsupportedOperationException if the library is not there; the message says why
+     */
+    EngineProcess(EngineKind kind, int threads) {
+        try {
+            // Compilation that the caller waits for: a kernel is never timed while it is still interpreted.
+            ProcessBuilder builder = ChildJvm.of(
+                    EngineMain.class, List.of("-Xbatch", "-Xmx3g"), List.of(kind.id(), Integer.toString(threads)));
+            for (String name : List.of("OPENBLAS", "BLIS", "MKL", "OMP")) { // where nobody calls a function for it
+                builder.environment().put(name + "_NUM_THREADS", Integer.toString(threads));
+            }
+            process = ChildJvm.start(builder);
+        } catch (IOException e) {
+            throw new UncheckedIOException("a JVM for " + kind.id() + " does not start", e);
+        }
+        to = new BufferedWriter(new OutputStreamWriter(process.getOutputStream(), UTF_8));
+        from = new BufferedReader(new InputStreamReader(process.getInputStream(), UTF_8));
+        try {
+            description = answer();
+        } catch (UnsupportedOperationException e) {
+            close();
+            throw e;
+        }
+    }
+
+    private String ask(String line) {
+        try {
+            to.write(line);
+            to.write('\n');
+            to.flush();
+        } catch (IOException e) {
+            throw new UncheckedIOException("the process that measures has gone", e);
+        }
+        return answer();
+    }
+
+    private String answer() {
+        try {
+            String line = from.readLine();
+            if (line == null) {
+                throw new UnsupportedOperationException("its process ended; what it said is on stderr");
+            }
+            if (line.startsWith(OK)) {
+                return line.substring(OK.length());
+            }
+            throw new UnsupportedOperationException(line.substring(ERROR.length()));
+        } catch (IOException e) {
+            throw new UncheckedIOException("the process that measures has gone", e);
+        }
+    }
+
+    @Override
+    public String description() {
+        return description;
+    }
+
+    @Override
+    public double open(Op op, long warmUpNanos) {
+        return Double.parseDouble(ask("open " + warmUpNanos + " " + op));
+    }
+
+    @Override
+    public double sample(long nanos) {
+        return Double.parseDouble(ask("sample " + nanos));
+    }
+
+    @Override
+    public void closeOp() {
+        ask("close");
+    }
+
+    /** Ends the process: at the end of its input it closes its library. */
+    @Override
+    public void close() {
+        try {
+            to.close();
+            process.waitFor();
+        } catch (IOException _) {
+            process.destroy(); // gone already
+        } catch (InterruptedException _) {
+            process.destroy();
+            Thread.currentThread().interrupt();
+        }
+    }
+}

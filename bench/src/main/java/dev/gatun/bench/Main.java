@@ -1,0 +1,33 @@
+package dev.gatun.bench;
+
+import dev.gatun.cli.Commands;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.List;
+
+/** Starts {@code gatun bench}. */
+public final class Main {
+    private Main() {}
+
+    /**
+     * Runs, and ends the JVM with the exit code.
+     *
+     * @param args what follows {@code gatun}: {@code bench}, and then options, {@code peer} or {@code jmh}
+     */
+    public static void main(String[] args) throws IOException, InterruptedException {
+        String second = args.length > 1 ? args[1] : "";
+        String[] rest = Arrays.copyOfRange(args, Math.min(1, args.length), args.length);
+        System.exit(
+                switch (second) {
+                    case "jmh" ->
+                        ChildJvm.jmh(List.of(rest).subList(1, rest.length))
+                                .start()
+                                .waitFor();
+                    case "peer" ->
+                        dev.gatun.cli.Main.run(
+                                new Commands("gatun bench", List.of("peer"), _ -> new PeerCommand()), rest);
+                    default ->
+                        dev.gatun.cli.Main.run(new Commands("gatun", List.of("bench"), _ -> new BenchCommand()), args);
+                });
+    }
+}

@@ -1,0 +1,216 @@
+package dev.gatun.bench;
+
+import dev.gatun.memory.DType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What one call computes. {@link Object#toString} is a line of words that {@link #parse} reads again: it is how an operation gets to
+ * the process that times it.
+ */
+sealed interface Op {
+    /** Floating-point operations that the result needs. */
+    double flop();
+
+    /** Bytes that must be read and written at least: each operand once, in the format it has. */
+    double bytes();
+
+    /** What bounds it; null for nothing but its own cost. */
+    @Nullable
+    Limit limit();
+
+    /** How much of its limit's unit one call does. */
+    default double work() {
+        return limit() == Limit.FMA ? flop() : bytes();
+    }
+
+    /**
+     * out[m, n] = x[m, k] W[n, k]<sup>T</sup>.
+     *
+     * @param weights type of W in the checkpoint; x and out are F32
+     * @param copies of W that calls take in turn: as a model's layers follow each other, and so many that none is in a cache
+     */
+    record Linear(int m, int n, int k, DType weights, int copies) implements Op {
+        @Override
+        public double flop() {
+            return 2.0 * m * n * k;
+        }
+
+        @Override
+        public double bytes() {
+            return (double) n * k * weights.byteSize() + 4.0 * m * (n + k);
+        }
+
+        @Override
+        public Limit limit() {
+            return m == 1 ? Limit.READ : Limit.FMA;
+        }
+
+        @Override
+        public String toString() {
+            return "linear " + m + " " + n + " " + k + " " + weights + " " + copies;
+        }
+    }
+
+    /**
+     * Attention of one sequence, q [1, heads, ctx, dK], k and v [1, kvHeads, ctx, dK].
+     *
+     * @param causal whether a query sees its own and earlier positions only; what it does not see counts nothing
+     */
+    record Attention(int heads, int kvHeads, int dK, int ctx, boolean causal) implements Op {
+        @Override
+        public double flop() {
+            double pairs = causal ? ctx * (ctx + 1.0) / 2 : (double) ctx * ctx;
+            return 4.0 * heads * dK * pairs;
+        }
+
+        @Override
+        public double bytes() {
+            return 4.0 * ctx * dK * (2.0 * heads + 2.0 * kvHeads);
+        }
+
+        @Override
+        public Limit limit() {
+            return Limit.FMA;
+        }
+
+        @Override
+        public String toString() {
+            return "attention " + heads + " " + kvHeads + " " + dK + " " + ctx + " " + causal;
+        }
+    }
+
+    /** Functions of rows, with the operations that one element is counted as having; exp, erf and a root count as one. */
+    enum RowFunction {
+        /** Largest, difference, exp, sum, quotient. */
+        SOFTMAX(5),
+        /** Sum, difference, square, sum of squares, factor, weight, bias. */
+        LAYER_NORM(7),
+        /** Square, sum, factor, weight. */
+        RMS_NORM(4),
+        /** Quotient, erf, sum, half, product. */
+        GELU(5);
+
+        private final int flopPerElement;
+
+        RowFunction(int flopPerElement) {
+            this.flopPerElement = flopPerElement;
+        }
+    }
+
+    /** A function of each row of x[rows, d], into another tensor. */
+    record Rows(RowFunction function, int rows, int d) implements Op {
+        @Override
+        public double flop() {
+            return (double) function.flopPerElement * rows * d;
+        }
+
+        @Override
+        public double bytes() {
+            return 2.0 * Float.BYTES * rows * d;
+        }
+
+        @Override
+        public Limit limit() {
+            return Limit.READ_WRITE;
+        }
+
+        @Override
+        public String toString() {
+            return "rows " + function + " " + rows + " " + d;
+        }
+    }
+
+    /** What is called, and how. */
+    enum NativeFunction {
+        /** openblas_get_num_threads: a load. */
+        EMPTY,
+        /** The same with Linker.Option.critical. */
+        EMPTY_CRITICAL,
+        /** cblas_sgemm of 1 x 1 x 1. */
+        SGEMM,
+        /** The same with Linker.Option.critical. */
+        SGEMM_CRITICAL,
+        /** The same through the bindings and their checks, as backends call it. */
+        SGEMM_CHECKED,
+        /** cblas_sgemv of 64 x 64. */
+        SGEMV,
+        /** The same with Linker.Option.critical. */
+        SGEMV_CRITICAL,
+        /** The same through the bindings and their checks. */
+        SGEMV_CHECKED
+    }
+
+    /** One call of native code, in which the call is the work. */
+    record NativeCall(NativeFunction function) implements Op {
+        @Override
+        public double flop() {
+            return 0;
+        }
+
+        @Override
+        public double bytes() {
+            return 0;
+        }
+
+        @Override
+        public @Nullable Limit limit() {
+            return null;
+        }
+
+        @Override
+        public String toString() {
+            return "call " + function;
+        }
+    }
+
+    /**
+     * What a limit is measured with.
+     *
+     * @param size bytes that all threads together walk through; for {@link Limit#FMA} operations that each thread does
+     */
+    record Probe(Limit limit, long size, int threads) implements Op {
+        @Override
+        public double flop() {
+            return limit == Limit.FMA ? (double) size * threads : 0;
+        }
+
+        @Override
+        public double bytes() {
+            return limit == Limit.FMA ? 0 : size;
+        }
+
+        @Override
+        public String toString() {
+            return "probe " + limit + " " + size + " " + threads;
+        }
+    }
+
+    /** Reads what {@link Object#toString} wrote. */
+    static Op parse(String line) {
+        String[] words = line.split(" ", -1);
+        return switch (words[0]) {
+            case "linear" ->
+                new Linear(
+                        integer(words[1]),
+                        integer(words[2]),
+                        integer(words[3]),
+                        DType.valueOf(words[4]),
+                        integer(words[5]));
+            case "attention" ->
+                new Attention(
+                        integer(words[1]),
+                        integer(words[2]),
+                        integer(words[3]),
+                        integer(words[4]),
+                        Boolean.parseBoolean(words[5]));
+            case "rows" -> new Rows(RowFunction.valueOf(words[1]), integer(words[2]), integer(words[3]));
+            case "call" -> new NativeCall(NativeFunction.valueOf(words[1]));
+            case "probe" -> new Probe(Limit.valueOf(words[1]), Long.parseLong(words[2]), integer(words[3]));
+            default -> throw new IllegalArgumentException("no operation: " + line);
+        };
+    }
+
+    private static int integer(String word) {
+        return Integer.parseInt(word);
+    }
+}

@@ -1,0 +1,159 @@
+package dev.gatun.bench;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import dev.gatun.cli.Failure;
+import dev.gatun.cli.Results;
+import dev.gatun.ops.Backend;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The whole run, on operations that would fit a cache of 16 KB, for no time at all. */
+class BenchRunTest {
+    private static final Caches SMALL = new Caches(1 << 12, 1 << 14);
+    private static final Comparison.Pace NO_TIME = new Comparison.Pace(1, 1, 1, Long.MAX_VALUE);
+    private static final List<EngineKind> ENGINES = List.of(
+            EngineKind.of(Backend.Kind.OPENBLAS),
+            EngineKind.of(Backend.Kind.VECTOR),
+            EngineKind.of(Backend.Kind.AUTO),
+            EngineKind.NETLIB_JAVA,
+            new EngineKind("missing"));
+
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+
+    @TempDir
+    private Path folder;
+
+    private BenchRun run(int threads) {
+        var settings = new BenchRun.Settings(true, threads, SMALL, NO_TIME, new ColdStart.Pace(1, 0));
+        return new BenchRun(
+                settings,
+                kind -> {
+                    if (kind.id().equals("missing")) {
+                        throw new UnsupportedOperationException("there is none");
+                    }
+                    return new LocalEngine(kind.open(threads));
+                },
+                new LinkedHashMap<>(),
+                new TextReport(new Results(out)));
+    }
+
+    @Test
+    void everyOperationOfAQuickRunIsMeasuredByEveryEngineThatHasIt() throws Exception {
+        List<Group> groups = List.of(Group.MATMUL, Group.MATVEC, Group.ATTENTION, Group.ROWS, Group.CALLS, Group.COLD);
+        Report report = run(2).run(groups, List.of(), ENGINES, List.of(), List.of(Backend.Kind.AUTO));
+
+        List<Case> cases = new ArrayList<>();
+        groups.forEach(group -> cases.addAll(new Catalogue(SMALL, true).cases(group)));
+        assertThat(report.results()).extracting(Result::benchmark).containsExactlyElementsOf(cases);
+        assertThat(report.limits()).containsOnlyKeys(Limit.values());
+        for (Result result : report.results()) {
+            int engines = switch (result.benchmark().op()) {
+                case Op.Linear linear -> linear.weights().byteSize() == 4 ? 4 : 3;
+                case Op.NativeCall _ -> 1;
+                default -> 3;
+            };
+            assertThat(result.values()).as(result.benchmark().name()).hasSize(engines);
+            assertThat(result.values().values()).allMatch(stats -> stats.median() > 0 && stats.samples() == 1);
+            assertThat(result.limit() == null).isEqualTo(result.benchmark().isTime());
+        }
+        assertThat(report.coldStarts())
+                .singleElement()
+                .satisfies(cold -> assertThat(cold.first().median()).isPositive());
+        assertThat(report.notes()).anyMatch(note -> note.equals("not measured: missing, there is none"));
+        assertThat(out.toString(UTF_8))
+                .contains("FMA peak", "GPT-2 ffn up 3072x768, M 128", "netlib-java", "first result");
+        assertThatReportsAreWhole(report);
+    }
+
+    private void assertThatReportsAreWhole(Report report) throws IOException {
+        String html = HtmlReport.of(report);
+        assertThat(html).doesNotContain("http", "src=", "<script").endsWith("</html>\n");
+        assertThat(html.getBytes(UTF_8)).hasSizeLessThan(300_000);
+        for (Result result : report.results()) {
+            assertThat(html).contains(HtmlReport.escape(result.benchmark().name()));
+        }
+        Path json = folder.resolve("report.json");
+        JsonReport.write(report, json);
+        assertThat(fields(json))
+                .contains(
+                        "schema", "machine", "limits", "engines", "results", "coldStarts", "notes", "share", "winner");
+    }
+
+    /** The names of all fields; a file that is no JSON fails. */
+    private static List<String> fields(Path json) throws IOException {
+        List<String> names = new ArrayList<>();
+        try (JsonParser parser = new JsonFactory().createParser(json.toFile())) {
+            while (parser.nextToken() != null) {
+                if (parser.currentName() != null) {
+                    names.add(parser.currentName());
+                }
+            }
+        }
+        return names;
+    }
+
+    @Test
+    void anEngineThatWasAskedForMustBeThere() {
+        EngineKind missing = new EngineKind("missing");
+        assertThatThrownBy(() -> run(1).run(List.of(), List.of(), List.of(missing), List.of(missing), List.of()))
+                .isInstanceOf(Failure.class)
+                .hasMessage("missing: there is none");
+    }
+
+    @Test
+    void aModelsShapesAreMeasuredAtThreeNumbersOfRows() throws Exception {
+        Path weights = folder.resolve("model.safetensors");
+        MiniLmStack.write(weights);
+        List<ModelShapes.Shaped> shapes = ModelShapes.of(weights, SMALL);
+        assertThat(shapes).hasSize(9); // 384x384, 1536x384 and 384x1536
+        assertThat(shapes).extracting(ModelShapes.Shaped::count).containsOnly(24, 6);
+
+        Report report = run(1).run(List.of(), shapes, ENGINES, List.of(), List.of());
+        assertThat(report.of(Group.MODEL))
+                .hasSize(9)
+                .allMatch(result -> result.values().size() == 4);
+    }
+
+    @Test
+    void namesAreUnlikeEachOther() {
+        Catalogue catalogue = new Catalogue(Caches.here(), false);
+        List<String> names = Arrays.stream(Group.values())
+                .filter(group -> group != Group.LONG) // its causal one is among ATTENTION as well
+                .flatMap(group -> catalogue.cases(group).stream())
+                .map(Case::name)
+                .toList();
+        assertThat(names).doesNotHaveDuplicates().hasSizeGreaterThan(70);
+        assertThat(catalogue.cases(Group.LONG)).hasSize(4);
+    }
+
+    @Test
+    void everyOperationIsReadAsItIsWritten() {
+        Catalogue catalogue = new Catalogue(Caches.here(), false);
+        for (Group group : Group.values()) {
+            for (Case benchmark : catalogue.cases(group)) {
+                assertThat(Op.parse(benchmark.op().toString())).isEqualTo(benchmark.op());
+                assertThat(benchmark.op()).isEqualTo(Catalogue.named(benchmark.name()));
+            }
+        }
+        Op probe = new Op.Probe(Limit.READ_WRITE, 1L << 33, 2);
+        assertThat(Op.parse(probe.toString())).isEqualTo(probe);
+    }
+
+    @Test
+    void thePageIsWholeWhereThereIsAlmostNothing() throws Exception {
+        Report report = run(1).run(List.of(), List.of(), List.of(), List.of(), List.of());
+        assertThat(HtmlReport.of(report)).contains("FMA peak").doesNotContain("Roofline");
+    }
+}

@@ -1,0 +1,78 @@
+package dev.gatun.bench;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** What runs in processes of its own. */
+class ProcessTest {
+    @Test
+    void anEngineAnswersFromItsProcess() {
+        try (Engine engine = new EngineProcess(new EngineKind("openblas"), 1)) {
+            assertThat(engine.description()).contains("openblas products");
+            assertThat(engine.open(Op.parse("linear 2 3 4 F32 1"), 1)).isPositive();
+            assertThat(engine.sample(1)).isPositive();
+            engine.closeOp();
+            assertThat(engine.open(Op.parse("probe FMA 1000000 1"), 1)).isNaN();
+            assertThatThrownBy(() -> engine.open(Op.parse("linear 2 3 4 I8 1"), 1))
+                    .isInstanceOf(UnsupportedOperationException.class)
+                    .hasMessageContaining("no numbers of type I8");
+            assertThat(engine.open(Op.parse("call SGEMM_CRITICAL"), 1)).isPositive();
+        }
+    }
+
+    @Test
+    void aLibraryThatIsNotThereSaysWhy() {
+        EngineKind missing = EngineKind.blas(Path.of("nowhere", "libmissing.so"));
+        assertThatThrownBy(() -> new EngineProcess(missing, 1).close())
+                .isInstanceOf(UnsupportedOperationException.class)
+                .hasMessageContaining("libmissing.so");
+    }
+
+    private record Outcome(int code, String out, String err) {
+        static Outcome of(String... args) throws IOException, InterruptedException {
+            Process process = ChildJvm.of(Main.class, List.of("-XX:TieredStopAtLevel=1"), List.of(args))
+                    .start();
+            process.getOutputStream().close();
+            String out = new String(process.getInputStream().readAllBytes(), UTF_8);
+            String err = new String(process.getErrorStream().readAllBytes(), UTF_8);
+            return new Outcome(process.waitFor(), out, err.replaceAll("WARNING: Using incubator modules: .*\\R", ""));
+        }
+    }
+
+    @Test
+    void benchMeasuresWhatIsAskedFor() throws Exception {
+        Outcome outcome = Outcome.of("bench", "--quick", "--only", "calls", "--backend", "openblas", "--threads", "1");
+        assertThat(outcome.err).isEmpty();
+        assertThat(outcome.out).contains("read bandwidth", "sgemm 1x1x1, critical", "openblas*");
+        assertThat(outcome.code).isZero();
+    }
+
+    @Test
+    void badUseIsOneLine() throws Exception {
+        for (List<String> wrong : List.of(
+                List.of("bench", "--only", "lunch"),
+                List.of("bench", "--html", "no/such/folder/report.html"),
+                List.of("bench", "--model", "no-such-model"),
+                List.of("bench", "peer", "lunch"),
+                List.of("bench", "peer", "attention", "--cases", "h0n0"))) {
+            Outcome outcome = Outcome.of(wrong.toArray(String[]::new));
+            assertThat(outcome.err).as(wrong.toString()).startsWith("gatun: ").hasLineCount(1);
+            assertThat(outcome.out).isEmpty();
+            assertThat(outcome.code).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void aPeerPrintsALineForEachCase() throws Exception {
+        Outcome outcome = Outcome.of("bench", "peer", "attention", "--threads", "1", "--cases", "h2n16,h1n32");
+        assertThat(outcome.err).isEmpty();
+        assertThat(outcome.out.lines()).hasSize(2).allMatch(line -> line.startsWith("@@{\"case\":\"h"));
+        assertThat(outcome.out).contains("\"h2n16\",\"ms\":[", "\"h1n32\",\"ms\":[");
+    }
+}

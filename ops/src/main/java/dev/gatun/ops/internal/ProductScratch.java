@@ -1,0 +1,51 @@
+package dev.gatun.ops.internal;
+
+import dev.gatun.memory.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * What one thread needs during a product, and no other thread uses meanwhile. The arrays grow to the largest product seen, so
+ * that a session's later calls allocate nothing.
+ */
+public final class ProductScratch {
+    private final MemorySegment segment;
+    private float[] a = {};
+    private float[] c = {};
+
+    private ProductScratch(MemorySegment segment) {
+        this.segment = segment;
+    }
+
+    /** Scratch for {@code threads} threads: {@link MatMul#scratchByteSize} bytes of {@code arena} for each. */
+    public static ProductScratch[] of(MatMul matMul, int threads, Arena arena) {
+        long bytes = matMul.scratchByteSize();
+        MemorySegment all = arena.allocate(bytes * threads, Tensor.ALIGNMENT);
+        var scratch = new ProductScratch[threads];
+        for (int i = 0; i < threads; i++) {
+            scratch[i] = new ProductScratch(all.asSlice(i * bytes, bytes));
+        }
+        return scratch;
+    }
+
+    /** {@link MatMul#scratchByteSize} bytes off the heap. */
+    MemorySegment segment() {
+        return segment;
+    }
+
+    /** At least {@code floats} floats for rows of the left operand. */
+    float[] a(int floats) {
+        if (a.length < floats) {
+            a = new float[floats];
+        }
+        return a;
+    }
+
+    /** At least {@code floats} floats for accumulators. */
+    float[] c(int floats) {
+        if (c.length < floats) {
+            c = new float[floats];
+        }
+        return c;
+    }
+}
