@@ -11,9 +11,11 @@ module dev.gatun.model {
     requires transitive java.desktop; // images
 
     exports dev.gatun.model;
+    exports dev.gatun.model.decoder;
     exports dev.gatun.model.encoder;
     exports dev.gatun.model.generate;
     exports dev.gatun.model.nn;
+    exports dev.gatun.model.template;
     exports dev.gatun.model.text;
     exports dev.gatun.model.transformer;
     exports dev.gatun.model.verify;

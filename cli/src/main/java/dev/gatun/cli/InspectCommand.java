@@ -2,7 +2,6 @@ package dev.gatun.cli;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
-import dev.gatun.memory.Tensor;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
@@ -40,7 +39,7 @@ final class InspectCommand implements Command {
         try (Weights weights = Weights.open(path)) {
             if (invocation.flag("--json")) {
                 for (String name : weights.names()) {
-                    results.line(object(name, weights.require(name)));
+                    results.line(object(name, weights.describe(name)));
                 }
             } else {
                 if (Files.exists(path.resolve(CONFIG))) {
@@ -52,15 +51,15 @@ final class InspectCommand implements Command {
         return 0;
     }
 
-    private static String object(String name, Tensor tensor) throws IOException {
+    private static String object(String name, Weights.Description tensor) throws IOException {
         var text = new StringWriter();
         try (JsonGenerator generator = new JsonFactory().createGenerator(text)) {
             generator.writeStartObject();
             generator.writeStringField("name", name);
-            generator.writeStringField("dtype", tensor.dtype().name());
+            generator.writeStringField("dtype", tensor.type());
             generator.writeFieldName("shape");
-            generator.writeArray(tensor.shape().toArray(), 0, tensor.rank());
-            generator.writeNumberField("elements", tensor.elements());
+            generator.writeArray(tensor.shape().toArray(), 0, tensor.shape().rank());
+            generator.writeNumberField("elements", tensor.shape().elements());
             generator.writeNumberField("bytes", tensor.byteSize());
             generator.writeEndObject();
         }
@@ -110,21 +109,21 @@ final class InspectCommand implements Command {
         int shapes = "shape".length();
         for (String name : weights.names()) {
             names = Math.max(names, ErrorLine.printable(name).length());
-            shapes = Math.max(shapes, weights.require(name).shape().toString().length());
+            shapes = Math.max(shapes, weights.describe(name).shape().toString().length());
         }
         String row = "%-" + names + "s  %-5s  %-" + shapes + "s  %15s";
         results.line(String.format(Locale.ROOT, row, "tensor", "dtype", "shape", "bytes"));
         long elements = 0;
         long bytes = 0;
         for (String name : weights.names()) {
-            Tensor tensor = weights.require(name);
-            elements += tensor.elements();
+            Weights.Description tensor = weights.describe(name);
+            elements += tensor.shape().elements();
             bytes += tensor.byteSize();
             results.line(String.format(
                     Locale.ROOT,
                     row,
                     ErrorLine.printable(name),
-                    tensor.dtype(),
+                    tensor.type(),
                     tensor.shape(),
                     String.format(Locale.ROOT, "%,d", tensor.byteSize())));
         }

@@ -4,7 +4,8 @@ package dev.gatun.memory;
 public final class MemoryBudgetException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
-    MemoryBudgetException(String message) {
+    /** An exception with the given message. */
+    public MemoryBudgetException(String message) {
         super(message);
     }
 }

@@ -307,6 +307,15 @@ public final class Tensor {
         segment.set(FLOAT, byteOffset(index), value);
     }
 
+    /** Sets element {@code index}, in row-major order, of a contiguous F32 tensor without any garbage. */
+    public void setFloatAt(long index, float value) {
+        require(DType.F32);
+        if (!contiguous) {
+            throw new ShapeException("setFloatAt: " + this + " is not contiguous");
+        }
+        segment.set(FLOAT, index * Float.BYTES, value);
+    }
+
     /** One element of any integer or boolean tensor. For tests and tools, not for kernels. */
     public long getLong(int... index) {
         return longAt(byteOffset(index));

@@ -257,6 +257,63 @@ public final class Ops {
         }
     }
 
+    /**
+     * The same over keys and values in pages: sequence b's key j is row j % rows of page {@code pages[b][j / rows]}.
+     *
+     * @param k [nPages, nKvHeads, rows, dK], rows a multiple of 128, or all that a sequence can have
+     * @param v [nPages, nKvHeads, rows, dV]
+     * @param pages for each sequence its pages, at least as many as its keys need
+     * @param mask has the number of keys of each sequence ({@link AttentionMask#withKeys}), the first being key 0
+     * @throws ShapeException if shapes or types do not fit, or a sequence has too few pages
+     */
+    public void attention(
+            Tensor q, Tensor k, Tensor v, int[][] pages, AttentionMask mask, float scale, float softCap, Tensor out) {
+        checkHeads("attention", "q", q);
+        checkHeads("attention", "k", k);
+        checkHeads("attention", "v", v);
+        checkHeads("attention", "out", out);
+        int nKvHeads = k.dim(1);
+        int rows = k.dim(2);
+        if (pages.length != q.dim(0)
+                || out.dim(0) != q.dim(0)
+                || nKvHeads == 0
+                || q.dim(1) % nKvHeads != 0
+                || v.dim(0) != k.dim(0)
+                || v.dim(1) != nKvHeads
+                || v.dim(2) != rows
+                || out.dim(1) != q.dim(1)
+                || out.dim(2) != q.dim(2)
+                || k.dim(3) != q.dim(3)
+                || out.dim(3) != v.dim(3)
+                || q.dim(1) > attention.maxHeads()) {
+            throw new ShapeException("attention: q " + q + ", pages k " + k + ", v " + v + " -> out " + out
+                    + ": needs [B,H,T,dK], [P,KV,S,dK], [P,KV,S,dV] -> [B,H,T,dV] with KV dividing H, at most "
+                    + attention.maxHeads() + " heads and the pages of B sequences, not " + pages.length);
+        }
+        mask.check(q.dim(0), q.dim(1), q.dim(2), Integer.MAX_VALUE);
+        for (int b = 0; b < pages.length; b++) {
+            int to = mask.keyTo(b, Integer.MAX_VALUE);
+            if (mask.keyFrom(b) != 0
+                    || (to + (long) rows - 1) / Math.max(1, rows) > pages[b].length
+                    || to > rows && rows % Attention.KEY_TILE != 0) {
+                throw new ShapeException("attention: sequence " + b + " has keys " + mask.keyFrom(b) + " to " + to
+                        + " in " + pages[b].length + " pages of " + rows
+                        + ": they must start at 0 and fit, in pages of "
+                        + Attention.KEY_TILE + " or in one");
+            }
+        }
+        if (out.elements() > 0) {
+            attentionCall.setPaged(q, k, v, pages, mask, scale, softCap, out);
+            attention.run(attentionCall);
+        }
+    }
+
+    /** x = cap &middot; tanh(x / cap), element by element, in place: the soft cap of Gemma 2's logits. */
+    public void softCap(float cap, Tensor x) {
+        int n = rowCount("softCap", "x", x);
+        rows.softCap(cap, x.segment(), 0, rowStride(x), n, x.dim(-1));
+    }
+
     /** out = softmax of each row; a row of only -inf gives zeros. x and out may be the same. */
     public void softmax(Tensor x, Tensor out) {
         int n = same("softmax", "x", x, "out", out);

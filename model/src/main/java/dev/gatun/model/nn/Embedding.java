@@ -1,16 +1,38 @@
 package dev.gatun.model.nn;
 
+import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.Ops;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Token embeddings: a row of the table for each id, times a factor (Vaswani et al. 2017, section 3.4, multiply by
  * &radic;dModel).
- *
- * @param table [V, D] of any floating-point type
- * @param factor 1 to leave rows as they are
  */
-public record Embedding(Tensor table, float factor) {
+public final class Embedding {
+    private final @Nullable Tensor table;
+    private final @Nullable QuantizedMatrix blocks;
+    private final float factor;
+
+    /**
+     * Rows of a plain table.
+     *
+     * @param table [V, D] of any floating-point type
+     * @param factor 1 to leave rows as they are
+     */
+    public Embedding(Tensor table, float factor) {
+        this.table = table;
+        this.blocks = null;
+        this.factor = factor;
+    }
+
+    /** Rows of a table [V, D] in blocks. */
+    public Embedding(QuantizedMatrix blocks, float factor) {
+        this.table = null;
+        this.blocks = blocks;
+        this.factor = factor;
+    }
+
     /**
      * Looks up one row an id.
      *
@@ -19,7 +41,11 @@ public record Embedding(Tensor table, float factor) {
      * @throws IndexOutOfBoundsException if an id is not 0 to V - 1
      */
     public void forward(Ops ops, int[] ids, int from, Tensor out) {
-        ops.gather(table, ids, from, out);
+        if (blocks != null) {
+            ops.gather(blocks, ids, from, out);
+        } else if (table != null) {
+            ops.gather(table, ids, from, out);
+        }
         if (factor != 1f) {
             ops.scale(factor, out, out);
         }

@@ -11,7 +11,17 @@ import dev.gatun.ops.Ops;
  * @param activation between the two
  * @param fc2 [D, dFf]
  */
-public record FeedForward(Linear fc1, Activation activation, Linear fc2) {
+public record FeedForward(Linear fc1, Activation activation, Linear fc2) implements Mlp {
+    @Override
+    public int hiddenSize() {
+        return fc1.weight().n();
+    }
+
+    @Override
+    public void forward(Ops ops, Tensor x, MlpBuffers a, Tensor out) {
+        forward(ops, x, a.hidden(), out);
+    }
+
     /**
      * Computes the network for each row.
      *

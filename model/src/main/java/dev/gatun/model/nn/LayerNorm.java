@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
  * @param bias [D], or null for none
  * @param epsilon added to the variance
  */
-public record LayerNorm(Tensor weight, @Nullable Tensor bias, float epsilon) {
-    /** Normalises each row of x [..., D] into out, which may be x. */
+public record LayerNorm(Tensor weight, @Nullable Tensor bias, float epsilon) implements Norm {
+    @Override
     public void forward(Ops ops, Tensor x, Tensor out) {
         ops.layerNorm(x, weight, bias, epsilon, out);
     }

@@ -115,11 +115,15 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
             throw new ModelFormatException(
                     file.name() + ": " + file.byteSize() + " bytes, at most " + MAX_BYTES + " are allowed");
         }
+        return of(file.name(), utf8(file), maxTokens);
+    }
+
+    /** Opens what a tokenizer.json of that content would describe; see {@link #open}. */
+    static HuggingFaceTokenizer of(String name, String json, int maxTokens) {
         if (maxTokens < MIN_TOKENS) {
             throw new IllegalArgumentException(
                     "tokenizer of at most " + maxTokens + " tokens: must be at least " + MIN_TOKENS);
         }
-        String json = utf8(file);
         if (Library.FAILURE != null) {
             throw new TokenizerUnavailableException(
                     "the library of Hugging Face tokenizers cannot be loaded: " + Library.FAILURE
@@ -131,11 +135,11 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
         try {
             handle = TokenizersLibrary.LIB.createTokenizerFromString(json);
         } catch (RuntimeException e) { // EngineException and its like
-            throw new ModelFormatException(file.name() + ": not a tokenizer: " + e.getMessage(), e);
+            throw new ModelFormatException(name + ": not a tokenizer: " + e.getMessage(), e);
         }
         TokenizersLibrary.LIB.disablePadding(handle);
         TokenizersLibrary.LIB.setTruncation(handle, maxTokens, CUT_THE_LONGER, 0);
-        return new HuggingFaceTokenizer(file.name(), handle, maxTokens);
+        return new HuggingFaceTokenizer(name, handle, maxTokens);
     }
 
     private static String utf8(MappedFile file) {
@@ -250,6 +254,32 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
             } finally {
                 TokenizersLibrary.LIB.deleteEncoding(encoding);
             }
+        } finally {
+            lock.readLock().unlock();
+        }
+    }
+
+    /** The ids of a text; {@code special} adds what the tokenizer puts around texts. Throws as {@link #encode(String)}. */
+    public int[] encodeIds(String text, boolean special) {
+        check(text);
+        lock.readLock().lock();
+        try {
+            long encoding = TokenizersLibrary.LIB.encode(handle(), text, special);
+            try {
+                return ints(TokenizersLibrary.LIB.getTokenIds(encoding));
+            } finally {
+                TokenizersLibrary.LIB.deleteEncoding(encoding);
+            }
+        } finally {
+            lock.readLock().unlock();
+        }
+    }
+
+    /** The text of ids with special tokens spelled out. */
+    public String decodeAll(int... ids) {
+        lock.readLock().lock();
+        try {
+            return TokenizersLibrary.LIB.decode(handle(), Arrays.stream(ids).asLongStream().toArray(), false);
         } finally {
             lock.readLock().unlock();
         }

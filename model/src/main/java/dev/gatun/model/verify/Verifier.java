@@ -2,6 +2,7 @@ package dev.gatun.model.verify;
 
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.Models;
+import dev.gatun.model.decoder.DecoderModel;
 import dev.gatun.model.encoder.EncoderModel;
 import dev.gatun.model.generate.Seq2SeqModel;
 import dev.gatun.model.weights.JsonConfig;
@@ -47,8 +48,18 @@ public final class Verifier {
     public static Report verify(ModelFolder folder, Backend backend, Arena arena) throws IOException {
         JsonConfig json = JsonConfig.read(folder, "expected.json");
         String type = JsonConfig.read(folder, "config.json").requireString("model_type");
-        try (Arena mapping = Arena.ofShared();
-                Cases model = open(folder, type, backend, arena)) {
+        try (Cases model = open(folder, type, backend, arena)) {
+            return verify(model, folder, json);
+        }
+    }
+
+    /** Verifies a decoder that came from elsewhere against the expected values of a folder. */
+    static Report verify(DecoderModel model, ModelFolder folder, Arena arena) throws IOException {
+        return verify(new DecoderCases(model, arena), folder, JsonConfig.read(folder, "expected.json"));
+    }
+
+    private static Report verify(Cases model, ModelFolder folder, JsonConfig json) throws IOException {
+        try (Arena mapping = Arena.ofShared()) {
             Map<String, Tensor> expected = SafetensorsFile.of(folder.open("expected.safetensors", mapping))
                     .tensors();
             Map<String, Tensor> computed = new TreeMap<>();
@@ -88,6 +99,19 @@ public final class Verifier {
         }
     }
 
+    private record DecoderCases(DecoderModel model, Arena arena) implements Cases {
+        @Override
+        public void compute(
+                String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed) {
+            new DecoderCase(name, about, expected, model.decoder(), arena).compute(computed);
+        }
+
+        @Override
+        public void close() {
+            model.close();
+        }
+    }
+
     private record Seq2SeqCases(Seq2SeqModel model, Arena arena) implements Cases {
         @Override
         public void compute(String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed) {
@@ -101,6 +125,9 @@ public final class Verifier {
     }
 
     private static Cases open(ModelFolder folder, String type, Backend backend, Arena arena) throws IOException {
+        if (DecoderModel.families().contains(type)) {
+            return new DecoderCases(DecoderModel.load(folder, backend), arena);
+        }
         return EncoderModel.types().contains(type)
                 ? new EncoderCases(EncoderModel.load(folder, backend), arena)
                 : new Seq2SeqCases(Models.loadSeq2Seq(folder, backend), arena);

@@ -38,6 +38,16 @@ public final class JsonConfig {
     }
 
     /**
+     * Settings that were not read from JSON.
+     *
+     * @param file what errors name
+     * @param values Strings, Booleans, Longs, Doubles, and Lists and Maps of these
+     */
+    static JsonConfig of(String file, Map<String, ?> values) {
+        return new JsonConfig(file, "", new LinkedHashMap<>(values));
+    }
+
+    /**
      * Reads a file of a model's folder.
      *
      * @throws IOException if it is missing or cannot be read

@@ -1,5 +1,6 @@
 package dev.gatun.model.weights;
 
+import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
 import java.io.IOException;
@@ -8,12 +9,15 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.UnaryOperator;
 
 /**
  * The tensors of a model by name, as views of its files: nothing is copied. Whoever opens it closes it; its tensors throw {@link
@@ -26,26 +30,32 @@ public final class Weights implements AutoCloseable {
 
     private final String source;
     private final Map<String, Tensor> tensors;
+    private final Map<String, QuantizedMatrix> quantized;
     private final long byteSize;
     private final Arena arena;
     private final Set<String> used = ConcurrentHashMap.newKeySet();
 
-    private Weights(String source, Map<String, Tensor> tensors, long byteSize, Arena arena) {
+    private Weights(String source, Contents contents, Arena arena) {
         this.source = source;
-        this.tensors = tensors;
-        this.byteSize = byteSize;
+        this.tensors = contents.tensors;
+        this.quantized = contents.quantized;
+        this.byteSize = contents.byteSize;
         this.arena = arena;
     }
 
     /** Tensors by name, and the bytes of the files they are views of. */
-    record Contents(Map<String, Tensor> tensors, long byteSize) {}
+    record Contents(Map<String, Tensor> tensors, Map<String, QuantizedMatrix> quantized, long byteSize) {
+        Contents(Map<String, Tensor> tensors, long byteSize) {
+            this(tensors, Map.of(), byteSize);
+        }
+    }
 
     interface Reader {
         Contents read(Arena arena) throws IOException;
     }
 
     /**
-     * Opens a model's folder, or one safetensors file.
+     * Opens a model's folder, or one safetensors or GGUF file.
      *
      * @throws IOException if it does not exist or cannot be read
      * @throws ModelFormatException if there are no weights that we read, or they break their format
@@ -57,9 +67,12 @@ public final class Weights implements AutoCloseable {
         if (!Files.exists(folderOrFile)) {
             throw new NoSuchFileException(folderOrFile.toString(), null, "no such model folder or file");
         }
+        if (folderOrFile.toString().endsWith(".gguf")) {
+            return open(folderOrFile.toString(), arena -> contents(GgufFile.open(folderOrFile, arena), name -> name));
+        }
         if (!folderOrFile.toString().endsWith(".safetensors")) {
-            throw new ModelFormatException(
-                    folderOrFile + ": not a model folder and not named .safetensors, the format that is read");
+            throw new ModelFormatException(folderOrFile
+                    + ": not a model folder and not named .safetensors or .gguf, the formats that are read");
         }
         return open(folderOrFile.toString(), arena -> {
             SafetensorsFile file = SafetensorsFile.open(folderOrFile, arena);
@@ -93,12 +106,29 @@ public final class Weights implements AutoCloseable {
                                 + (found.size() > LISTED ? " and " + (found.size() - LISTED) + " more" : "")));
     }
 
+    /**
+     * The tensors of a GGUF file under other names.
+     *
+     * @param arena that the file was opened with; closed with the weights
+     */
+    static Weights of(GgufFile file, UnaryOperator<String> rename, Arena arena) {
+        return new Weights(file.name(), contents(file, rename), arena);
+    }
+
+    private static Contents contents(GgufFile file, UnaryOperator<String> rename) {
+        Map<String, Tensor> tensors = new LinkedHashMap<>();
+        Map<String, QuantizedMatrix> quantized = new LinkedHashMap<>();
+        file.tensors().forEach((name, tensor) -> tensors.put(rename.apply(name), tensor));
+        file.quantized().forEach((name, matrix) -> quantized.put(rename.apply(name), matrix));
+        return new Contents(tensors, quantized, file.byteSize());
+    }
+
     static Weights open(String source, Reader reader) throws IOException {
         Arena arena = Arena.ofShared();
         boolean open = false;
         try {
             Contents contents = reader.read(arena);
-            var weights = new Weights(source, contents.tensors, contents.byteSize, arena);
+            var weights = new Weights(source, contents, arena);
             open = true;
             return weights;
         } finally {
@@ -120,12 +150,65 @@ public final class Weights implements AutoCloseable {
 
     /** All names, in the order of the files; unmodifiable. Looking at a name does not count as use. */
     public Set<String> names() {
-        return Collections.unmodifiableSet(tensors.keySet());
+        if (quantized.isEmpty()) {
+            return Collections.unmodifiableSet(tensors.keySet());
+        }
+        Set<String> names = new LinkedHashSet<>(tensors.keySet());
+        names.addAll(quantized.keySet());
+        return names;
+    }
+
+    /**
+     * What is known of a tensor without reading it.
+     *
+     * @param type of its elements, for example {@code BF16} or {@code Q4_K}
+     * @param shape its shape
+     * @param byteSize bytes that it takes in its file
+     */
+    public record Description(String type, Shape shape, long byteSize) {}
+
+    /** What the tensor called {@code name} is; asking does not count as use. */
+    public Description describe(String name) {
+        QuantizedMatrix matrix = quantized.get(name);
+        if (matrix != null) {
+            return new Description(
+                    matrix.format().name(),
+                    Shape.of(matrix.n(), matrix.k()),
+                    matrix.segment().byteSize());
+        }
+        Tensor tensor = tensors.get(name);
+        if (tensor == null) {
+            throw missing(name);
+        }
+        return new Description(tensor.dtype().name(), tensor.shape(), tensor.byteSize());
+    }
+
+    /** Whether the tensor called {@code name} is in blocks; asking does not count as use. */
+    public boolean isQuantized(String name) {
+        return quantized.containsKey(name);
+    }
+
+    /**
+     * The matrix in blocks called {@code name}.
+     *
+     * @throws ModelFormatException if there is none, or it is not [n, k]
+     */
+    public QuantizedMatrix requireQuantized(String name, int n, int k) {
+        QuantizedMatrix matrix = quantized.get(name);
+        if (matrix == null) {
+            throw missing(name);
+        }
+        used.add(name);
+        if (matrix.n() != n || matrix.k() != k) {
+            throw new ModelFormatException(source + ": tensor " + name + " is " + matrix
+                    + ", but the model's config asks for [" + n + "," + k + "]");
+        }
+        return matrix;
     }
 
     /** Whether there is such a tensor; asking does not count as use. */
     public boolean has(String name) {
-        return tensors.containsKey(name);
+        return tensors.containsKey(name) || quantized.containsKey(name);
     }
 
     /**
@@ -136,7 +219,11 @@ public final class Weights implements AutoCloseable {
     public Tensor require(String name) {
         Tensor tensor = tensors.get(name);
         if (tensor == null) {
-            throw new ModelFormatException(source + ": no tensor " + name + closest(name));
+            QuantizedMatrix matrix = quantized.get(name);
+            throw matrix == null
+                    ? missing(name)
+                    : new ModelFormatException(
+                            source + ": tensor " + name + " is " + matrix + ", where only plain types are supported");
         }
         used.add(name);
         return tensor;
@@ -171,7 +258,7 @@ public final class Weights implements AutoCloseable {
 
     /** Names that no {@code require} has asked for so far, sorted. */
     public SortedSet<String> unused() {
-        SortedSet<String> names = new TreeSet<>(tensors.keySet());
+        SortedSet<String> names = new TreeSet<>(names());
         names.removeAll(used);
         return names;
     }
@@ -184,10 +271,14 @@ public final class Weights implements AutoCloseable {
         }
     }
 
+    private ModelFormatException missing(String name) {
+        return new ModelFormatException(source + ": no tensor " + name + closest(name));
+    }
+
     private String closest(String name) {
         String best = "";
         int fewest = Integer.MAX_VALUE;
-        for (String other : tensors.keySet()) {
+        for (String other : names()) {
             if (Math.abs(other.length() - name.length()) <= MAX_LENGTH_DIFFERENCE) {
                 int edits = edits(name, other);
                 if (edits < fewest) {
@@ -197,7 +288,7 @@ public final class Weights implements AutoCloseable {
             }
         }
         return fewest > name.length() / 2
-                ? "; it has " + tensors.size() + " others"
+                ? "; it has " + names().size() + " others"
                 : "; the most similar one is " + best;
     }
 

@@ -36,9 +36,12 @@ public final class AttentionCall {
         long batch;
         long head;
         long row;
+        private int @Nullable [][] pages;
+        private int pageRows;
 
         /** [batch, heads, ctx, d] */
         private void set(Tensor t) {
+            pages = null;
             segment = t.segment();
             batch = t.stride(0) * F;
             head = t.stride(1) * F;
@@ -46,8 +49,16 @@ public final class AttentionCall {
             row = (t.dim(2) > 1 ? t.stride(2) : t.dim(3)) * F;
         }
 
+        /** [pages, heads, rows, d]: row i of sequence b is row i mod rows of page table[b][i / rows]. */
+        private void setPaged(Tensor t, int[][] table) {
+            set(t);
+            pages = table;
+            pageRows = t.dim(2);
+        }
+
         /** [tokens, heads, d] */
         private void setPacked(Tensor t) {
+            pages = null;
             segment = t.segment();
             batch = 0;
             head = t.stride(1) * F;
@@ -81,6 +92,29 @@ public final class AttentionCall {
         queries = newQ.dim(2);
         keys = newK.dim(2);
         set(newQ, newK, newV, 1, newMask, newScale, newSoftCap);
+    }
+
+    /**
+     * The same over keys and values in pages, each a whole number of key tiles or all that there is.
+     *
+     * @param newK [pages, nKvHeads, rows, dK]
+     * @param newV [pages, nKvHeads, rows, dV]
+     * @param pages for each sequence its pages, in order
+     * @param newMask says how many keys a sequence has, from key 0
+     */
+    public void setPaged(
+            Tensor newQ,
+            Tensor newK,
+            Tensor newV,
+            int[][] pages,
+            AttentionMask newMask,
+            float newScale,
+            float newSoftCap,
+            Tensor newOut) {
+        set(newQ, newK, newV, newMask, newScale, newSoftCap, newOut);
+        k.setPaged(newK, pages);
+        v.setPaged(newV, pages);
+        keys = Integer.MAX_VALUE;
     }
 
     /**
@@ -141,6 +175,11 @@ public final class AttentionCall {
 
     /** Byte offset of row {@code i} of a head of a sequence. */
     long at(Operand operand, int b, int head, int i) {
+        int[][] pages = operand.pages;
+        if (pages != null) {
+            int page = pages[b][i / operand.pageRows];
+            return page * operand.batch + head * operand.head + i % operand.pageRows * operand.row;
+        }
         int[] s = starts;
         return b * operand.batch + head * operand.head + (s == null ? i : s[b] + (long) i) * operand.row;
     }

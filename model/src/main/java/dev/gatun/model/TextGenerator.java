@@ -1,0 +1,212 @@
+package dev.gatun.model;
+
+import dev.gatun.model.decoder.Decoder;
+import dev.gatun.model.decoder.Decoder.SessionSize;
+import dev.gatun.model.decoder.DecoderModel;
+import dev.gatun.model.decoder.DecoderSession;
+import dev.gatun.model.generate.TextGeneration;
+import dev.gatun.model.generate.TextGeneration.Listener;
+import dev.gatun.model.generate.TextGeneration.Result;
+import dev.gatun.model.generate.TextGeneration.Settings;
+import dev.gatun.model.nn.WeightFormat;
+import dev.gatun.model.template.ChatTemplate;
+import dev.gatun.model.text.GgufTokenizer;
+import dev.gatun.model.text.HuggingFaceTokenizer;
+import dev.gatun.model.weights.GgufModel;
+import dev.gatun.model.weights.ModelFolder;
+import dev.gatun.model.weights.ModelFormatException;
+import dev.gatun.ops.Backend;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Goes on from a text with a decoder-only model. Thread-safe: each call has a session of its own.
+ *
+ * <pre>{@code
+ * try (var backend = Backend.open(Backend.Options.defaults());
+ *         var generator = TextGenerator.open(Path.of("SmolLM2-135M-Instruct.Q4_1.gguf"), backend)) {
+ *     System.out.println(generator.generate("The capital of France is", Settings.DEFAULT).text());
+ * }
+ * }</pre>
+ */
+public final class TextGenerator implements AutoCloseable {
+    /** Positions that a session has unless more are asked for: a cache of all that a model could have may not fit. */
+    public static final int DEFAULT_CTX = 4096;
+
+    private static final int MIN_TOKENS = 16; // of a tokenizer
+
+    private final DecoderModel model;
+    private final HuggingFaceTokenizer tokenizer;
+    private final @Nullable ChatTemplate template;
+
+    private TextGenerator(DecoderModel model, HuggingFaceTokenizer tokenizer, @Nullable ChatTemplate template) {
+        this.model = model;
+        this.tokenizer = tokenizer;
+        this.template = template;
+    }
+
+    /**
+     * Opens a GGUF file, or a folder with config.json, safetensors and tokenizer.json. The caller closes the generator, and after it
+     * the backend.
+     *
+     * @throws IOException if a file is missing or cannot be read
+     * @throws ModelFormatException if files break their format or do not fit together
+     */
+    public static TextGenerator open(Path model, Backend backend) throws IOException {
+        return open(model, backend, WeightFormat.AS_STORED);
+    }
+
+    /** As {@link #open(Path, Backend)}, with weights in another format than the files have them in. */
+    public static TextGenerator open(Path model, Backend backend, WeightFormat format) throws IOException {
+        return Files.isDirectory(model)
+                ? openFolder(ModelFolder.of(model), backend, format)
+                : openGguf(model, backend, format);
+    }
+
+    private static TextGenerator openGguf(Path path, Backend backend, WeightFormat format) throws IOException {
+        try (GgufModel file = GgufModel.open(path)) {
+            String template = file.file().optionalString("tokenizer.chat_template", "");
+            HuggingFaceTokenizer tokenizer =
+                    GgufTokenizer.open(file.file(), maxTokens(file.config().optionalInt("max_position_embeddings", 2048, 1, Integer.MAX_VALUE - 1)));
+            try {
+                ChatTemplate chat = template.isEmpty()
+                        ? null
+                        : ChatTemplate.parse(
+                                path.toString(),
+                                template,
+                                token(file, tokenizer, "bos_token_id"),
+                                token(file, tokenizer, "eos_token_id"));
+                return new TextGenerator(DecoderModel.load(file, backend, format), tokenizer, chat);
+            } catch (Throwable e) {
+                tokenizer.close();
+                throw e;
+            }
+        }
+    }
+
+    private static String token(GgufModel file, HuggingFaceTokenizer tokenizer, String key) {
+        long id = file.file().optionalInt("tokenizer.ggml." + key, -1);
+        return id < 0 ? "" : tokenizer.decodeAll((int) id);
+    }
+
+    private static TextGenerator openFolder(ModelFolder folder, Backend backend, WeightFormat format) throws IOException {
+        DecoderModel model = DecoderModel.load(folder, backend, format);
+        try {
+            HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.open(
+                    folder,
+                    maxTokens(model.decoder().config().nPositions()));
+            try {
+                return new TextGenerator(model, tokenizer, chatTemplate(folder));
+            } catch (Throwable e) {
+                tokenizer.close();
+                throw e;
+            }
+        } catch (Throwable e) {
+            model.close();
+            throw e;
+        }
+    }
+
+    private static @Nullable ChatTemplate chatTemplate(ModelFolder folder) throws IOException {
+        String bos = HuggingFaceTokenizer.specialToken(folder, "bos_token");
+        String eos = HuggingFaceTokenizer.specialToken(folder, "eos_token");
+        String template = ChatTemplate.find(folder);
+        return template == null
+                ? null
+                : ChatTemplate.parse(folder.name(), template, bos == null ? "" : bos, eos == null ? "" : eos);
+    }
+
+    /** One more than a model takes, so that a text which is too long shows. */
+    private static int maxTokens(int nPositions) {
+        return Math.max(MIN_TOKENS, nPositions) + 1;
+    }
+
+    /** The network, for those who want its tokens themselves. */
+    public Decoder decoder() {
+        return model.decoder();
+    }
+
+    /** Ids that end a text. */
+    public Set<Integer> eosIds() {
+        return model.eosIds();
+    }
+
+    /** What is between texts and ids. */
+    public HuggingFaceTokenizer tokenizer() {
+        return tokenizer;
+    }
+
+    /** How conversations are written for this model, or null if its files do not say. */
+    public @Nullable ChatTemplate chatTemplate() {
+        return template;
+    }
+
+    /**
+     * Goes on from a text.
+     *
+     * @throws InputException if it has more tokens than fit beside those to be generated
+     */
+    public Result generate(String prompt, Settings settings) {
+        return generate(prompt, settings, Listener.NONE);
+    }
+
+    /** As {@link #generate(String, Settings)}, showing text as it comes. */
+    public Result generate(String prompt, Settings settings, Listener listener) {
+        int[] ids = tokenizer.encodeIds(prompt, true);
+        try (DecoderSession session = newSession(ids.length, settings)) {
+            return new TextGeneration(model, tokenizer, settings, listener).run(session, session.newSequence(), ids);
+        }
+    }
+
+    private DecoderSession newSession(int prompt, Settings settings) {
+        int positions = model.decoder().config().nPositions();
+        if (prompt >= positions) {
+            throw new InputException("prompt of " + prompt + " tokens or more: the model has " + positions
+                    + " positions, and one at least has to be left");
+        }
+        int nCtx = (int) Math.min(positions, (long) prompt + settings.maxTokens());
+        int guesses = settings.lookup();
+        int chunk = Math.min(nCtx, Math.max(Decoder.DEFAULT_CHUNK, guesses + 1));
+        return model.decoder().newSession(new SessionSize(1, nCtx, chunk, Math.min(nCtx, guesses + 1)));
+    }
+
+    /**
+     * A conversation: its history stays in the cache.
+     *
+     * @param nCtx tokens it may have in all
+     * @throws InputException if the model has no chat template
+     */
+    public Chat newChat(int nCtx) {
+        if (template == null) {
+            throw new InputException("the model has no chat template: it goes on from texts, but knows no conversation");
+        }
+        int positions = Math.min(nCtx, model.decoder().config().nPositions());
+        return new Chat(model, tokenizer, template, model.decoder().newSession(SessionSize.forOne(positions)));
+    }
+
+    /**
+     * A message of a conversation.
+     *
+     * @param role system, user or assistant
+     * @param content its text
+     */
+    public record Message(String role, String content) {}
+
+    /** The text that a conversation is for the model, from the template. */
+    public String render(List<Message> messages) {
+        if (template == null) {
+            throw new InputException("the model has no chat template");
+        }
+        return Chat.render(template, messages);
+    }
+
+    @Override
+    public void close() {
+        tokenizer.close();
+        model.close();
+    }
+}

@@ -1,0 +1,187 @@
+package dev.gatun.model.decoder;
+
+import dev.gatun.memory.MemoryPlan;
+import dev.gatun.memory.MemoryPlan.Lifetime;
+import dev.gatun.model.nn.CausalAttention.Heads;
+import dev.gatun.model.nn.Embedding;
+import dev.gatun.model.nn.LearnedPositions;
+import dev.gatun.model.nn.Linear;
+import dev.gatun.model.nn.Norm;
+import dev.gatun.model.nn.PagedKvCache;
+import dev.gatun.model.nn.RotaryPositions;
+import dev.gatun.model.transformer.Trace;
+import dev.gatun.ops.Backend;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The weights of a decoder-only model: immutable, shared by any number of sessions and threads. Whoever opened the arena of its
+ * tensors closes it, after the sessions.
+ */
+public final class Decoder {
+    private final DecoderConfig config;
+    private final Heads heads;
+    private final Embedding embedding;
+    private final @Nullable LearnedPositions positions;
+    private final List<RotaryPositions> rotary;
+    private final List<DecoderLayer> layers;
+    private final @Nullable Norm norm;
+    private final Linear lmHead;
+    private final float logitSoftCap;
+    private final Backend backend;
+
+    /**
+     * What a family makes.
+     *
+     * @param positions learned ones, or null
+     * @param rotary the sets that layers choose from
+     * @param norm after the last layer, or null
+     * @param lmHead projection to the vocabulary [V, D]
+     * @param logitSoftCap logits become cap &middot; tanh(logit / cap); 0 for none
+     */
+    Decoder(
+            DecoderConfig config,
+            Heads heads,
+            Embedding embedding,
+            @Nullable LearnedPositions positions,
+            List<RotaryPositions> rotary,
+            List<DecoderLayer> layers,
+            @Nullable Norm norm,
+            Linear lmHead,
+            float logitSoftCap,
+            Backend backend) {
+        this.config = config;
+        this.heads = heads;
+        this.embedding = embedding;
+        this.positions = positions;
+        this.rotary = List.copyOf(rotary);
+        this.layers = List.copyOf(layers);
+        this.norm = norm;
+        this.lmHead = lmHead;
+        this.logitSoftCap = logitSoftCap;
+        this.backend = backend;
+    }
+
+    /**
+     * What a session is sized for.
+     *
+     * @param sequences that one step takes at most, and that there is room for if none shares a page
+     * @param nCtx tokens of a sequence
+     * @param chunk tokens that pass through a layer at once: longer prompts take several steps
+     * @param logits rows of logits that a step keeps at most: 1 for each sequence to generate
+     */
+    public record SessionSize(int sequences, int nCtx, int chunk, int logits) {
+        /** To generate from one sequence. */
+        public static SessionSize forOne(int nCtx) {
+            return new SessionSize(1, nCtx, Math.min(nCtx, DEFAULT_CHUNK), 1);
+        }
+
+        /** To generate from several at once. */
+        public static SessionSize of(int sequences, int nCtx) {
+            return new SessionSize(sequences, nCtx, Math.max(sequences, Math.min(nCtx, DEFAULT_CHUNK)), sequences);
+        }
+    }
+
+    /** Tokens of a prompt that pass at once unless a caller says otherwise: products are large enough to run at full speed. */
+    public static final int DEFAULT_CHUNK = 256;
+
+    /** Sizes. */
+    public DecoderConfig config() {
+        return config;
+    }
+
+    Heads heads() {
+        return heads;
+    }
+
+    Embedding embedding() {
+        return embedding;
+    }
+
+    @Nullable
+    LearnedPositions positions() {
+        return positions;
+    }
+
+    List<RotaryPositions> rotary() {
+        return rotary;
+    }
+
+    List<DecoderLayer> layers() {
+        return layers;
+    }
+
+    @Nullable
+    Norm norm() {
+        return norm;
+    }
+
+    Linear lmHead() {
+        return lmHead;
+    }
+
+    float logitSoftCap() {
+        return logitSoftCap;
+    }
+
+    /** Who packed the weights and computes. */
+    public Backend backend() {
+        return backend;
+    }
+
+    /**
+     * What {@link #newSession} will allocate, to the byte.
+     *
+     * @throws IllegalArgumentException if a size is not positive, or beyond the model's positions
+     */
+    public MemoryPlan plan(SessionSize size) {
+        check(size);
+        long rotaryBytes = 0;
+        for (RotaryPositions r : rotary) {
+            rotaryBytes += DecoderSession.rotaryByteSize(r, size);
+        }
+        return MemoryPlan.empty()
+                .plus(
+                        "key/value cache",
+                        Lifetime.SESSION,
+                        PagedKvCache.byteSize(
+                                layers.size(), size.sequences, heads.nKvHeads(), size.nCtx, heads.headDim()))
+                .plus(
+                        "activations",
+                        Lifetime.SESSION,
+                        DecoderStep.layout(this, size.chunk).byteSize())
+                .plus("rotary positions", Lifetime.SESSION, rotaryBytes)
+                .plus("logits", Lifetime.SESSION, (long) size.logits * config.vocab() * Float.BYTES)
+                .plus("kernel scratch", Lifetime.SESSION, backend.opsByteSize());
+    }
+
+    private void check(SessionSize size) {
+        if (size.sequences < 1 || size.nCtx < 1 || size.chunk < 1 || size.logits < 1) {
+            throw new IllegalArgumentException("session size " + size + ": every number must be at least 1");
+        }
+        if (size.nCtx > config.nPositions()) {
+            throw new IllegalArgumentException(
+                    "session size " + size + ": the model has " + config.nPositions() + " positions");
+        }
+        if (size.chunk < size.sequences || size.logits < size.sequences) {
+            throw new IllegalArgumentException(
+                    "session size " + size + ": a step of all sequences takes as many rows of chunk and logits");
+        }
+    }
+
+    /**
+     * A session for one caller at a time; the caller closes it.
+     *
+     * @throws IllegalArgumentException as {@link #plan}
+     */
+    public DecoderSession newSession(SessionSize size) {
+        check(size);
+        return DecoderSession.open(this, size, null);
+    }
+
+    /** A session that shows its intermediate values to {@code trace}. */
+    public DecoderSession newSession(SessionSize size, Trace trace) {
+        check(size);
+        return DecoderSession.open(this, size, trace);
+    }
+}

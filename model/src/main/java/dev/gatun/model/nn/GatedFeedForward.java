@@ -1,0 +1,34 @@
+package dev.gatun.model.nn;
+
+import dev.gatun.memory.Tensor;
+import dev.gatun.ops.Activation;
+import dev.gatun.ops.Ops;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The gated feed-forward network (activation(x W<sub>gate</sub>) &middot; x W<sub>up</sub>) W<sub>down</sub> (Shazeer 2020).
+ *
+ * @param gate [dFf, D]; or, if {@code up} is null, gate and up in one [2 dFf, D]
+ * @param up [dFf, D], or null
+ * @param activation of the gate
+ * @param down [D, dFf]
+ */
+public record GatedFeedForward(Linear gate, @Nullable Linear up, Activation activation, Linear down) implements Mlp {
+    @Override
+    public int hiddenSize() {
+        return 2 * down.weight().k();
+    }
+
+    @Override
+    public void forward(Ops ops, Tensor x, MlpBuffers a, Tensor out) {
+        if (up == null) {
+            gate.forward(ops, x, a.hidden()); //                       [B, T, 2 dFf]
+        } else {
+            gate.forward(ops, x, a.gate()); //                         [B, T, dFf]
+            up.forward(ops, x, a.up()); //                             [B, T, dFf]
+        }
+        ops.activate(activation, a.gate(), a.gate()); //               [B, T, dFf]
+        ops.multiply(a.gate(), a.up(), a.gate()); //                   [B, T, dFf]
+        down.forward(ops, a.gate(), out); //                           [B, T, D]
+    }
+}

@@ -1,0 +1,87 @@
+package dev.gatun.model.template;
+
+import dev.gatun.memory.MappedFile;
+import dev.gatun.model.weights.JsonConfig;
+import dev.gatun.model.weights.ModelFolder;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** How a model wants a conversation written. Immutable and thread-safe. */
+public final class ChatTemplate {
+    private static final String FILE = "chat_template.jinja";
+    private static final String CONFIG = "tokenizer_config.json";
+
+    private final String file;
+    private final List<Node.Stmt> body;
+    private final String bos;
+    private final String eos;
+
+    private ChatTemplate(String file, List<Node.Stmt> body, String bos, String eos) {
+        this.file = file;
+        this.body = body;
+        this.bos = bos;
+        this.eos = eos;
+    }
+
+    /**
+     * Reads a template.
+     *
+     * @param file what errors name
+     * @param bos the text of the token that begins a text, which templates write themselves; may be empty
+     * @param eos the text of the token that ends one; may be empty
+     * @throws TemplateException if it is not one
+     */
+    public static ChatTemplate parse(String file, String source, String bos, String eos) {
+        return new ChatTemplate(file, Parser.parse(file, source), bos, eos);
+    }
+
+    /** The template in a checkpoint's folder: chat_template.jinja, or what tokenizer_config.json says; null if there is none. */
+    public static @Nullable String find(ModelFolder folder) throws IOException {
+        if (folder.has(FILE)) {
+            try (Arena arena = Arena.ofConfined()) {
+                MappedFile file = folder.open(FILE, arena);
+                return new String(file.bytes(0, Math.toIntExact(file.byteSize())), StandardCharsets.UTF_8);
+            }
+        }
+        if (!folder.has(CONFIG)) {
+            return null;
+        }
+        JsonConfig config = JsonConfig.read(folder, CONFIG);
+        if (config.isString("chat_template")) {
+            return config.requireString("chat_template");
+        }
+        if (config.has("chat_template")) { // several by name
+            for (JsonConfig one : config.objects("chat_template")) {
+                if (one.requireString("name").equals("default")) {
+                    return one.requireString("template");
+                }
+            }
+        }
+        return null;
+    }
+
+    /**
+     * Writes a conversation.
+     *
+     * @param messages each with role and content, and what else a template knows
+     * @param prompt whether the assistant speaks next
+     * @throws TemplateException if the template refuses, fails, or goes beyond its limits
+     */
+    public String render(List<? extends Map<String, ?>> messages, boolean prompt) {
+        Map<String, @Nullable Object> variables = new HashMap<>();
+        variables.put("messages", messages);
+        variables.put("add_generation_prompt", prompt);
+        variables.put("bos_token", bos);
+        variables.put("eos_token", eos);
+        try {
+            return Interpreter.render(file, body, variables);
+        } catch (StackOverflowError e) {
+            throw new TemplateException(file + ": chat template: is nested too deep");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.gatun.model.decoder;
+
+import org.jspecify.annotations.NullMarked;
