@@ -134,8 +134,11 @@ public class MatMulKernels {
             for (int j = 0; j < vectors; j++) {
                 line(out, 3, "s%d_%d = x%d.fma(b%d, s%d_%d);", i, j, i, j, i, j);
             }
-            if (i < rows - 1 && i % 2 == 1 || rows == 4 && vectors == 3 && i % 2 == 0) {
-                line(out, 3, "if (i == k) {");
+            // One exit that is never taken where there are 32 registers; after each row where there are 16, and each
+            // with a
+            // condition of its own, as C2 drops one that it has just tested.
+            if (rows == 8 && i == 1 || rows == 4 && i < 3) {
+                line(out, 3, "if (i == k%s) {", rows == 8 || i == 0 ? "" : " + " + i);
                 line(out, 4, "break;");
                 line(out, 3, "}");
             }

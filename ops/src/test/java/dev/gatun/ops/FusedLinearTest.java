@@ -20,13 +20,13 @@ import org.junit.jupiter.params.provider.EnumSource;
 @Tag("species")
 class FusedLinearTest {
     private static final String SHAPES = """
-            1,1,1
-            1,97,64
-            3,33,5
-            8,48,513
-            9,500,17
-            130,35,40
-            """;
+        1,1,1
+        1,97,64
+        3,33,5
+        8,48,513
+        9,500,17
+        130,35,40
+        """;
 
     /** One backend's results for x, W and bias. */
     private record Bench(Arena arena, Backend backend, Ops ops, Tensor x, PackedWeight w, PackedWeight up) {

@@ -209,13 +209,19 @@ final class MatMulKernels {
             FloatVector b0 = FloatVector.fromMemorySegment(S, b, bAt + i * BYTES, ORDER);
             FloatVector x0 = FloatVector.broadcast(S, a[aAt + i]);
             s0_0 = x0.fma(b0, s0_0);
+            if (i == k) {
+                break;
+            }
             FloatVector x1 = FloatVector.broadcast(S, a[aAt + PITCH + i]);
             s1_0 = x1.fma(b0, s1_0);
-            if (i == k) {
+            if (i == k + 1) {
                 break;
             }
             FloatVector x2 = FloatVector.broadcast(S, a[aAt + 2 * PITCH + i]);
             s2_0 = x2.fma(b0, s2_0);
+            if (i == k + 2) {
+                break;
+            }
             FloatVector x3 = FloatVector.broadcast(S, a[aAt + 3 * PITCH + i]);
             s3_0 = x3.fma(b0, s3_0);
         }
@@ -243,15 +249,21 @@ final class MatMulKernels {
             FloatVector x0 = FloatVector.broadcast(S, a[aAt + i]);
             s0_0 = x0.fma(b0, s0_0);
             s0_1 = x0.fma(b1, s0_1);
+            if (i == k) {
+                break;
+            }
             FloatVector x1 = FloatVector.broadcast(S, a[aAt + PITCH + i]);
             s1_0 = x1.fma(b0, s1_0);
             s1_1 = x1.fma(b1, s1_1);
-            if (i == k) {
+            if (i == k + 1) {
                 break;
             }
             FloatVector x2 = FloatVector.broadcast(S, a[aAt + 2 * PITCH + i]);
             s2_0 = x2.fma(b0, s2_0);
             s2_1 = x2.fma(b1, s2_1);
+            if (i == k + 2) {
+                break;
+            }
             FloatVector x3 = FloatVector.broadcast(S, a[aAt + 3 * PITCH + i]);
             s3_0 = x3.fma(b0, s3_0);
             s3_1 = x3.fma(b1, s3_1);
@@ -298,14 +310,14 @@ final class MatMulKernels {
             s1_0 = x1.fma(b0, s1_0);
             s1_1 = x1.fma(b1, s1_1);
             s1_2 = x1.fma(b2, s1_2);
-            if (i == k) {
+            if (i == k + 1) {
                 break;
             }
             FloatVector x2 = FloatVector.broadcast(S, a[aAt + 2 * PITCH + i]);
             s2_0 = x2.fma(b0, s2_0);
             s2_1 = x2.fma(b1, s2_1);
             s2_2 = x2.fma(b2, s2_2);
-            if (i == k) {
+            if (i == k + 2) {
                 break;
             }
             FloatVector x3 = FloatVector.broadcast(S, a[aAt + 3 * PITCH + i]);
@@ -351,16 +363,10 @@ final class MatMulKernels {
             s2_0 = x2.fma(b0, s2_0);
             FloatVector x3 = FloatVector.broadcast(S, a[aAt + 3 * PITCH + i]);
             s3_0 = x3.fma(b0, s3_0);
-            if (i == k) {
-                break;
-            }
             FloatVector x4 = FloatVector.broadcast(S, a[aAt + 4 * PITCH + i]);
             s4_0 = x4.fma(b0, s4_0);
             FloatVector x5 = FloatVector.broadcast(S, a[aAt + 5 * PITCH + i]);
             s5_0 = x5.fma(b0, s5_0);
-            if (i == k) {
-                break;
-            }
             FloatVector x6 = FloatVector.broadcast(S, a[aAt + 6 * PITCH + i]);
             s6_0 = x6.fma(b0, s6_0);
             FloatVector x7 = FloatVector.broadcast(S, a[aAt + 7 * PITCH + i]);
@@ -414,18 +420,12 @@ final class MatMulKernels {
             FloatVector x3 = FloatVector.broadcast(S, a[aAt + 3 * PITCH + i]);
             s3_0 = x3.fma(b0, s3_0);
             s3_1 = x3.fma(b1, s3_1);
-            if (i == k) {
-                break;
-            }
             FloatVector x4 = FloatVector.broadcast(S, a[aAt + 4 * PITCH + i]);
             s4_0 = x4.fma(b0, s4_0);
             s4_1 = x4.fma(b1, s4_1);
             FloatVector x5 = FloatVector.broadcast(S, a[aAt + 5 * PITCH + i]);
             s5_0 = x5.fma(b0, s5_0);
             s5_1 = x5.fma(b1, s5_1);
-            if (i == k) {
-                break;
-            }
             FloatVector x6 = FloatVector.broadcast(S, a[aAt + 6 * PITCH + i]);
             s6_0 = x6.fma(b0, s6_0);
             s6_1 = x6.fma(b1, s6_1);
@@ -503,9 +503,6 @@ final class MatMulKernels {
             s3_0 = x3.fma(b0, s3_0);
             s3_1 = x3.fma(b1, s3_1);
             s3_2 = x3.fma(b2, s3_2);
-            if (i == k) {
-                break;
-            }
             FloatVector x4 = FloatVector.broadcast(S, a[aAt + 4 * PITCH + i]);
             s4_0 = x4.fma(b0, s4_0);
             s4_1 = x4.fma(b1, s4_1);
@@ -514,9 +511,6 @@ final class MatMulKernels {
             s5_0 = x5.fma(b0, s5_0);
             s5_1 = x5.fma(b1, s5_1);
             s5_2 = x5.fma(b2, s5_2);
-            if (i == k) {
-                break;
-            }
             FloatVector x6 = FloatVector.broadcast(S, a[aAt + 6 * PITCH + i]);
             s6_0 = x6.fma(b0, s6_0);
             s6_1 = x6.fma(b1, s6_1);
