@@ -31,7 +31,7 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
     static final long GRACE = 150 * MILLISECOND;
 
     /** How long C2 is left alone with its work between two looks at what has become of it. */
-    private static final long REST = 2 * MILLISECOND;
+    private static final long REST = 1 * MILLISECOND;
 
     /** Decisions come in clusters: written once, when no more came for so long. */
     private static final long QUIET = 300 * MILLISECOND;

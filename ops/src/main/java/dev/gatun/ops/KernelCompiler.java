@@ -27,8 +27,8 @@ final class KernelCompiler implements AutoCloseable {
     /** Greatest inner size of the calls that follow: where kernels cut k into blocks, these come to a second block. */
     private static final int LARGE_K = 2048;
 
-    /** Columns that are whole panels of any width: 3 x 16, 4 x 16, 3 x 8 ... */
-    private static final int WHOLE_PANELS = 192;
+    /** Columns that are whole panels at any width: 3 vectors of 16, 8 or 4. */
+    private static final int WHOLE_PANELS = 48;
 
     /** Rows beyond which a kernel does the same again. */
     private static final int MOST_ROWS = 8;
@@ -78,25 +78,37 @@ final class KernelCompiler implements AutoCloseable {
         return rows;
     }
 
-    /** Whether out[m, n] = x[m, k] W[n, k] has become fast. */
+    /** Whether out[m, n] = x[m, k] W[n, k], with all that may be done to it on the way, has become fast. */
     boolean linear(int m, int n, int k) {
         int rows = m <= MOST_ROWS ? m : MOST_ROWS + m % MOST_ROWS;
         int cols = n <= WHOLE_PANELS ? n : WHOLE_PANELS + n % WHOLE_PANELS;
+        return linearCalls(rows, cols, Math.min(k, SMALL_K), true)
+                && (k <= SMALL_K || linearCalls(rows, cols, Math.min(k, LARGE_K), false));
+    }
+
+    /**
+     * What C2 has seen only one way it compiles only that way, and takes back when a session comes another: so here are all.
+     *
+     * @param wait until they are fast, or just call a little
+     */
+    private boolean linearCalls(int m, int n, int k, boolean wait) {
         try (Arena data = Arena.ofShared()) {
-            Tensor x = ones(data, rows, Math.min(k, LARGE_K));
-            Tensor w = ones(data, cols, Math.min(k, LARGE_K));
-            Tensor bias = ones(data, cols);
-            Tensor out = ones(data, rows, cols);
-            Tensor smallX = x.slice(1, 0, Math.min(k, SMALL_K));
-            Tensor smallW = w.slice(1, 0, Math.min(k, SMALL_K));
-            PackedWeight small = matMul.pack(smallW, data);
-            double work = (double) rows * cols * Math.min(k, SMALL_K);
-            boolean fast = compile(() -> ops.linear(smallX, small, bias, out), FAST * work);
-            if (fast && k > SMALL_K) {
-                PackedWeight large = matMul.pack(w, data);
-                settle(() -> ops.linear(x, large, bias, out));
+            Tensor x = ones(data, m, k);
+            Tensor bias = ones(data, n);
+            Tensor out = ones(data, m, n);
+            PackedWeight weight = matMul.pack(ones(data, n, k), data);
+            Runnable calls = () -> {
+                ops.linear(x, weight, bias, out);
+                ops.linear(x, weight, null, out);
+                ops.linear(x, weight, bias, Activation.RELU, out);
+                ops.linearAdd(x, weight, bias, out, out);
+                ops.linearGated(x, weight, null, Activation.RELU, weight, null, out);
+            };
+            if (wait) {
+                return compile(calls, FAST * 6 * m * n * k);
             }
-            return fast;
+            settle(calls);
+            return true;
         }
     }
 
@@ -111,12 +123,12 @@ final class KernelCompiler implements AutoCloseable {
             Tensor out = ones(data, 1, group, q, dV);
             AttentionMask causal = AttentionMask.causal().atPositions(new int[] {Math.max(0, s - q)});
             double work = (double) group * q * s * (dK + dV);
-            boolean fast = compile(
-                    () -> ops.attention(query, key, value, AttentionMask.full(), 0.1f, 0f, out), FAST_ATTENTION * work);
-            if (fast) {
-                settle(() -> ops.attention(query, key, value, causal, 0.1f, 0f, out));
-            }
-            return fast;
+            return compile(
+                    () -> {
+                        ops.attention(query, key, value, AttentionMask.full(), 0.1f, 0f, out);
+                        ops.attention(query, key, value, causal, 0.1f, 0f, out);
+                    },
+                    FAST_ATTENTION * 2 * work);
         }
     }
 

@@ -23,17 +23,20 @@ final class Pick {
     /** Samples of each that decide. Their median: a thread that the system took away spoils a few of them. */
     static final int SAMPLES = 9;
 
+    /** Samples of each that confirm what a table says: that the vector kernels are compiled here as well. */
+    private static final int CONFIRMING = 3;
+
     /** The first vector calls of a shape run through code that is not compiled yet. */
-    private static final int VECTOR_WARM_UP = 3;
+    private static final int VECTOR_WARM_UP = 2;
 
     /**
-     * Kernels that lose by this much have hardly been compiled: no measured shape came near it. They are tried again after ever
-     * more calls, {@link #RETRIES} times.
+     * Kernels that lose by this much are not compiled, or not any more: no measured shape came near it. Then the trial is off until
+     * they are {@link #ready} again.
      */
     private static final double NOT_COMPILED = 3;
 
-    private static final int RETRIES = 4;
-    private static final int FIRST_RETRY = 64;
+    /** How often. */
+    private static final int RETRIES = 6;
 
     /** What was measured, or read: nanoseconds for a row; 0 for unknown. */
     record Timing(boolean vector, double openBlasNanos, double vectorNanos) {}
@@ -58,7 +61,6 @@ final class Pick {
     private int vectorCount;
     private int turn;
     private int retries;
-    private int skip;
 
     /** @param onDecision told of each decision that was measured here */
     Pick(Runnable onDecision) {
@@ -79,10 +81,6 @@ final class Pick {
             asked = true;
             return first ? FIRST : 0;
         }
-        if (skip > 0) {
-            skip--;
-            return 0;
-        }
         return TRIAL | (turn++ & VECTOR);
     }
 
@@ -102,28 +100,45 @@ final class Pick {
             int at = vectorCount++ - VECTOR_WARM_UP;
             if (at >= 0) {
                 vector[at % SAMPLES] = nanosPerRow;
+                if (at == 0 && openBlasCount > 0 && nanosPerRow > NOT_COMPILED * median(openBlas, openBlasCount)) {
+                    tryLater();
+                    return;
+                }
             }
         }
-        if (openBlasCount >= SAMPLES && vectorCount >= SAMPLES + VECTOR_WARM_UP) {
-            decide(median(openBlas), median(vector));
+        int needed = timing == null ? SAMPLES : CONFIRMING;
+        if (openBlasCount >= needed && vectorCount >= needed + VECTOR_WARM_UP) {
+            decide(median(openBlas, openBlasCount), median(vector, vectorCount - VECTOR_WARM_UP));
+        }
+    }
+
+    /** Waits for the kernels again; unless that was enough. */
+    private void tryLater() {
+        if (retries < RETRIES) {
+            retries++;
+            asked = false;
+            openBlasCount = 0;
+            vectorCount = 0;
+            state = State.WAITING;
         }
     }
 
     private void decide(double openBlasNanos, double vectorNanos) {
-        timing = new Timing(vectorNanos <= openBlasNanos, openBlasNanos, vectorNanos);
         if (vectorNanos > NOT_COMPILED * openBlasNanos && retries < RETRIES) {
-            skip = FIRST_RETRY << 2 * retries++;
-            openBlasCount = 0;
-            vectorCount = 0;
+            tryLater();
             return;
         }
-        decision = vectorNanos <= openBlasNanos ? VECTOR : 0;
+        Timing known = timing;
+        if (known == null) {
+            timing = new Timing(vectorNanos <= openBlasNanos, openBlasNanos, vectorNanos);
+            onDecision.run();
+        }
+        decision = (known == null ? vectorNanos <= openBlasNanos : known.vector) ? VECTOR : 0;
         state = State.DECIDED;
-        onDecision.run();
     }
 
-    private static double median(double[] samples) {
-        double[] sorted = samples.clone();
+    private static double median(double[] samples, int count) {
+        double[] sorted = Arrays.copyOf(samples, Math.min(count, SAMPLES));
         Arrays.sort(sorted);
         return sorted[sorted.length / 2];
     }
@@ -131,9 +146,7 @@ final class Pick {
     /** The vector kernels are compiled: from now on {@link #next} may choose them. */
     synchronized void ready() {
         if (state == State.WAITING) {
-            Timing known = timing;
-            decision = known != null && known.vector ? VECTOR : 0;
-            state = known == null ? State.TRYING : State.DECIDED;
+            state = State.TRYING;
         }
     }
 
@@ -145,13 +158,14 @@ final class Pick {
         }
     }
 
-    /** What an earlier process has measured. A choice of OpenBLAS holds at once, one of vector from {@link #ready} on. */
+    /** What an earlier process has measured. A choice of OpenBLAS holds at once, one of vector once the kernels
+     * are seen to be compiled here too. */
     synchronized void know(Timing known) {
         if (timing == null && state != State.DECIDED) {
             timing = known;
             cached = true;
-            if (!known.vector || state == State.TRYING) {
-                decision = known.vector ? VECTOR : 0;
+            if (!known.vector) {
+                decision = 0;
                 state = State.DECIDED;
             }
         }
