@@ -105,7 +105,7 @@ final class Auto implements AutoCloseable {
     PackedWeight pack(QuantizedMatrix weight, Arena arena) {
         BlockFormat format = weight.format();
         compileFirst(format.toString(), weight.n(), weight.k(), (data, n, k) -> {
-            int blocks = Math.ceilDiv(k, format.weights()) * format.weights();
+            int blocks = Math.ceilDiv(k, format.blockSize()) * format.blockSize();
             MemorySegment zeros = data.allocate(QuantizedMatrix.byteSize(format, n, blocks), Tensor.ALIGNMENT);
             return vector().pack(new QuantizedMatrix(zeros, format, n, blocks), data);
         });

@@ -7,6 +7,7 @@ import dev.gatun.ops.internal.Rows;
 import dev.gatun.ops.internal.RowsKernel;
 import dev.gatun.ops.internal.ScalarRows;
 import dev.gatun.ops.internal.TileScratches;
+import dev.gatun.ops.internal.TileScratches;
 import dev.gatun.ops.internal.VectorMatMul;
 import dev.gatun.ops.internal.VectorRows;
 import dev.gatun.ops.internal.WorkerPool;
@@ -78,12 +79,18 @@ final class KernelCompiler implements AutoCloseable {
         return rows;
     }
 
+    /** Makes weights of any contents. */
+    interface Weights {
+        /** A weight [n, k or a little more], packed for the vector kernels. */
+        PackedWeight pack(Arena arena, int n, int k);
+    }
+
     /** Whether out[m, n] = x[m, k] W[n, k], with all that may be done to it on the way, has become fast. */
-    boolean linear(int m, int n, int k) {
+    boolean linear(int m, int n, int k, Weights weights) {
         int rows = m <= MOST_ROWS ? m : MOST_ROWS + m % MOST_ROWS;
         int cols = n <= WHOLE_PANELS ? n : WHOLE_PANELS + n % WHOLE_PANELS;
-        return linearCalls(rows, cols, Math.min(k, SMALL_K), true)
-                && (k <= SMALL_K || linearCalls(rows, cols, Math.min(k, LARGE_K), false));
+        return linearCalls(rows, cols, Math.min(k, SMALL_K), weights, true)
+                && (k <= SMALL_K || linearCalls(rows, cols, Math.min(k, LARGE_K), weights, false));
     }
 
     /**
@@ -91,12 +98,12 @@ final class KernelCompiler implements AutoCloseable {
      *
      * @param wait until they are fast, or just call a little
      */
-    private boolean linearCalls(int m, int n, int k, boolean wait) {
+    private boolean linearCalls(int m, int n, int k, Weights weights, boolean wait) {
         try (Arena data = Arena.ofShared()) {
-            Tensor x = ones(data, m, k);
+            PackedWeight weight = weights.pack(data, n, k);
+            Tensor x = ones(data, m, weight.k());
             Tensor bias = ones(data, n);
             Tensor out = ones(data, m, n);
-            PackedWeight weight = matMul.pack(ones(data, n, k), data);
             Runnable calls = () -> {
                 ops.linear(x, weight, bias, out);
                 ops.linear(x, weight, null, out);
@@ -105,7 +112,7 @@ final class KernelCompiler implements AutoCloseable {
                 ops.linearGated(x, weight, null, Activation.RELU, weight, null, out);
             };
             if (wait) {
-                return compile(calls, FAST * 6 * m * n * k);
+                return compile(calls, FAST * 6 * m * n * weight.k());
             }
             settle(calls);
             return true;

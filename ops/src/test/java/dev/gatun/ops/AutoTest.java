@@ -15,6 +15,7 @@ import dev.gatun.ops.Pick.Timing;
 import dev.gatun.ops.PickTable.Shape;
 import dev.gatun.ops.internal.OpenBlasMatMul;
 import dev.gatun.ops.internal.RowsKernel;
+import dev.gatun.ops.internal.TileScratches;
 import dev.gatun.ops.internal.WorkerPool;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -48,7 +49,8 @@ class AutoTest {
     }
 
     private static Ops ops(Auto auto, WorkerPool pool, Arena arena) {
-        return new Ops(auto.vector(), auto.rows(), pool, arena, new AutoOps(auto, pool, arena));
+        var tiles = new TileScratches();
+        return new Ops(auto.vector(), auto.rows(), pool, tiles, arena, new AutoOps(auto, pool, tiles, arena));
     }
 
     private static Tensor vectorLinear(Arena arena, Tensor x, Tensor weight, @Nullable Tensor bias) {
