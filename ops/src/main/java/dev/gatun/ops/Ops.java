@@ -34,11 +34,18 @@ public final class Ops {
     private final AttentionCall attentionCall = new AttentionCall();
     private final QuantizedBlock block = new QuantizedBlock();
     private final ProductScratch[] scratch;
+    private final @Nullable AutoOps auto;
 
     Ops(MatMul matMul, Rows rows, WorkerPool pool, TileScratches tiles, Arena arena) {
-        this.matMul = matMul;
+        this(matMul, rows, pool, tiles, arena, null);
+    }
+
+    /** @param auto chooses, where it can, between itself and matMul; or null */
+    Ops(MatMul matMul, Rows rows, WorkerPool pool, TileScratches tiles, Arena arena, @Nullable AutoOps auto) {
+        this.matMul = auto == null ? matMul : auto.products();
         this.rows = rows;
         this.rowsTask = new RowsTask(rows, pool);
+        this.auto = auto;
         this.scratch = ProductScratch.of(matMul, pool.threads(), arena);
         this.linear = new LinearTask(matMul, rows, pool, scratch);
         this.attention = Attention.of(matMul, rows, pool, tiles, scratch, arena);
@@ -84,10 +91,12 @@ public final class Ops {
             @Nullable Activation activation,
             Tensor out) {
         int m = checkLinear(x, weight, bias, out);
-        linear.run(
+        int way = auto == null ? AutoOps.NO_CHOICE : auto.choose(m, weight, weight);
+        long start = AutoOps.start(way);
+        task(way).run(
                 x.segment(),
                 rowStride(x),
-                weight,
+                AutoOps.chosen(way, weight),
                 bias == null ? null : bias.segment(),
                 residual == null ? null : residual.segment(),
                 residual == null ? 0 : rowStride(residual),
@@ -95,6 +104,11 @@ public final class Ops {
                 out.segment(),
                 rowStride(out),
                 m);
+        AutoOps.report(way, start, m, 1, weight);
+    }
+
+    private LinearTask task(int way) {
+        return auto == null || AutoOps.isVector(way) ? linear : auto.openBlas();
     }
 
     /**
@@ -120,17 +134,20 @@ public final class Ops {
             Tensor out) {
         int m = checkLinear(x, gate, gateBias, out);
         checkLinear(x, up, upBias, out);
-        linear.runGated(
+        int way = auto == null ? AutoOps.NO_CHOICE : auto.choose(m, gate, up);
+        long start = AutoOps.start(way);
+        task(way).runGated(
                 x.segment(),
                 rowStride(x),
-                gate,
+                AutoOps.chosen(way, gate),
                 gateBias == null ? null : gateBias.segment(),
                 activation,
-                up,
+                AutoOps.chosen(way, up),
                 upBias == null ? null : upBias.segment(),
                 out.segment(),
                 rowStride(out),
                 m);
+        AutoOps.report(way, start, m, 2, gate);
     }
 
     private static int checkLinear(Tensor x, PackedWeight weight, @Nullable Tensor bias, Tensor out) {
@@ -253,7 +270,15 @@ public final class Ops {
         mask.check(q.dim(0), q.dim(1), q.dim(2), k.dim(2));
         if (out.elements() > 0) {
             attentionCall.set(q, k, v, mask, scale, softCap, out);
+            attend();
+        }
+    }
+
+    private void attend() {
+        if (auto == null) {
             attention.run(attentionCall);
+        } else {
+            auto.attention(attention, attentionCall);
         }
     }
 

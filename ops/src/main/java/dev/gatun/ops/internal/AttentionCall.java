@@ -163,6 +163,59 @@ public final class AttentionCall {
         dV = newV.dim(-1);
     }
 
+    /** Query heads. */
+    public int nHeads() {
+        return nHeads;
+    }
+
+    /** Query heads that share one key head. */
+    public int group() {
+        return group;
+    }
+
+    /** Size of a query and of a key. */
+    public int dK() {
+        return dK;
+    }
+
+    /** Size of a value. */
+    public int dV() {
+        return dV;
+    }
+
+    /** Queries of the longest sequence. */
+    public int mostQueries() {
+        int most = 0;
+        for (int b = 0; b < batch; b++) {
+            most = Math.max(most, queries(b));
+        }
+        return most;
+    }
+
+    /** Keys of the sequence that sees most. */
+    public int mostKeys() {
+        int most = 0;
+        for (int b = 0; b < batch; b++) {
+            most = Math.max(most, seen(b));
+        }
+        return most;
+    }
+
+    /** Pairs of a query and a key, of all heads; at least 1. Hidden pairs between keys that some query sees count as well. */
+    public long scores() {
+        long scores = 0;
+        for (int b = 0; b < batch; b++) {
+            scores += (long) queries(b) * seen(b);
+        }
+        return Math.max(1, scores * nHeads);
+    }
+
+    /** Keys that a sequence's queries see. */
+    private int seen(int b) {
+        int n = queries(b);
+        return n == 0 ? 0 : Math.max(0, high(b, n - 1) - low(b, 0));
+    }
+
     int queries(int b) {
         int[] s = starts;
         return s == null ? queries : s[b + 1] - s[b];

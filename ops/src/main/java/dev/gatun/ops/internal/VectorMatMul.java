@@ -47,6 +47,11 @@ public final class VectorMatMul implements MatMul {
         return "vector";
     }
 
+    /** The width of the vectors in use. */
+    public static int vectorBits() {
+        return LANES * Float.SIZE;
+    }
+
     private static int vectors(int cols) {
         return (cols + LANES - 1) / LANES;
     }
