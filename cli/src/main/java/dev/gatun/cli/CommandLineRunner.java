@@ -20,6 +20,8 @@ final class CommandLineRunner {
 
     private static final List<String> COMMANDS = List.of(
             "translate",
+            "generate",
+            "chat",
             "embed",
             "similarity",
             "rerank",
@@ -113,6 +115,8 @@ final class CommandLineRunner {
     private static Command command(String name) {
         return switch (name) {
             case "translate" -> new TranslateCommand();
+            case "generate" -> new GenerateCommand();
+            case "chat" -> new ChatCommand();
             case "embed" -> new EmbedCommand();
             case "similarity" -> new SimilarityCommand();
             case "rerank" -> new RerankCommand();

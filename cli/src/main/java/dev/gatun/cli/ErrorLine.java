@@ -2,6 +2,7 @@ package dev.gatun.cli;
 
 import dev.gatun.memory.MemoryBudgetException;
 import dev.gatun.model.InputException;
+import dev.gatun.model.template.TemplateException;
 import dev.gatun.model.text.TokenizerUnavailableException;
 import dev.gatun.model.weights.ModelFormatException;
 import dev.gatun.ops.BackendUnavailableException;
@@ -27,6 +28,7 @@ public final class ErrorLine {
             case Failure _,
                     ModelFormatException _,
                     InputException _,
+                    TemplateException _,
                     BackendUnavailableException _,
                     TokenizerUnavailableException _,
                     MemoryBudgetException _ -> String.valueOf(thrown.getMessage());

@@ -1,0 +1,126 @@
+package dev.gatun.cli;
+
+import dev.gatun.model.TextGenerator;
+import dev.gatun.model.generate.Sampling;
+import dev.gatun.model.generate.TextGeneration.Result;
+import dev.gatun.model.generate.TextGeneration.Settings;
+import dev.gatun.model.nn.WeightFormat;
+import dev.gatun.ops.Backend;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+
+/** The options of {@code generate} and {@code chat}. */
+final class GenerationOptions {
+    private static final Map<String, WeightFormat> FORMATS =
+            Map.of("bf16", WeightFormat.BF16, "q8_0", WeightFormat.Q8_0, "q4_0", WeightFormat.Q4_0);
+
+    private GenerationOptions() {}
+
+    static void addTo(CommandSpec spec, double temperature) {
+        spec.addOption(CommonOptions.path(
+                "--model", "FILE|DIR", "GGUF file, or folder with config.json, safetensors and tokenizer.json"));
+        spec.addOption(number("--max-tokens", Integer.class, "tokens to produce at most; default: 256"));
+        spec.addOption(number(
+                "--temperature", Double.class, "0 takes the most probable token, more is bolder; default: " + temperature));
+        spec.addOption(number("--top-k", Integer.class, "draw from the K most probable tokens; default: 0, all"));
+        spec.addOption(number("--top-p", Double.class, "draw from the fewest that reach probability P; default: 1"));
+        spec.addOption(number("--min-p", Double.class, "draw from those with P of the largest probability; default: 0"));
+        spec.addOption(number("--repetition-penalty", Double.class, "above 1 avoids what was said; default: 1"));
+        spec.addOption(number("--seed", Long.class, "of the draws: the same seed gives the same text; default: 0"));
+        spec.addOption(OptionSpec.builder("--stop")
+                .paramLabel("TEXT")
+                .type(List.class)
+                .auxiliaryTypes(String.class)
+                .description("end where this text appears; may be given several times")
+                .build());
+        spec.addOption(number(
+                "--lookup",
+                Integer.class,
+                "tokens to guess a step from what the text said before; the text stays the same; default: 0"));
+        spec.addOption(CommonOptions.option(
+                "--weights",
+                "FORMAT",
+                String.class,
+                "keep weights as bf16, q8_0 or q4_0; default: as the file has them"));
+    }
+
+    private static OptionSpec number(String name, Class<?> type, String description) {
+        return CommonOptions.option(name, "N", type, description);
+    }
+
+    private static <T> T value(Invocation invocation, String name, Class<T> type, T fallback) {
+        T value = invocation.option(name, type);
+        return value == null ? fallback : value;
+    }
+
+    /** What the options say; checked before a model is loaded. */
+    static Settings settings(Invocation invocation, double temperature, boolean logProbabilities) {
+        try {
+            List<String> stop = ((List<?>) value(invocation, "--stop", List.class, List.of()))
+                    .stream().map(String::valueOf).toList();
+            return new Settings(
+                    value(invocation, "--max-tokens", Integer.class, 256),
+                    new Sampling(
+                            value(invocation, "--temperature", Double.class, temperature),
+                            value(invocation, "--top-k", Integer.class, 0),
+                            value(invocation, "--top-p", Double.class, 1.0),
+                            value(invocation, "--min-p", Double.class, 0.0),
+                            value(invocation, "--repetition-penalty", Double.class, 1.0),
+                            value(invocation, "--seed", Long.class, 0L)),
+                    stop,
+                    Set.of(),
+                    logProbabilities,
+                    value(invocation, "--lookup", Integer.class, 0));
+        } catch (IllegalArgumentException e) {
+            throw new Failure("bad option: " + e.getMessage(), e);
+        }
+    }
+
+    /** Opens the model that the options name. */
+    static TextGenerator open(Invocation invocation, String command, Backend backend) throws IOException {
+        Path model = invocation.option("--model", Path.class);
+        if (model == null) {
+            throw new Failure(command + ": no model; give a GGUF file or a folder with --model");
+        }
+        return TextGenerator.open(model, backend, format(invocation));
+    }
+
+    static WeightFormat format(Invocation invocation) {
+        String name = invocation.option("--weights", String.class);
+        if (name == null) {
+            return WeightFormat.AS_STORED;
+        }
+        WeightFormat format = FORMATS.get(name.toLowerCase(Locale.ROOT));
+        if (format == null) {
+            throw new Failure("--weights " + name + ": is none of " + new TreeSet<>(FORMATS.keySet()));
+        }
+        return format;
+    }
+
+    /** What it took, for stderr. */
+    static String speed(Result result) {
+        int rest = result.ids().length - 1;
+        String first = String.format(
+                Locale.ROOT,
+                "%d tokens read in %.2f s (%.1f a second)",
+                result.promptTokens(),
+                result.firstNanos() / 1e9,
+                result.promptTokens() * 1e9 / Math.max(1, result.firstNanos()));
+        return rest < 1
+                ? first
+                : first
+                        + String.format(
+                                Locale.ROOT,
+                                ", %d written in %.2f s (%.1f a second)",
+                                rest,
+                                result.decodeNanos() / 1e9,
+                                rest * 1e9 / Math.max(1, result.decodeNanos()));
+    }
+}
