@@ -129,7 +129,16 @@ public class AttentionKernels {
         for (int i = 0; i < rows; i++) {
             for (int j = 0; j < vectors; j++) {
                 if (!scores) {
-                    line(out, 2, "s%d_%d = FloatVector.fromArray(S, c, cAt%s).fma(r%d, s%d_%d);", i, j, plus(i, j), j, i, j);
+                    line(
+                            out,
+                            2,
+                            "s%d_%d = FloatVector.fromArray(S, c, cAt%s).fma(r%d, s%d_%d);",
+                            i,
+                            j,
+                            plus(i, j),
+                            j,
+                            i,
+                            j);
                 }
                 line(out, 2, "s%d_%d.intoArray(c, cAt%s);", i, j, plus(i, j));
             }

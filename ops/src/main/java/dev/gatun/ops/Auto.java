@@ -41,7 +41,12 @@ final class Auto implements AutoCloseable {
     private volatile @Nullable AttentionPicks attention;
 
     /** The picks of attention with heads of one kind, [queries][keys]; a list, for a model has one or two of them. */
-    private record AttentionPicks(int group, int dK, int dV, Pick[][] picks, @Nullable AttentionPicks next) {}
+    private record AttentionPicks(
+            int group,
+            int dK,
+            int dV,
+            Pick[][] picks,
+            @Nullable AttentionPicks next) {}
 
     /** @param table where choices are kept */
     Auto(OpenBlasMatMul openBlas, AutoThread.TableSource table) {
@@ -173,9 +178,7 @@ final class Auto implements AutoCloseable {
 
     /** A session computes attention of this shape for the first time. */
     void compileAttention(Pick pick, int group, int queries, int keys, int dK, int dV) {
-        thread.compile(
-                Urgency.ATTENTION,
-                compiler -> settle(pick, compiler.attention(group, queries, keys, dK, dV)));
+        thread.compile(Urgency.ATTENTION, compiler -> settle(pick, compiler.attention(group, queries, keys, dK, dV)));
     }
 
     private void settle(Pick pick, boolean fast) {

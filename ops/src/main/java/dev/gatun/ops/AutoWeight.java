@@ -48,7 +48,8 @@ final class AutoWeight implements PackedWeight {
     }
 
     /** For the vector kernels; null until they are filled, which the first call asks for. */
-    @Nullable PackedWeight panels() {
+    @Nullable
+    PackedWeight panels() {
         PackedWeight there = panels;
         if (there == null && !asked.get() && asked.compareAndSet(false, true)) {
             background.execute(this::filledPanels);

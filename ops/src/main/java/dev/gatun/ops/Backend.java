@@ -164,7 +164,8 @@ public final class Backend implements AutoCloseable {
         var auto = new Auto(
                 new OpenBlasMatMul(blas, true),
                 () -> PickTable.in(cacheFolder(), MachineKey.of(blas.status(), options.threads)));
-        return new Backend(auto, options.threads, "fast from the first call; vector kernels where they are faster", blas);
+        return new Backend(
+                auto, options.threads, "fast from the first call; vector kernels where they are faster", blas);
     }
 
     /** Who computes matrix products: {@code openblas}, {@code vector}, {@code scalar}, or {@code auto}: one of the first two. */

@@ -7,7 +7,6 @@ import dev.gatun.ops.internal.Rows;
 import dev.gatun.ops.internal.RowsKernel;
 import dev.gatun.ops.internal.ScalarRows;
 import dev.gatun.ops.internal.TileScratches;
-import dev.gatun.ops.internal.TileScratches;
 import dev.gatun.ops.internal.VectorMatMul;
 import dev.gatun.ops.internal.VectorRows;
 import dev.gatun.ops.internal.WorkerPool;

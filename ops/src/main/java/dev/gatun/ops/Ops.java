@@ -93,17 +93,18 @@ public final class Ops {
         int m = checkLinear(x, weight, bias, out);
         int way = auto == null ? AutoOps.NO_CHOICE : auto.choose(m, weight, weight);
         long start = AutoOps.start(way);
-        task(way).run(
-                x.segment(),
-                rowStride(x),
-                AutoOps.chosen(way, weight),
-                bias == null ? null : bias.segment(),
-                residual == null ? null : residual.segment(),
-                residual == null ? 0 : rowStride(residual),
-                activation,
-                out.segment(),
-                rowStride(out),
-                m);
+        task(way)
+                .run(
+                        x.segment(),
+                        rowStride(x),
+                        AutoOps.chosen(way, weight),
+                        bias == null ? null : bias.segment(),
+                        residual == null ? null : residual.segment(),
+                        residual == null ? 0 : rowStride(residual),
+                        activation,
+                        out.segment(),
+                        rowStride(out),
+                        m);
         AutoOps.report(way, start, m, 1, weight);
     }
 
@@ -136,17 +137,18 @@ public final class Ops {
         checkLinear(x, up, upBias, out);
         int way = auto == null ? AutoOps.NO_CHOICE : auto.choose(m, gate, up);
         long start = AutoOps.start(way);
-        task(way).runGated(
-                x.segment(),
-                rowStride(x),
-                AutoOps.chosen(way, gate),
-                gateBias == null ? null : gateBias.segment(),
-                activation,
-                AutoOps.chosen(way, up),
-                upBias == null ? null : upBias.segment(),
-                out.segment(),
-                rowStride(out),
-                m);
+        task(way)
+                .runGated(
+                        x.segment(),
+                        rowStride(x),
+                        AutoOps.chosen(way, gate),
+                        gateBias == null ? null : gateBias.segment(),
+                        activation,
+                        AutoOps.chosen(way, up),
+                        upBias == null ? null : upBias.segment(),
+                        out.segment(),
+                        rowStride(out),
+                        m);
         AutoOps.report(way, start, m, 2, gate);
     }
 
@@ -394,15 +396,7 @@ public final class Ops {
         int n = same("add", "a", a, "out", out);
         long bStride = otherStride("add", a, b);
         rowsTask.combine(
-                false,
-                a.segment(),
-                rowStride(a),
-                b.segment(),
-                bStride,
-                out.segment(),
-                rowStride(out),
-                n,
-                a.dim(-1));
+                false, a.segment(), rowStride(a), b.segment(), bStride, out.segment(), rowStride(out), n, a.dim(-1));
     }
 
     /** out = a &middot; b, element by element; b may be one row [D] for all rows of a. out may be a or b. */
@@ -410,15 +404,7 @@ public final class Ops {
         int n = same("multiply", "a", a, "out", out);
         long bStride = otherStride("multiply", a, b);
         rowsTask.combine(
-                true,
-                a.segment(),
-                rowStride(a),
-                b.segment(),
-                bStride,
-                out.segment(),
-                rowStride(out),
-                n,
-                a.dim(-1));
+                true, a.segment(), rowStride(a), b.segment(), bStride, out.segment(), rowStride(out), n, a.dim(-1));
     }
 
     /** out = factor &middot; x. x and out may be the same. */

@@ -172,7 +172,8 @@ final class Pick {
     }
 
     /** What was measured or read, or null. */
-    @Nullable Timing timing() {
+    @Nullable
+    Timing timing() {
         return timing;
     }
 

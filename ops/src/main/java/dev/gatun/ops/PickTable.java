@@ -88,7 +88,9 @@ record PickTable(Path file, String key) {
         if (!text.startsWith(head) || end < head.length()) {
             throw new IOException("was not written by this version on this machine, or not to its end");
         }
-        String[] lines = end == head.length() ? new String[0] : text.substring(head.length(), end).split("\n", -1);
+        String[] lines = end == head.length()
+                ? new String[0]
+                : text.substring(head.length(), end).split("\n", -1);
         int count = Math.max(0, lines.length - 1); // the last is empty: each ends in \n
         if (count > MAX_ENTRIES || !text.substring(end).equals(last(count, text.substring(0, end)))) {
             throw new IOException("has a wrong checksum");

@@ -79,8 +79,7 @@ class AutoTest {
         try (Arena arena = Arena.ofShared();
                 var pool = new WorkerPool(2);
                 Auto auto = open(2)) {
-            assertThat(auto.decisions())
-                    .containsExactly(new Decision("linear", M, 16, N, K, "vector", 2.0, 1.0, true));
+            assertThat(auto.decisions()).containsExactly(new Decision("linear", M, 16, N, K, "vector", 2.0, 1.0, true));
             Ops ops = ops(auto, pool, arena);
             Tensor x = random(arena, 1, M, K);
             Tensor weight = random(arena, 2, N, K);
@@ -200,7 +199,9 @@ class AutoTest {
                     () -> auto.rows().chosen(RowsKernel.SOFTMAX).name().equals("vector"));
             ops.softmax(x, later);
             assertSameBits("by vector", later, first);
-            assertThat(auto.rows().chosen(RowsKernel.ROPE).name()).as("never called").isEqualTo("scalar");
+            assertThat(auto.rows().chosen(RowsKernel.ROPE).name())
+                    .as("never called")
+                    .isEqualTo("scalar");
         }
     }
 

@@ -54,12 +54,7 @@ class BackendTest {
     }
 
     @ParameterizedTest
-    @CsvSource({
-        "SCALAR,scalar,scalar,2",
-        "VECTOR,vector,vector,1",
-        "OPENBLAS,openblas,vector,2",
-        "AUTO,auto,auto,3"
-    })
+    @CsvSource({"SCALAR,scalar,scalar,2", "VECTOR,vector,vector,1", "OPENBLAS,openblas,vector,2", "AUTO,auto,auto,3"})
     void aBackendSaysWhoComputes(Kind kind, String matMul, String rows, int threads) {
         try (Backend backend = Backend.open(Options.defaults().with(kind).withThreads(threads))) {
             assertThat(backend.matMulName()).isEqualTo(matMul);

@@ -240,8 +240,8 @@ public final class EncoderSession implements AutoCloseable {
 
     private void checkCount(int count) {
         if (count < 1 || count > maxTokens) {
-            throw new IllegalArgumentException(
-                    "encode: " + count + " sequences, the session takes 1 or more with at most " + maxTokens + " tokens");
+            throw new IllegalArgumentException("encode: " + count
+                    + " sequences, the session takes 1 or more with at most " + maxTokens + " tokens");
         }
     }
 
@@ -259,8 +259,8 @@ public final class EncoderSession implements AutoCloseable {
             tokens += length;
         }
         if (tokens > maxTokens) {
-            throw new IllegalArgumentException("encode: " + count + " sequences of " + tokens
-                    + " tokens, the session takes at most " + maxTokens);
+            throw new IllegalArgumentException(
+                    "encode: " + count + " sequences of " + tokens + " tokens, the session takes at most " + maxTokens);
         }
         if (same && sequences.length == count) {
             return;

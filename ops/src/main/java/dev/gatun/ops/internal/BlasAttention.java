@@ -197,8 +197,7 @@ final class BlasAttention implements Attention {
         long step = AttentionCall.maskStep(tensor);
         for (int j = 0; j < width; j++) {
             float score = scratch.get(JAVA_FLOAT_UNALIGNED, row + j * F);
-            scratch.set(
-                    JAVA_FLOAT_UNALIGNED, row + j * F, AttentionCall.masked(tensor, at + (from + j) * step, score));
+            scratch.set(JAVA_FLOAT_UNALIGNED, row + j * F, AttentionCall.masked(tensor, at + (from + j) * step, score));
         }
     }
 }

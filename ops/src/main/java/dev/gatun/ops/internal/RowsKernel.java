@@ -23,11 +23,10 @@ public enum RowsKernel {
     /** {@link Rows#divideRows}. */
     DIVIDE_ROWS((r, d) -> r.divideRows(d.out, 0, Data.STRIDE, Data.ROWS, Data.COLS, d.ones, 0)),
     /** {@link Rows#layerNorm}. */
-    LAYER_NORM((r, d) -> r.layerNorm(
-            d.x, 0, Data.STRIDE, d.ones, 0, d.ones, 0, 1e-5f, d.out, 0, Data.STRIDE, Data.ROWS, Data.COLS)),
+    LAYER_NORM((r, d) ->
+            r.layerNorm(d.x, 0, Data.STRIDE, d.ones, 0, d.ones, 0, 1e-5f, d.out, 0, Data.STRIDE, Data.ROWS, Data.COLS)),
     /** {@link Rows#rmsNorm}. */
-    RMS_NORM((r, d) ->
-            r.rmsNorm(d.x, 0, Data.STRIDE, d.ones, 0, 1e-5f, d.out, 0, Data.STRIDE, Data.ROWS, Data.COLS)),
+    RMS_NORM((r, d) -> r.rmsNorm(d.x, 0, Data.STRIDE, d.ones, 0, 1e-5f, d.out, 0, Data.STRIDE, Data.ROWS, Data.COLS)),
     /** {@link Activation#RELU}. */
     RELU((r, d) -> activate(Activation.RELU, r, d)),
     /** {@link Activation#GELU}. */
@@ -43,8 +42,7 @@ public enum RowsKernel {
     /** {@link Activation#TANH}. */
     TANH((r, d) -> activate(Activation.TANH, r, d)),
     /** {@link Rows#add}. */
-    ADD((r, d) ->
-            r.add(d.x, 0, Data.STRIDE, d.y, 0, Data.STRIDE, d.out, 0, Data.STRIDE, Data.ROWS, Data.COLS)),
+    ADD((r, d) -> r.add(d.x, 0, Data.STRIDE, d.y, 0, Data.STRIDE, d.out, 0, Data.STRIDE, Data.ROWS, Data.COLS)),
     /** {@link Rows#multiply}. */
     MULTIPLY((r, d) ->
             r.multiply(d.x, 0, Data.STRIDE, d.y, 0, Data.STRIDE, d.out, 0, Data.STRIDE, Data.ROWS, Data.COLS)),

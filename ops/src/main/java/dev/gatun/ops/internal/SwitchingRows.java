@@ -67,57 +67,176 @@ public final class SwitchingRows implements Rows {
     }
 
     @Override
-    public void softmax(MemorySegment x, long xOffset, long xStride, MemorySegment out, long outOffset, long outStride, int rows, int cols) {
+    public void softmax(
+            MemorySegment x,
+            long xOffset,
+            long xStride,
+            MemorySegment out,
+            long outOffset,
+            long outStride,
+            int rows,
+            int cols) {
         of(RowsKernel.SOFTMAX).softmax(x, xOffset, xStride, out, outOffset, outStride, rows, cols);
     }
 
     @Override
-    public void logSoftmax(MemorySegment x, long xOffset, long xStride, MemorySegment out, long outOffset, long outStride, int rows, int cols) {
+    public void logSoftmax(
+            MemorySegment x,
+            long xOffset,
+            long xStride,
+            MemorySegment out,
+            long outOffset,
+            long outStride,
+            int rows,
+            int cols) {
         of(RowsKernel.LOG_SOFTMAX).logSoftmax(x, xOffset, xStride, out, outOffset, outStride, rows, cols);
     }
 
     @Override
-    public void softmaxTile(MemorySegment scores, long scoresOffset, long scoresStride, int rows, int cols, MemorySegment state, long stateOffset, int stateRows) {
-        of(RowsKernel.SOFTMAX_TILE).softmaxTile(scores, scoresOffset, scoresStride, rows, cols, state, stateOffset, stateRows);
+    public void softmaxTile(
+            MemorySegment scores,
+            long scoresOffset,
+            long scoresStride,
+            int rows,
+            int cols,
+            MemorySegment state,
+            long stateOffset,
+            int stateRows) {
+        of(RowsKernel.SOFTMAX_TILE)
+                .softmaxTile(scores, scoresOffset, scoresStride, rows, cols, state, stateOffset, stateRows);
     }
 
     @Override
-    public void scaleRows(MemorySegment x, long xOffset, long xStride, int rows, int cols, MemorySegment factors, long factorsOffset) {
+    public void scaleRows(
+            MemorySegment x,
+            long xOffset,
+            long xStride,
+            int rows,
+            int cols,
+            MemorySegment factors,
+            long factorsOffset) {
         of(RowsKernel.SCALE_ROWS).scaleRows(x, xOffset, xStride, rows, cols, factors, factorsOffset);
     }
 
     @Override
-    public void divideRows(MemorySegment x, long xOffset, long xStride, int rows, int cols, MemorySegment divisors, long divisorsOffset) {
+    public void divideRows(
+            MemorySegment x,
+            long xOffset,
+            long xStride,
+            int rows,
+            int cols,
+            MemorySegment divisors,
+            long divisorsOffset) {
         of(RowsKernel.DIVIDE_ROWS).divideRows(x, xOffset, xStride, rows, cols, divisors, divisorsOffset);
     }
 
     @Override
-    public void layerNorm(MemorySegment x, long xOffset, long xStride, MemorySegment weight, long weightOffset, @Nullable MemorySegment bias, long biasOffset, float epsilon, MemorySegment out, long outOffset, long outStride, int rows, int cols) {
-        of(RowsKernel.LAYER_NORM).layerNorm(x, xOffset, xStride, weight, weightOffset, bias, biasOffset, epsilon, out, outOffset, outStride, rows, cols);
+    public void layerNorm(
+            MemorySegment x,
+            long xOffset,
+            long xStride,
+            MemorySegment weight,
+            long weightOffset,
+            @Nullable MemorySegment bias,
+            long biasOffset,
+            float epsilon,
+            MemorySegment out,
+            long outOffset,
+            long outStride,
+            int rows,
+            int cols) {
+        of(RowsKernel.LAYER_NORM)
+                .layerNorm(
+                        x,
+                        xOffset,
+                        xStride,
+                        weight,
+                        weightOffset,
+                        bias,
+                        biasOffset,
+                        epsilon,
+                        out,
+                        outOffset,
+                        outStride,
+                        rows,
+                        cols);
     }
 
     @Override
-    public void rmsNorm(MemorySegment x, long xOffset, long xStride, MemorySegment weight, long weightOffset, float epsilon, MemorySegment out, long outOffset, long outStride, int rows, int cols) {
-        of(RowsKernel.RMS_NORM).rmsNorm(x, xOffset, xStride, weight, weightOffset, epsilon, out, outOffset, outStride, rows, cols);
+    public void rmsNorm(
+            MemorySegment x,
+            long xOffset,
+            long xStride,
+            MemorySegment weight,
+            long weightOffset,
+            float epsilon,
+            MemorySegment out,
+            long outOffset,
+            long outStride,
+            int rows,
+            int cols) {
+        of(RowsKernel.RMS_NORM)
+                .rmsNorm(x, xOffset, xStride, weight, weightOffset, epsilon, out, outOffset, outStride, rows, cols);
     }
 
     @Override
-    public void activate(Activation activation, MemorySegment x, long xOffset, long xStride, MemorySegment out, long outOffset, long outStride, int rows, int cols) {
+    public void activate(
+            Activation activation,
+            MemorySegment x,
+            long xOffset,
+            long xStride,
+            MemorySegment out,
+            long outOffset,
+            long outStride,
+            int rows,
+            int cols) {
         of(RowsKernel.of(activation)).activate(activation, x, xOffset, xStride, out, outOffset, outStride, rows, cols);
     }
 
     @Override
-    public void add(MemorySegment a, long aOffset, long aStride, MemorySegment b, long bOffset, long bStride, MemorySegment out, long outOffset, long outStride, int rows, int cols) {
+    public void add(
+            MemorySegment a,
+            long aOffset,
+            long aStride,
+            MemorySegment b,
+            long bOffset,
+            long bStride,
+            MemorySegment out,
+            long outOffset,
+            long outStride,
+            int rows,
+            int cols) {
         of(RowsKernel.ADD).add(a, aOffset, aStride, b, bOffset, bStride, out, outOffset, outStride, rows, cols);
     }
 
     @Override
-    public void multiply(MemorySegment a, long aOffset, long aStride, MemorySegment b, long bOffset, long bStride, MemorySegment out, long outOffset, long outStride, int rows, int cols) {
-        of(RowsKernel.MULTIPLY).multiply(a, aOffset, aStride, b, bOffset, bStride, out, outOffset, outStride, rows, cols);
+    public void multiply(
+            MemorySegment a,
+            long aOffset,
+            long aStride,
+            MemorySegment b,
+            long bOffset,
+            long bStride,
+            MemorySegment out,
+            long outOffset,
+            long outStride,
+            int rows,
+            int cols) {
+        of(RowsKernel.MULTIPLY)
+                .multiply(a, aOffset, aStride, b, bOffset, bStride, out, outOffset, outStride, rows, cols);
     }
 
     @Override
-    public void scale(float factor, MemorySegment x, long xOffset, long xStride, MemorySegment out, long outOffset, long outStride, int rows, int cols) {
+    public void scale(
+            float factor,
+            MemorySegment x,
+            long xOffset,
+            long xStride,
+            MemorySegment out,
+            long outOffset,
+            long outStride,
+            int rows,
+            int cols) {
         of(RowsKernel.SCALE).scale(factor, x, xOffset, xStride, out, outOffset, outStride, rows, cols);
     }
 
@@ -127,8 +246,39 @@ public final class SwitchingRows implements Rows {
     }
 
     @Override
-    public void rope(MemorySegment x, long xOffset, long xStride, MemorySegment cos, long cosOffset, MemorySegment sin, long sinOffset, long tableStride, int rotaryDim, boolean interleaved, MemorySegment out, long outOffset, long outStride, int rows, int cols) {
-        of(RowsKernel.ROPE).rope(x, xOffset, xStride, cos, cosOffset, sin, sinOffset, tableStride, rotaryDim, interleaved, out, outOffset, outStride, rows, cols);
+    public void rope(
+            MemorySegment x,
+            long xOffset,
+            long xStride,
+            MemorySegment cos,
+            long cosOffset,
+            MemorySegment sin,
+            long sinOffset,
+            long tableStride,
+            int rotaryDim,
+            boolean interleaved,
+            MemorySegment out,
+            long outOffset,
+            long outStride,
+            int rows,
+            int cols) {
+        of(RowsKernel.ROPE)
+                .rope(
+                        x,
+                        xOffset,
+                        xStride,
+                        cos,
+                        cosOffset,
+                        sin,
+                        sinOffset,
+                        tableStride,
+                        rotaryDim,
+                        interleaved,
+                        out,
+                        outOffset,
+                        outStride,
+                        rows,
+                        cols);
     }
 
     @Override

@@ -30,8 +30,10 @@ final class TileSoftmax {
     /** Sets the scores of {@code key} to -inf in the columns that do not see it; row {@code at}, {@code vectors} vectors. */
     static void hide(float[] scores, int at, int vectors, int key, int[] low, int[] high, int column) {
         for (int i = 0; i < vectors * LANES; i += LANES) {
-            VectorMask<Integer> after = IntVector.fromArray(INTS, high, column + i).compare(VectorOperators.LE, key);
-            VectorMask<Integer> before = IntVector.fromArray(INTS, low, column + i).compare(VectorOperators.GT, key);
+            VectorMask<Integer> after =
+                    IntVector.fromArray(INTS, high, column + i).compare(VectorOperators.LE, key);
+            VectorMask<Integer> before =
+                    IntVector.fromArray(INTS, low, column + i).compare(VectorOperators.GT, key);
             FloatVector row = fromArray(FLOATS, scores, at + i);
             row.blend(HIDDEN, after.or(before).cast(FLOATS)).intoArray(scores, at + i);
         }

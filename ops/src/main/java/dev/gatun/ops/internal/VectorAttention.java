@@ -171,8 +171,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     }
 
     /** Rows of a matrix side by side. */
-    private static void copy(
-            AttentionCall.Operand operand, long at, int rows, int cols, float[] to, int toStep) {
+    private static void copy(AttentionCall.Operand operand, long at, int rows, int cols, float[] to, int toStep) {
         if (operand.row == cols * (long) Float.BYTES && toStep == cols) {
             MemorySegment.copy(operand.segment, JAVA_FLOAT_UNALIGNED, at, to, 0, rows * cols);
             return;
@@ -185,12 +184,9 @@ final class VectorAttention implements Attention, WorkerPool.Task {
             for (; j <= cols - 4 * LANES; j += 4 * LANES) {
                 long source = row + j * (long) Float.BYTES;
                 FloatVector v0 = FloatVector.fromMemorySegment(FLOATS, from, source, Species.ORDER);
-                FloatVector v1 =
-                        FloatVector.fromMemorySegment(FLOATS, from, source + Species.BYTES, Species.ORDER);
-                FloatVector v2 =
-                        FloatVector.fromMemorySegment(FLOATS, from, source + 2 * Species.BYTES, Species.ORDER);
-                FloatVector v3 =
-                        FloatVector.fromMemorySegment(FLOATS, from, source + 3 * Species.BYTES, Species.ORDER);
+                FloatVector v1 = FloatVector.fromMemorySegment(FLOATS, from, source + Species.BYTES, Species.ORDER);
+                FloatVector v2 = FloatVector.fromMemorySegment(FLOATS, from, source + 2 * Species.BYTES, Species.ORDER);
+                FloatVector v3 = FloatVector.fromMemorySegment(FLOATS, from, source + 3 * Species.BYTES, Species.ORDER);
                 v0.intoArray(to, target + j);
                 v1.intoArray(to, target + j + LANES);
                 v2.intoArray(to, target + j + 2 * LANES);
@@ -227,8 +223,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
             int end = reached(s, column, vectors, from + key + ROWS - 1);
             if (v < end) {
                 int at = v * LANES;
-                AttentionKernels.scores(
-                        end - v, dK, s.k, key * dK, dK, s.q, q + at, s.scores, key * WIDTH + at);
+                AttentionKernels.scores(end - v, dK, s.k, key * dK, dK, s.q, q + at, s.scores, key * WIDTH + at);
             }
         }
     }
