@@ -240,14 +240,14 @@ public final class AttentionCall {
     /** The first key that query {@code i} may see: where the tensor of the mask leaves it. */
     int low(int b, int i) {
         long low = mask.left() == AttentionMask.UNLIMITED ? 0 : (long) mask.firstQuery(b) + i - mask.left();
-        return (int) Math.clamp(low, mask.keyFrom(b), Integer.MAX_VALUE);
+        return Math.clamp(low, mask.keyFrom(b), Integer.MAX_VALUE);
     }
 
     /** The end of the keys that query {@code i} may see; not above {@link #low} if there are none. */
     int high(int b, int i) {
         int end = mask.keyTo(b, keys(b));
         long high = mask.right() == AttentionMask.UNLIMITED ? end : (long) mask.firstQuery(b) + i + mask.right() + 1;
-        return (int) Math.clamp(high, Integer.MIN_VALUE, end);
+        return Math.clamp(high, Integer.MIN_VALUE, end);
     }
 
     /** Where the mask's values for keys of query {@code i} begin, in elements; the mask has a tensor. */
