@@ -43,6 +43,12 @@ final class AutoWeight implements PackedWeight {
         return picks[AutoShapes.ofRows(m)];
     }
 
+    @Override
+    public long byteSize() {
+        PackedWeight there = panels;
+        return (there == null ? inPlace : there).byteSize();
+    }
+
     PackedWeight inPlace() {
         return inPlace;
     }
