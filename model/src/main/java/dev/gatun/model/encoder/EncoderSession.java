@@ -284,7 +284,7 @@ public final class EncoderSession implements AutoCloseable {
             boolean projected = texts.projection() != null;
             embedding = new Tensor[] {
                 projected ? workspace.get("sum").slice(0, 0, n) : views.x(),
-                projected ? workspace.get("term").slice(0, 0, n) : views.sublayer()
+                projected ? workspace.get("term").slice(0, 0, n) : views.q()
             };
         }
     }
