@@ -147,7 +147,7 @@ final class Interpreter {
             return work.run();
         } catch (TemplateException e) {
             String message = String.valueOf(e.getMessage());
-            throw message.startsWith(file) ? e : new TemplateException(file + ": chat template, line " + line + ": " + message);
+            throw message.startsWith(file + ": chat template") ? e : new TemplateException(file + ": chat template, line " + line + ": " + message);
         }
     }
 
