@@ -80,6 +80,10 @@ public final class ChatTemplate {
         variables.put("eos_token", eos);
         try {
             return Interpreter.render(file, body, variables);
+        } catch (TemplateException e) {
+            String message = String.valueOf(e.getMessage());
+            String prefix = file + ": chat template";
+            throw message.startsWith(prefix) ? e : new TemplateException(prefix + ": " + message);
         } catch (StackOverflowError e) {
             throw new TemplateException(file + ": chat template: is nested too deep");
         }

@@ -1,0 +1,137 @@
+package dev.gatun.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.gatun.model.generate.Sampling;
+import dev.gatun.model.generate.TextGeneration.End;
+import dev.gatun.model.generate.TextGeneration.Result;
+import dev.gatun.model.generate.TextGeneration.Settings;
+import dev.gatun.model.weights.JsonConfig;
+import dev.gatun.model.weights.ModelFolder;
+import dev.gatun.ops.Backend;
+import dev.gatun.ops.Backend.Kind;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** A model that people use, with its real weights: texts, ids and conversations. */
+class SmolLm2Test {
+    private static Backend backend;
+    private static TextGenerator generator;
+
+    @BeforeAll
+    static void open() throws IOException {
+        backend = Backend.open(new Backend.Options(Kind.VECTOR, 2, null));
+        generator = TextGenerator.open(SmolLm2.file(), backend);
+    }
+
+    @AfterAll
+    static void close() {
+        generator.close();
+        backend.close();
+    }
+
+    private static int[] ints(JsonConfig json, String key) {
+        return json.ints(key, 0, 50_000).stream().mapToInt(i -> i).toArray();
+    }
+
+    /**
+     * 128 greedy tokens of ten prompts against transformers in float32 on the same widened weights (tools/golden/smollm2.py). Where
+     * they differ first, the reference's two largest logits have to be closer than rounding explains.
+     */
+    @Test
+    void greedyTokensAreThoseOfTheReference() throws IOException {
+        double noise = 1e-3;
+        JsonConfig golden = JsonConfig.read(ModelFolder.of(Path.of("../golden/smollm2")), "greedy.json");
+        List<JsonConfig> cases = golden.objects("cases");
+        assertThat(cases).hasSize(10);
+        int same = 0;
+        for (JsonConfig one : cases) {
+            int[] prompt = ints(one, "ids");
+            assertThat(generator.tokenizer().encodeIds(one.requireString("prompt"), true))
+                    .containsExactly(prompt);
+            int[] expected = ints(one, "greedy");
+            int[] actual = greedy(prompt, expected.length);
+            int at = Arrays.mismatch(actual, expected);
+            same += at < 0 ? 1 : 0;
+            if (at >= 0) {
+                double margin = one.doubles("margins", 0, 1e9).get(at);
+                System.out.println("first difference at " + at + ", margin " + margin);
+                assertThat(margin).as("margin of token %d of \"%s\"", at, one.requireString("prompt")).isLessThan(noise);
+            }
+        }
+        assertThat(same).isGreaterThanOrEqualTo(8);
+    }
+
+    private static int[] greedy(int[] prompt, int n) {
+        try (var session = generator
+                .decoder()
+                .newSession(dev.gatun.model.decoder.Decoder.SessionSize.forOne(prompt.length + n))) {
+            var sequence = session.newSequence();
+            session.prefill(sequence, prompt, 0, prompt.length);
+            int[] ids = new int[n];
+            for (int i = 0; i < n; i++) {
+                ids[i] = session.argMax(0);
+                session.decode(sequence, ids[i]);
+            }
+            return ids;
+        }
+    }
+
+    @Test
+    void guessingAheadChangesNoText() {
+        String prompt = "She sells sea shells by the sea shore. She sells sea shells";
+        Settings plain = Settings.DEFAULT.withMaxTokens(40);
+        Result expected = generator.generate(prompt, plain);
+        Result guessed = generator.generate(
+                prompt, new Settings(40, Sampling.GREEDY, List.of(), Set.of(), false, 8));
+        assertThat(guessed.ids()).containsExactly(expected.ids());
+        assertThat(guessed.text()).isEqualTo(expected.text());
+        Sampling drawn = new Sampling(0.8, 40, 0.95, 0, 1.1, 5);
+        assertThat(generator.generate(prompt, new Settings(40, drawn, List.of(), Set.of(), true, 8)).ids())
+                .containsExactly(generator.generate(prompt, new Settings(40, drawn, List.of(), Set.of(), true, 0)).ids());
+    }
+
+    @Test
+    void textsEndWhereTheyShould() {
+        var shown = new StringBuilder();
+        Result stopped = generator.generate(
+                "The capital of France is",
+                new Settings(40, Sampling.GREEDY, List.of("answer"), Set.of(), false, 0),
+                text -> {
+                    shown.append(text);
+                    return true;
+                });
+        assertThat(stopped.text()).isEqualTo(" Paris.\n\nThe ").isEqualTo(shown.toString());
+        assertThat(stopped.end()).isEqualTo(End.STOP);
+        Result cancelled = generator.generate("The capital of France is", Settings.DEFAULT, text -> false);
+        assertThat(cancelled.end()).isEqualTo(End.CANCELLED);
+        Result limited = generator.generate("The capital of France is", Settings.DEFAULT.withMaxTokens(2));
+        assertThat(limited.end()).isEqualTo(End.LENGTH);
+        assertThat(limited.text()).isEqualTo(" Paris.");
+    }
+
+    @Test
+    void aConversationRemembersAndKeepsItsCache() {
+        try (Chat chat = generator.newChat(512)) {
+            Result first = chat.say("What is 2+2?", Settings.DEFAULT.withMaxTokens(30), text -> true);
+            assertThat(first.text()).contains("4");
+            Result second = chat.say("And the capital of Spain?", Settings.DEFAULT.withMaxTokens(30), text -> true);
+            assertThat(second.text()).contains("Madrid");
+            assertThat(chat.messages()).hasSize(4);
+        }
+    }
+
+    @Test
+    void aPromptBeyondTheContextIsOneError() {
+        assertThatThrownBy(() -> generator.generate("word ".repeat(9000), Settings.DEFAULT))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("8192 positions");
+    }
+}
