@@ -39,6 +39,11 @@ final class AutoWeight implements PackedWeight {
         return inPlace.k();
     }
 
+    @Override
+    public long byteSize() {
+        return inPlace.byteSize();
+    }
+
     Pick pick(int m) {
         return picks[AutoShapes.ofRows(m)];
     }
