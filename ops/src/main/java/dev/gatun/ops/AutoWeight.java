@@ -39,11 +39,6 @@ final class AutoWeight implements PackedWeight {
         return inPlace.k();
     }
 
-    @Override
-    public long byteSize() {
-        return inPlace.byteSize();
-    }
-
     Pick pick(int m) {
         return picks[AutoShapes.ofRows(m)];
     }
