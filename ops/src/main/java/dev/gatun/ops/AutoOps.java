@@ -84,11 +84,11 @@ final class AutoOps {
         }
     }
 
-    /** As {@link Attention#run}, by {@code vector} or by OpenBLAS. */
-    void attention(Attention vector, AttentionCall call) {
+    /** As {@link Attention#run}, by {@code vector} or by OpenBLAS; returns who it was, for {@link #isVector}. */
+    int attention(Attention vector, AttentionCall call) {
         if (call.nHeads() > attention.maxHeads()) {
             vector.run(call);
-            return;
+            return Pick.VECTOR;
         }
         int queries = call.mostQueries();
         int keys = call.mostKeys();
@@ -102,5 +102,6 @@ final class AutoOps {
         if ((way & Pick.TRIAL) != 0) {
             pick.report(way, (System.nanoTime() - start) / (double) call.scores());
         }
+        return way;
     }
 }

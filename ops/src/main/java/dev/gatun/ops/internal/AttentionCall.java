@@ -163,6 +163,16 @@ public final class AttentionCall {
         dV = newV.dim(-1);
     }
 
+    /** Sequences. */
+    public int batch() {
+        return batch;
+    }
+
+    /** Heads of keys and values. */
+    public int nKvHeads() {
+        return nKvHeads;
+    }
+
     /** Query heads. */
     public int nHeads() {
         return nHeads;
