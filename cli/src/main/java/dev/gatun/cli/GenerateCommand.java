@@ -21,7 +21,8 @@ final class GenerateCommand implements Command {
         CommandSpec spec = CommandSpec.wrapWithoutInspection(this);
         spec.usageMessage()
                 .header("Goes on from a text.")
-                .description("Without --prompt, all of stdin is the text. What was generated goes to stdout as it comes.");
+                .description(
+                        "Without --prompt, all of stdin is the text. What was generated goes to stdout as it comes.");
         spec.addOption(CommonOptions.option("--prompt", "TEXT", String.class, "the text to go on from"));
         GenerationOptions.addTo(spec, TEMPERATURE);
         spec.addOption(CommonOptions.flag(

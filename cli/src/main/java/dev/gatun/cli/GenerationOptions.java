@@ -28,10 +28,13 @@ final class GenerationOptions {
                 "--model", "FILE|DIR", "GGUF file, or folder with config.json, safetensors and tokenizer.json"));
         spec.addOption(number("--max-tokens", Integer.class, "tokens to produce at most; default: 256"));
         spec.addOption(number(
-                "--temperature", Double.class, "0 takes the most probable token, more is bolder; default: " + temperature));
+                "--temperature",
+                Double.class,
+                "0 takes the most probable token, more is bolder; default: " + temperature));
         spec.addOption(number("--top-k", Integer.class, "draw from the K most probable tokens; default: 0, all"));
         spec.addOption(number("--top-p", Double.class, "draw from the fewest that reach probability P; default: 1"));
-        spec.addOption(number("--min-p", Double.class, "draw from those with P of the largest probability; default: 0"));
+        spec.addOption(
+                number("--min-p", Double.class, "draw from those with P of the largest probability; default: 0"));
         spec.addOption(number("--repetition-penalty", Double.class, "above 1 avoids what was said; default: 1"));
         spec.addOption(number("--seed", Long.class, "of the draws: the same seed gives the same text; default: 0"));
         spec.addOption(OptionSpec.builder("--stop")

@@ -19,7 +19,8 @@ final class RerankCommand implements Command {
                 .description("The first TEXT is the query; without more, each line of --file or stdin is a text.");
         spec.addPositional(EmbedCommand.texts("the query, then texts, in quotes"));
         spec.addOption(ModelOption.spec("folder of a cross-encoder"));
-        spec.addOption(CommonOptions.path("--file", "FILE", "lines of this file; of .jsonl the field \"text\" of each"));
+        spec.addOption(
+                CommonOptions.path("--file", "FILE", "lines of this file; of .jsonl the field \"text\" of each"));
         spec.addOption(CommonOptions.option("--top", "N", Integer.class, "print the best N only"));
         return spec;
     }

@@ -93,8 +93,8 @@ public final class FillMask implements AutoCloseable {
                     model.tokens(List.of(encoding)),
                     (session, first) -> session.scoreTokens(
                             gaps,
-                            (i, logits) ->
-                                    filled.add(best(ScoredLabel.softmax(logits.toFloats()), count, model.tokenizer()))));
+                            (i, logits) -> filled.add(
+                                    best(ScoredLabel.softmax(logits.toFloats()), count, model.tokenizer()))));
             return filled;
         });
     }

@@ -81,7 +81,9 @@ record ImagePreprocessor(
             throw new ModelFormatException(json.file() + ": " + key + " has " + values.size() + " numbers, not 3");
         }
         return new float[] {
-            values.get(0).floatValue(), values.get(1).floatValue(), values.get(2).floatValue()
+            values.get(0).floatValue(),
+            values.get(1).floatValue(),
+            values.get(2).floatValue()
         };
     }
 

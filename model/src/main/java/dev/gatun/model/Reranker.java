@@ -66,7 +66,8 @@ public final class Reranker implements AutoCloseable {
             List<Encoding> pairs = new ArrayList<>();
             for (int i = 0; i < texts.size(); i++) {
                 String text = texts.get(i);
-                pairs.add(TextModel.input(i, texts.size(), () -> model.tokenizer().encode(query, text)));
+                pairs.add(
+                        TextModel.input(i, texts.size(), () -> model.tokenizer().encode(query, text)));
             }
             float[] scores = new float[pairs.size()];
             float[][] logits = TextClassifier.scores(model, pairs);

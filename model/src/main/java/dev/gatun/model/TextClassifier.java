@@ -59,7 +59,8 @@ public final class TextClassifier implements AutoCloseable {
             List<Encoding> encodings = new ArrayList<>();
             for (int i = 0; i < texts.size(); i++) {
                 String text = texts.get(i);
-                encodings.add(TextModel.input(i, texts.size(), () -> model.tokenizer().encode(text)));
+                encodings.add(
+                        TextModel.input(i, texts.size(), () -> model.tokenizer().encode(text)));
             }
             return classify(model, encodings);
         });

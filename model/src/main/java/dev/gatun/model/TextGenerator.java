@@ -70,8 +70,9 @@ public final class TextGenerator implements AutoCloseable {
     private static TextGenerator openGguf(Path path, Backend backend, WeightFormat format) throws IOException {
         try (GgufModel file = GgufModel.open(path)) {
             String template = file.file().optionalString("tokenizer.chat_template", "");
-            HuggingFaceTokenizer tokenizer =
-                    GgufTokenizer.open(file.file(), maxTokens(file.config().optionalInt("max_position_embeddings", 2048, 1, Integer.MAX_VALUE - 1)));
+            HuggingFaceTokenizer tokenizer = GgufTokenizer.open(
+                    file.file(),
+                    maxTokens(file.config().optionalInt("max_position_embeddings", 2048, 1, Integer.MAX_VALUE - 1)));
             try {
                 ChatTemplate chat = template.isEmpty()
                         ? null
@@ -93,12 +94,12 @@ public final class TextGenerator implements AutoCloseable {
         return id < 0 ? "" : tokenizer.decodeAll((int) id);
     }
 
-    private static TextGenerator openFolder(ModelFolder folder, Backend backend, WeightFormat format) throws IOException {
+    private static TextGenerator openFolder(ModelFolder folder, Backend backend, WeightFormat format)
+            throws IOException {
         DecoderModel model = DecoderModel.load(folder, backend, format);
         try {
             HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.open(
-                    folder,
-                    maxTokens(model.decoder().config().nPositions()));
+                    folder, maxTokens(model.decoder().config().nPositions()));
             try {
                 return new TextGenerator(model, tokenizer, chatTemplate(folder));
             } catch (Throwable e) {
@@ -182,7 +183,8 @@ public final class TextGenerator implements AutoCloseable {
      */
     public Chat newChat(int nCtx) {
         if (template == null) {
-            throw new InputException("the model has no chat template: it goes on from texts, but knows no conversation");
+            throw new InputException(
+                    "the model has no chat template: it goes on from texts, but knows no conversation");
         }
         int positions = Math.min(nCtx, model.decoder().config().nPositions());
         return new Chat(model, tokenizer, template, model.decoder().newSession(SessionSize.forOne(positions)));

@@ -84,10 +84,7 @@ public final class TokenClassifier implements AutoCloseable {
                             best = scores[label] > scores[best] ? label : best;
                         }
                         tokens.add(new Token(
-                                labels.get(best),
-                                scores[best],
-                                encoding.starts()[rows[i]],
-                                encoding.ends()[rows[i]]));
+                                labels.get(best), scores[best], encoding.starts()[rows[i]], encoding.ends()[rows[i]]));
                     }));
             return tokens;
         });

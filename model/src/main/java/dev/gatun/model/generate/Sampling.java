@@ -11,8 +11,7 @@ package dev.gatun.model.generate;
  * @param repetitionPenalty divides positive logits of ids that were there already, and multiplies negative ones; 1 for none
  * @param seed of the draws: same seed, same text, at any number of threads
  */
-public record Sampling(
-        double temperature, int topK, double topP, double minP, double repetitionPenalty, long seed) {
+public record Sampling(double temperature, int topK, double topP, double minP, double repetitionPenalty, long seed) {
     /** Always the most probable id. */
     public static final Sampling GREEDY = new Sampling(0, 0, 1, 0, 1, 0);
 

@@ -114,8 +114,7 @@ public final class TextGeneration {
     private final Listener listener;
 
     /** Keeps its arguments. */
-    public TextGeneration(
-            DecoderModel model, HuggingFaceTokenizer tokenizer, Settings settings, Listener listener) {
+    public TextGeneration(DecoderModel model, HuggingFaceTokenizer tokenizer, Settings settings, Listener listener) {
         this.model = model;
         this.tokenizer = tokenizer;
         this.settings = settings;

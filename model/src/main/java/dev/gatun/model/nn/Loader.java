@@ -64,8 +64,7 @@ public record Loader(Weights weights, Backend backend, Arena arena, WeightFormat
         boolean wholeBlocks = weight.dim(1) % BlockFormat.Q8_0.blockSize() == 0;
         return switch (as) {
             case AS_STORED -> backend.pack(weight, arena);
-            case BF16 ->
-                backend.pack(weight.dtype() == DType.BF16 ? weight : Quantizer.toBf16(weight, arena), arena);
+            case BF16 -> backend.pack(weight.dtype() == DType.BF16 ? weight : Quantizer.toBf16(weight, arena), arena);
             case Q8_0 -> wholeBlocks ? packed(weight, BlockFormat.Q8_0) : backend.pack(weight, arena);
             case Q4_0 -> wholeBlocks ? packed(weight, BlockFormat.Q4_0) : backend.pack(weight, arena);
         };

@@ -157,8 +157,14 @@ final class Builtins {
                 boolean missing = falsy ? !Values.truth(value) : value == Values.UNDEFINED;
                 yield missing ? option(positional, named, 0, "default_value", "") : value;
             }
-            case "first" -> Values.items(value).isEmpty() ? Values.UNDEFINED : Values.items(value).getFirst();
-            case "last" -> Values.items(value).isEmpty() ? Values.UNDEFINED : Values.items(value).getLast();
+            case "first" ->
+                Values.items(value).isEmpty()
+                        ? Values.UNDEFINED
+                        : Values.items(value).getFirst();
+            case "last" ->
+                Values.items(value).isEmpty()
+                        ? Values.UNDEFINED
+                        : Values.items(value).getLast();
             case "list" -> Values.items(value);
             case "items" -> pairs(value);
             case "dictsort" -> {
@@ -205,7 +211,8 @@ final class Builtins {
         };
     }
 
-    private static @Nullable Object fold(@Nullable Object value, @Nullable Object start, BinaryOperator<@Nullable Object> by) {
+    private static @Nullable Object fold(
+            @Nullable Object value, @Nullable Object start, BinaryOperator<@Nullable Object> by) {
         Object result = start;
         for (Object item : Values.items(value)) {
             result = by.apply(result, item);
@@ -214,7 +221,9 @@ final class Builtins {
     }
 
     private static Object length(@Nullable Object value) {
-        return value instanceof String s ? (long) s.codePointCount(0, s.length()) : (long) Values.items(value).size();
+        return value instanceof String s
+                ? (long) s.codePointCount(0, s.length())
+                : (long) Values.items(value).size();
     }
 
     private static List<@Nullable Object> pairs(@Nullable Object value) {
@@ -261,7 +270,9 @@ final class Builtins {
 
     private static @Nullable Object toInteger(@Nullable Object value, @Nullable Object fallback) {
         try {
-            return value instanceof String s ? (Object) Long.parseLong(s.strip()) : (Object) (long) Values.number(value);
+            return value instanceof String s
+                    ? (Object) Long.parseLong(s.strip())
+                    : (Object) (long) Values.number(value);
         } catch (NumberFormatException | TemplateException e) {
             return fallback;
         }
@@ -275,8 +286,7 @@ final class Builtins {
         }
     }
 
-    private static String indent(
-            String text, List<@Nullable Object> positional, Map<String, @Nullable Object> named) {
+    private static String indent(String text, List<@Nullable Object> positional, Map<String, @Nullable Object> named) {
         Object width = option(positional, named, 0, "width", 4L);
         String by = width instanceof String s ? s : " ".repeat(Math.clamp(Values.integer(width), 0, 100));
         boolean first = Values.truth(option(positional, named, 1, "first", false));
@@ -344,7 +354,9 @@ final class Builtins {
     }
 
     private static String capitalized(String s) {
-        return s.isEmpty() ? s : s.substring(0, 1).toUpperCase(Locale.ROOT) + s.substring(1).toLowerCase(Locale.ROOT);
+        return s.isEmpty()
+                ? s
+                : s.substring(0, 1).toUpperCase(Locale.ROOT) + s.substring(1).toLowerCase(Locale.ROOT);
     }
 
     private static String title(String s) {
@@ -400,8 +412,7 @@ final class Builtins {
                 };
             case List<?> list ->
                 switch (name) {
-                    case "index" ->
-                        (positional, named) -> (long) list.indexOf(argument(positional, 0));
+                    case "index" -> (positional, named) -> (long) list.indexOf(argument(positional, 0));
                     case "count" ->
                         (positional, named) -> list.stream()
                                 .filter(item -> Values.equal(item, argument(positional, 0)))
@@ -427,7 +438,8 @@ final class Builtins {
                 case "endswith" -> (positional, named) -> any(argument(positional, 0), s::endsWith);
                 case "split" -> (positional, named) -> split(s, positional, named, false);
                 case "rsplit" -> (positional, named) -> split(s, positional, named, true);
-                case "splitlines" -> (positional, named) -> new ArrayList<Object>(s.lines().toList());
+                case "splitlines" ->
+                    (positional, named) -> new ArrayList<Object>(s.lines().toList());
                 case "replace" ->
                     (positional, named) ->
                             replace(s, Values.text(argument(positional, 0)), Values.text(argument(positional, 1)));
@@ -436,12 +448,16 @@ final class Builtins {
                 case "count" ->
                     (positional, named) -> {
                         String of = Values.text(argument(positional, 0));
-                        return of.isEmpty() ? s.length() + 1L : (long) (s.length() - s.replace(of, "").length()) / of.length();
+                        return of.isEmpty()
+                                ? s.length() + 1L
+                                : (long) (s.length() - s.replace(of, "").length()) / of.length();
                     };
                 case "join" -> (positional, named) -> join(argument(positional, 0), List.of(s), Map.of());
                 case "format" -> (positional, named) -> format(s, positional, named);
-                case "isdigit" -> (positional, named) -> !s.isEmpty() && s.chars().allMatch(Character::isDigit);
-                case "isalpha" -> (positional, named) -> !s.isEmpty() && s.chars().allMatch(Character::isLetter);
+                case "isdigit" ->
+                    (positional, named) -> !s.isEmpty() && s.chars().allMatch(Character::isDigit);
+                case "isalpha" ->
+                    (positional, named) -> !s.isEmpty() && s.chars().allMatch(Character::isLetter);
                 case "isspace" -> (positional, named) -> !s.isEmpty() && s.isBlank();
                 case "removeprefix" ->
                     (positional, named) -> {
@@ -458,8 +474,7 @@ final class Builtins {
         }
 
         /** str.format with {}, {0} and {name}. */
-        private static String format(
-                String s, List<@Nullable Object> positional, Map<String, @Nullable Object> named) {
+        private static String format(String s, List<@Nullable Object> positional, Map<String, @Nullable Object> named) {
             var text = new StringBuilder();
             int next = 0;
             for (int i = 0; i < s.length(); i++) {

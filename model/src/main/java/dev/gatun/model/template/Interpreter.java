@@ -31,7 +31,8 @@ final class Interpreter {
             this.parent = parent;
         }
 
-        @Nullable Object get(String name) {
+        @Nullable
+        Object get(String name) {
             for (Scope scope = this; scope != null; scope = scope.parent) {
                 if (scope.names.containsKey(name)) {
                     return scope.names.get(name);
@@ -92,19 +93,21 @@ final class Interpreter {
     private Flow run(Stmt statement, Scope scope) {
         switch (statement) {
             case Node.Text text -> write(text.text());
-            case Node.Print print -> at(print.line(), () -> {
-                write(Values.text(eval(print.value(), scope)));
-                return null;
-            });
+            case Node.Print print ->
+                at(print.line(), () -> {
+                    write(Values.text(eval(print.value(), scope)));
+                    return null;
+                });
             case Node.If branch -> {
                 boolean yes = Values.truth(at(branch.line(), () -> eval(branch.condition(), scope)));
                 return run(yes ? branch.yes() : branch.no(), scope);
             }
             case Node.For loop -> loop(loop, scope);
-            case Node.Set set -> at(set.line(), () -> {
-                set(set, scope);
-                return null;
-            });
+            case Node.Set set ->
+                at(set.line(), () -> {
+                    set(set, scope);
+                    return null;
+                });
             case Node.SetBlock set -> scope.names.put(set.name(), captured(set.body(), new Scope(scope)));
             case Node.Macro macro -> scope.names.put(macro.name(), macro(macro, scope));
             case Node.CallBlock call -> {
@@ -138,7 +141,8 @@ final class Interpreter {
     }
 
     private interface Work {
-        @Nullable Object run();
+        @Nullable
+        Object run();
     }
 
     /** Says where what goes wrong goes wrong. */
@@ -147,7 +151,9 @@ final class Interpreter {
             return work.run();
         } catch (TemplateException e) {
             String message = String.valueOf(e.getMessage());
-            throw message.startsWith(file + ": chat template") ? e : new TemplateException(file + ": chat template, line " + line + ": " + message);
+            throw message.startsWith(file + ": chat template")
+                    ? e
+                    : new TemplateException(file + ": chat template, line " + line + ": " + message);
         }
     }
 
@@ -166,7 +172,8 @@ final class Interpreter {
         Object value = eval(set.value(), scope);
         if (set.attribute() != null) {
             if (!(scope.get(set.names().getFirst()) instanceof Namespace namespace)) {
-                throw new TemplateException(set.names().getFirst() + " is not a namespace: its attributes cannot be set");
+                throw new TemplateException(
+                        set.names().getFirst() + " is not a namespace: its attributes cannot be set");
             }
             namespace.put(set.attribute(), value);
         } else {
@@ -371,11 +378,10 @@ final class Interpreter {
     private @Nullable Object call(Node.Call call, Scope scope, @Nullable Function caller) {
         Object callee = eval(call.callee(), scope);
         if (!(callee instanceof Function function)) {
-            throw new TemplateException(
-                    (call.callee() instanceof Node.Name name
-                                    ? name.name()
-                                    : call.callee() instanceof Node.Attribute attribute ? attribute.name() : "this")
-                            + " is " + Values.kind(callee) + " and cannot be called");
+            throw new TemplateException((call.callee() instanceof Node.Name name
+                            ? name.name()
+                            : call.callee() instanceof Node.Attribute attribute ? attribute.name() : "this")
+                    + " is " + Values.kind(callee) + " and cannot be called");
         }
         Map<String, @Nullable Object> named = named(call.arguments(), scope);
         if (caller != null) {

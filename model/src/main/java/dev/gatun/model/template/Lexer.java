@@ -38,8 +38,8 @@ final class Lexer {
     }
 
     private static final List<String> OPERATORS = List.of(
-            "**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "<", ">", "=", "(", ")", "[", "]", "{", "}",
-            ",", ".", ":", "|", ";");
+            "**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "<", ">", "=", "(", ")", "[", "]", "{",
+            "}", ",", ".", ":", "|", ";");
 
     private final String file;
     private final String source;
@@ -155,8 +155,9 @@ final class Lexer {
         while (start > 0 && (text.charAt(start - 1) == ' ' || text.charAt(start - 1) == '\t')) {
             start--;
         }
-        boolean lineStart =
-                start > 0 ? text.charAt(start - 1) == '\n' : tag == text.length() || source.charAt(tag - text.length() - 1) == '\n';
+        boolean lineStart = start > 0
+                ? text.charAt(start - 1) == '\n'
+                : tag == text.length() || source.charAt(tag - text.length() - 1) == '\n';
         return lineStart ? text.substring(0, start) : text;
     }
 

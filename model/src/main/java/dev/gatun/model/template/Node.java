@@ -24,7 +24,12 @@ sealed interface Node {
 
     record Item(Expr of, Expr index, int line) implements Expr {}
 
-    record Slice(Expr of, @Nullable Expr from, @Nullable Expr to, @Nullable Expr step, int line) implements Expr {}
+    record Slice(
+            Expr of,
+            @Nullable Expr from,
+            @Nullable Expr to,
+            @Nullable Expr step,
+            int line) implements Expr {}
 
     record Call(Expr callee, Arguments arguments, int line) implements Expr {}
 
@@ -58,7 +63,8 @@ sealed interface Node {
 
     record SetBlock(String name, List<Stmt> body) implements Stmt {}
 
-    record Macro(String name, List<String> parameters, List<@Nullable Expr> defaults, List<Stmt> body) implements Stmt {}
+    record Macro(String name, List<String> parameters, List<@Nullable Expr> defaults, List<Stmt> body)
+            implements Stmt {}
 
     record CallBlock(Call call, List<Stmt> body) implements Stmt {}
 

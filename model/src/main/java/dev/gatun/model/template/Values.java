@@ -14,7 +14,8 @@ final class Values {
     /** Something that can be called. */
     @FunctionalInterface
     interface Function {
-        @Nullable Object call(List<@Nullable Object> positional, Map<String, @Nullable Object> named);
+        @Nullable
+        Object call(List<@Nullable Object> positional, Map<String, @Nullable Object> named);
     }
 
     /** {@code namespace(...)}: attributes that {@code set} may change. */
@@ -77,7 +78,10 @@ final class Values {
     }
 
     private static String quoted(String s) {
-        String escaped = s.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r");
+        String escaped = s.replace("\\", "\\\\")
+                .replace("\n", "\\n")
+                .replace("\t", "\\t")
+                .replace("\r", "\\r");
         return s.contains("'") && !s.contains("\"") ? '"' + escaped + '"' : "'" + escaped.replace("'", "\\'") + "'";
     }
 
@@ -139,7 +143,8 @@ final class Values {
         return switch (value) {
             case List<?> list -> new ArrayList<>(list);
             case Map<?, ?> map -> new ArrayList<>(map.keySet());
-            case String s -> new ArrayList<>(s.codePoints().mapToObj(Character::toString).toList());
+            case String s ->
+                new ArrayList<>(s.codePoints().mapToObj(Character::toString).toList());
             case null, default -> {
                 if (value == UNDEFINED) {
                     yield new ArrayList<>();
@@ -266,12 +271,14 @@ final class Values {
     static @Nullable Object item(@Nullable Object of, @Nullable Object index) {
         return switch (of) {
             case Map<?, ?> map -> map.containsKey(index) ? map.get(index) : UNDEFINED;
-            case List<?> list when index instanceof Long || index instanceof Boolean -> {
+            case List<?> list
+            when index instanceof Long || index instanceof Boolean -> {
                 int i = integer(index);
                 i = i < 0 ? i + list.size() : i;
                 yield i < 0 || i >= list.size() ? UNDEFINED : list.get(i);
             }
-            case String s when index instanceof Long || index instanceof Boolean -> {
+            case String s
+            when index instanceof Long || index instanceof Boolean -> {
                 int i = integer(index);
                 i = i < 0 ? i + s.length() : i;
                 yield i < 0 || i >= s.length() ? UNDEFINED : s.substring(i, i + 1);

@@ -279,7 +279,8 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
     public String decodeAll(int... ids) {
         lock.readLock().lock();
         try {
-            return TokenizersLibrary.LIB.decode(handle(), Arrays.stream(ids).asLongStream().toArray(), false);
+            return TokenizersLibrary.LIB.decode(
+                    handle(), Arrays.stream(ids).asLongStream().toArray(), false);
         } finally {
             lock.readLock().unlock();
         }

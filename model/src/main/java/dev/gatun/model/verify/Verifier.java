@@ -101,8 +101,7 @@ public final class Verifier {
 
     private record DecoderCases(DecoderModel model, Arena arena) implements Cases {
         @Override
-        public void compute(
-                String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed) {
+        public void compute(String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed) {
             new DecoderCase(name, about, expected, model.decoder(), arena).compute(computed);
         }
 

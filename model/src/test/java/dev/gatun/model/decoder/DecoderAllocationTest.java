@@ -32,7 +32,9 @@ class DecoderAllocationTest {
             while (clean < 10 && System.nanoTime() < deadline) {
                 clean = allocatedWhileDecoding(session) == 0 ? clean + 1 : 0;
             }
-            assertThat(clean).as("texts of 60 tokens in a row without allocation").isEqualTo(10);
+            assertThat(clean)
+                    .as("texts of 60 tokens in a row without allocation")
+                    .isEqualTo(10);
         }
     }
 

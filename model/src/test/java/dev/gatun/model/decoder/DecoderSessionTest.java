@@ -33,7 +33,9 @@ class DecoderSessionTest {
 
     /** Some ids, the same for the same seed. */
     private static int[] ids(int n, int seed) {
-        return IntStream.range(0, n).map(i -> 3 + (i * 37 + seed * 11 + i * i % 7) % 125).toArray();
+        return IntStream.range(0, n)
+                .map(i -> 3 + (i * 37 + seed * 11 + i * i % 7) % 125)
+                .toArray();
     }
 
     private static float[][] atOnce(Decoder model, int[] ids) {
@@ -57,8 +59,16 @@ class DecoderSessionTest {
     @Tag("species")
     @ParameterizedTest
     @CsvSource({
-        "VECTOR,llama,40", "VECTOR,mistral,40", "VECTOR,gemma2,40", "VECTOR,gpt2,40", "VECTOR,gpt-neox,40", "VECTOR,phi3,40",
-        "VECTOR,qwen3,40", "VECTOR,llama3-rope,300", "SCALAR,smollm3,40", "SCALAR,gemma3,40"
+        "VECTOR,llama,40",
+        "VECTOR,mistral,40",
+        "VECTOR,gemma2,40",
+        "VECTOR,gpt2,40",
+        "VECTOR,gpt-neox,40",
+        "VECTOR,phi3,40",
+        "VECTOR,qwen3,40",
+        "VECTOR,llama3-rope,300",
+        "SCALAR,smollm3,40",
+        "SCALAR,gemma3,40"
     })
     void anyChunkHasTheBitsOfTheWholePrompt(Kind kind, String family, int n) throws IOException {
         with(family, kind, 2, model -> {

@@ -98,7 +98,8 @@ class SamplerTest {
     @Test
     void logitsThatAreNoNumbersAreRefused() {
         Tensor nan = Tensor.copyOf(arena, new float[] {Float.NaN, Float.NaN}, 2);
-        assertThatThrownBy(() -> new Sampler(Sampling.GREEDY, 2).pick(nan, null)).isInstanceOf(ArithmeticException.class);
+        assertThatThrownBy(() -> new Sampler(Sampling.GREEDY, 2).pick(nan, null))
+                .isInstanceOf(ArithmeticException.class);
         assertThatThrownBy(() -> of(-1, 0, 1, 0, 1)).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> of(1, 0, 0, 0, 1)).isInstanceOf(IllegalArgumentException.class);
     }

@@ -12,8 +12,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Expected texts are what Python's Jinja 3.1 gives with trim_blocks and lstrip_blocks. */
 class ChatTemplateTest {
-    private static final List<Map<String, String>> MESSAGES = List.of(
-            Map.of("role", "system", "content", "Be brief."), Map.of("role", "user", "content", " Hi <b> "));
+    private static final List<Map<String, String>> MESSAGES =
+            List.of(Map.of("role", "system", "content", "Be brief."), Map.of("role", "user", "content", " Hi <b> "));
 
     private static String render(String template) {
         return ChatTemplate.parse("m", template, "<s>", "</s>").render(MESSAGES, true);
@@ -21,9 +21,10 @@ class ChatTemplateTest {
 
     @Test
     void writesAConversation() {
-        assertThat(render("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] +"
-                        + " '<|im_end|>' + '\\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}"
-                        + "{% endif %}"))
+        assertThat(render("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n"
+                        + "' + message['content'] + '<|im_end|>' + '\\n"
+                        + "'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n"
+                        + "' }}{% endif %}"))
                 .isEqualTo("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n Hi <b> <|im_end|>\n"
                         + "<|im_start|>assistant\n");
     }
@@ -41,13 +42,16 @@ class ChatTemplateTest {
                 "{{ 7 // 2 }} {{ -7 // 2 }} {{ -7 % 3 }} {{ 7 / 2 }} {{ 2 ** 3 }}#3 -4 2 3.5 8",
                 "{{ 'a' if messages is defined and x is not defined else 'b' }}#a",
                 "{{ x | default('d') }}{{ x }}{{ '' | default('e', true) }}#de",
-                "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + loop.index %}{% endfor %}{{ ns.n }}#3",
+                "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + loop.index %}{% endfor %}{{"
+                        + " ns.n }}#3",
                 "{% set n = 0 %}{% for m in messages %}{% set n = 5 %}{% endfor %}{{ n }}#0",
                 "{% for k, v in {'a': 1, 'b': [2, 'x']}.items() %}{{ k }}={{ v }};{% endfor %}#a=1;b=[2, 'x'];",
                 "{{ {'a': [1, true, none, 'q\"']} | tojson }}#{\"a\": [1, true, null, \"q\\\"\"]}",
                 "{% macro f(a, b='z') %}[{{ a }}{{ b }}]{% endmacro %}{{ f(1) }}{{ f('x', b='y') }}#[1z][xy]",
-                "{% for m in messages if m.role == 'user' %}{{ loop.first }}{{ m.role }}{% else %}none{% endfor %}#Trueuser",
-                "{% for i in range(5) %}{% if i == 1 %}{% continue %}{% elif i == 3 %}{% break %}{% endif %}{{ i }}{% endfor %}#02",
+                "{% for m in messages if m.role == 'user' %}{{ loop.first }}{{ m.role }}{% else %}none{% endfor"
+                        + " %}#Trueuser",
+                "{% for i in range(5) %}{% if i == 1 %}{% continue %}{% elif i == 3 %}{% break %}{% endif %}{{ i }}{%"
+                        + " endfor %}#02",
                 "{{ messages | selectattr('role', 'equalto', 'user') | list | length }}#1",
                 "{{ 'ab'.startswith('a') and not 'ab'.endswith('a') and 'b' in 'abc' and 1 not in [2] }}#True",
                 "{%- set t -%}  x  {%- endset -%}{{ t }}|{{ '%}' }}#x|%}",
@@ -75,7 +79,8 @@ class ChatTemplateTest {
             strings = {
                 "{% for i in range(1000000) %}{% for j in range(1000000) %}{% endfor %}{% endfor %}",
                 "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
-                "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(100) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+                "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(100) %}{% set ns.s = ns.s ~ ns.s %}{% endfor"
+                        + " %}",
                 "{{ 'x' * 1000000000 }}",
                 "{% for i in range(99999999999) %}{% endfor %}",
                 "{{ raise_exception('no system here') }}",
@@ -94,7 +99,14 @@ class ChatTemplateTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "{% if x %}", "{{ 'open", "{{ }}", "{% nothing %}", "{% endfor %}", "{{ (1 }}", "{# open", "{% for x %}{% endfor %}"
+                "{% if x %}",
+                "{{ 'open",
+                "{{ }}",
+                "{% nothing %}",
+                "{% endfor %}",
+                "{{ (1 }}",
+                "{# open",
+                "{% for x %}{% endfor %}"
             })
     void whatIsNoTemplateSaysWhere(String template) {
         assertThatThrownBy(() -> render(template))

@@ -72,7 +72,8 @@ class GgufPropertyTest {
         byte[] bytes = java.util.Arrays.copyOf(FILE, length);
         assertThatThrownBy(() -> {
                     try (Arena arena = Arena.ofShared()) {
-                        MemorySegment segment = arena.allocate(Math.max(1, length), 64).asSlice(0, length);
+                        MemorySegment segment =
+                                arena.allocate(Math.max(1, length), 64).asSlice(0, length);
                         MemorySegment.copy(bytes, 0, segment, ValueLayout.JAVA_BYTE, 0, length);
                         GgufFile.of(new MappedFile("m.gguf", segment));
                     }
@@ -83,7 +84,10 @@ class GgufPropertyTest {
     /** A file of one key and one tensor. */
     private static byte[] file(long tensors, long keys, byte[]... parts) {
         ByteBuffer bytes = ByteBuffer.allocate(4096).order(ByteOrder.LITTLE_ENDIAN);
-        bytes.put("GGUF".getBytes(StandardCharsets.US_ASCII)).putInt(3).putLong(tensors).putLong(keys);
+        bytes.put("GGUF".getBytes(StandardCharsets.US_ASCII))
+                .putInt(3)
+                .putLong(tensors)
+                .putLong(keys);
         for (byte[] part : parts) {
             bytes.put(part);
         }

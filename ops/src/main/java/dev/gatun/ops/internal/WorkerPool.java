@@ -134,7 +134,8 @@ public final class WorkerPool implements AutoCloseable {
                 takeTiles(0);
             } finally {
                 open = false;
-                // A worker adds itself to joined before it looks at open: once joined is 0 nobody is inside or will come in.
+                // A worker adds itself to joined before it looks at open: once joined is 0 nobody is inside or will
+                // come in.
                 for (int look = 0; joined.get() != 0; look++) {
                     if (look < 1000) {
                         Thread.onSpinWait();
