@@ -35,7 +35,7 @@ public class CompressedKernels {
 
         /** Bits at which a code is turned into a float in place; the int is rotated for the next ones. */
         int[] places() {
-            return bits == 8 ? new int[] {4, 12} : new int[] {8, 12, 16};
+            return bits == 8 ? new int[] {4, 12} : new int[] {8, 12};
         }
 
         int placeBits() {

@@ -4,6 +4,7 @@ module dev.gatun.ops {
     requires transitive dev.gatun.memory;
     requires dev.gatun.openblas;
     requires jdk.incubator.vector;
+    requires jdk.jfr;
 
     exports dev.gatun.ops;
 }

@@ -9,11 +9,7 @@ public class AttentionBenchmark extends OperationBenchmark {
     public String engine = "";
 
     /** Names of the catalogue. */
-    @Param({
-        "MiniLM dK 32, ctx 128",
-        "OPUS-MT dK 64, ctx 128",
-        "GPT-2 dK 64, ctx 1024",
-        "SmolLM2 dK 64, 9 heads on 3, ctx 2048"
+    @Param({"MiniLM dK 32 ctx 128", "OPUS-MT dK 64 ctx 128", "GPT-2 dK 64 ctx 1024", "SmolLM2 dK 64 heads 9/3 ctx 2048"
     })
     public String shape = "";
 

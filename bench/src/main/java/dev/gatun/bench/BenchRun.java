@@ -15,14 +15,14 @@ final class BenchRun {
     /**
      * How a run measures.
      *
-     * @param quick whether it is a first look only
      * @param threads that compute
      */
-    record Settings(boolean quick, int threads, Caches caches, Comparison.Pace pace, ColdStart.Pace coldPace) {
+    record Settings(Catalogue catalogue, int threads, Comparison.Pace pace, ColdStart.Pace coldPace) {
         static Settings of(boolean quick, int threads, Caches caches) {
+            Catalogue catalogue = new Catalogue(caches, quick);
             return quick
-                    ? new Settings(true, threads, caches, Comparison.Pace.QUICK, ColdStart.Pace.QUICK)
-                    : new Settings(false, threads, caches, Comparison.Pace.FULL, ColdStart.Pace.FULL);
+                    ? new Settings(catalogue, threads, Comparison.Pace.QUICK, ColdStart.Pace.QUICK)
+                    : new Settings(catalogue, threads, Comparison.Pace.FULL, ColdStart.Pace.FULL);
         }
     }
 
@@ -76,24 +76,27 @@ final class BenchRun {
                 descriptions.put(kind, engine.description());
                 text.fact(kind.title(), engine.description());
             });
-            Comparison comparison =
-                    new Comparison(settings.pace, settings.threads, settings.caches, machine, engines, this::note);
+            Disturbance others = Disturbance.start();
+            Comparison comparison = new Comparison(
+                    settings.pace, settings.threads, settings.catalogue.caches(), machine, engines, this::note);
             for (Limit limit : Limit.values()) {
                 limits.put(limit, comparison.limit(limit));
                 text.limit(limit, limits.get(limit));
             }
-            Catalogue catalogue = new Catalogue(settings.caches, settings.quick);
             if (!shapes.isEmpty()) {
                 text.title(Group.MODEL);
                 shapes.forEach(shape -> add(comparison.run(shape.benchmark(), shape.count())));
             }
             for (Group group : groups) {
-                List<Case> cases = catalogue.cases(group);
+                List<Case> cases = settings.catalogue.cases(group);
                 if (!cases.isEmpty()) {
                     text.title(group);
                     cases.forEach(benchmark -> add(comparison.run(benchmark, 1)));
                 }
             }
+            String used = others.text();
+            facts.put("others used", used);
+            text.fact("others used", used);
         } finally {
             engines.values().forEach(Engine::close);
         }
@@ -104,7 +107,7 @@ final class BenchRun {
         }
         return new Report(
                 Instant.now(),
-                settings.quick,
+                settings.catalogue.quick(),
                 settings.threads,
                 facts,
                 limits,

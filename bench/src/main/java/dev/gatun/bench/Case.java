@@ -8,9 +8,9 @@ package dev.gatun.bench;
  * @param variant what varies within it
  */
 record Case(Group group, String family, String variant, Op op) {
-    /** Its own: no two cases of the catalogue have the same. */
+    /** Its own: no two cases of the catalogue have the same. Without a comma, at which JMH would split it. */
     String name() {
-        return family + ", " + variant;
+        return family + " " + variant;
     }
 
     /** The unit of {@link #value}. */

@@ -7,8 +7,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
-/** The named operations: layers of the models that people run, and the sizes that the project's goals speak of. */
-final class Catalogue {
+/**
+ * The named operations: layers of the models that people run, and the sizes that the project's goals speak of.
+ *
+ * @param caches beyond which streams of memory go
+ * @param quick whether only some of them are wanted
+ * @param longest the most positions that attention has, and rows that weights have
+ */
+record Catalogue(Caches caches, boolean quick, int longest) {
     /**
      * A linear layer.
      *
@@ -38,12 +44,9 @@ final class Catalogue {
     /** Weight types of {@link Group#MATVEC}. A type that a backend widens at load is still counted as it is stored. */
     private static final List<DType> WEIGHT_TYPES = List.of(DType.F32, DType.BF16);
 
-    private final Caches caches;
-    private final boolean quick;
-
+    /** All of them as large as they get. */
     Catalogue(Caches caches, boolean quick) {
-        this.caches = caches;
-        this.quick = quick;
+        this(caches, quick, Integer.MAX_VALUE);
     }
 
     /** The operations of a group; none for groups that are no list of operations. */
@@ -76,9 +79,16 @@ final class Catalogue {
         throw new IllegalArgumentException("no operation is called " + name);
     }
 
+    /** The layers, no larger than wanted. */
+    private List<Layer> layers() {
+        return LAYERS.stream()
+                .map(layer -> new Layer(layer.name, Math.min(layer.n, longest), layer.k, layer.goal))
+                .toList();
+    }
+
     private List<Case> matmul() {
         List<Case> cases = new ArrayList<>();
-        for (Layer layer : LAYERS) {
+        for (Layer layer : layers()) {
             if (quick) {
                 if (layer.goal) {
                     cases.add(linear(Group.MATMUL, layer, 8));
@@ -105,8 +115,8 @@ final class Catalogue {
     }
 
     private List<Case> matvec() {
-        List<Layer> layers = new ArrayList<>(LAYERS);
-        layers.add(new Layer("SmolLM2 vocabulary", 49152, 576, true));
+        List<Layer> layers = new ArrayList<>(layers());
+        layers.add(new Layer("SmolLM2 vocabulary", Math.min(49152, longest), 576, true));
         List<Case> cases = new ArrayList<>();
         for (DType type : WEIGHT_TYPES) {
             for (Layer layer : layers) {
@@ -133,12 +143,15 @@ final class Catalogue {
         List<Case> cases = new ArrayList<>();
         cases.add(attention("MiniLM", 12, 12, 32, 128, false));
         cases.add(attention("OPUS-MT", 8, 8, 64, 128, false));
-        cases.add(attention("GPT-2", 12, 12, 64, 1024, true));
-        cases.add(attention("SmolLM2", 9, 3, 64, 2048, true));
+        cases.add(attention("GPT-2", 12, 12, 64, Math.min(1024, longest), true));
+        cases.add(attention("SmolLM2", 9, 3, 64, Math.min(2048, longest), true));
         int[] lengths = quick ? new int[] {512, 2048} : new int[] {128, 512, 2048, 8192};
         for (boolean causal : new boolean[] {true, false}) {
             for (int dK : quick ? new int[] {64} : new int[] {64, 128}) {
                 for (int ctx : lengths) {
+                    if (ctx > longest) {
+                        continue;
+                    }
                     cases.add(attention(causal ? "causal" : "full", ctx > 2048 ? 2 : 8, dK, ctx, causal));
                 }
             }
@@ -165,7 +178,7 @@ final class Catalogue {
     }
 
     private static Case attention(String name, int heads, int kvHeads, int dK, int ctx, boolean causal) {
-        String shape = heads == kvHeads ? "" : ", " + heads + " heads on " + kvHeads;
+        String shape = heads == kvHeads ? "" : " heads " + heads + "/" + kvHeads;
         return new Case(
                 Group.ATTENTION,
                 name + " dK " + dK + shape,

@@ -9,7 +9,7 @@ public class LayerNormBenchmark extends OperationBenchmark {
     public String engine = "";
 
     /** Names of the catalogue. */
-    @Param({"layer norm, MiniLM 384", "layer norm, GPT-2 768"})
+    @Param({"layer norm MiniLM 384", "layer norm GPT-2 768"})
     public String shape = "";
 
     @Override

@@ -10,11 +10,11 @@ public class MatMulBenchmark extends OperationBenchmark {
 
     /** Names of the catalogue. */
     @Param({
-        "MiniLM ffn up 1536x384, M 16",
-        "MiniLM ffn up 1536x384, M 128",
-        "OPUS-MT ffn up 2048x512, M 128",
-        "GPT-2 qkv 2304x768, M 128",
-        "SmolLM2 ffn down 576x1536, M 128"
+        "MiniLM ffn up 1536x384 M 16",
+        "MiniLM ffn up 1536x384 M 128",
+        "OPUS-MT ffn up 2048x512 M 128",
+        "GPT-2 qkv 2304x768 M 128",
+        "SmolLM2 ffn down 576x1536 M 128"
     })
     public String shape = "";
 

@@ -9,7 +9,7 @@ public class MatVecBenchmark extends OperationBenchmark {
     public String engine = "";
 
     /** Names of the catalogue. */
-    @Param({"SmolLM2 ffn up 1536x576, f32", "SmolLM2 ffn up 1536x576, bf16", "SmolLM2 vocabulary 49152x576, f32"})
+    @Param({"SmolLM2 ffn up 1536x576 f32", "SmolLM2 ffn up 1536x576 bf16", "SmolLM2 vocabulary 49152x576 f32"})
     public String shape = "";
 
     @Override

@@ -9,14 +9,14 @@ import org.openjdk.jmh.annotations.Param;
 public class NativeCallBenchmark extends OperationBenchmark {
     /** Names of the catalogue. */
     @Param({
-        "openblas_get_num_threads, plain",
-        "openblas_get_num_threads, critical",
-        "sgemm 1x1x1, plain",
-        "sgemm 1x1x1, critical",
-        "sgemm 1x1x1, checked",
-        "sgemv 64x64, plain",
-        "sgemv 64x64, critical",
-        "sgemv 64x64, checked"
+        "openblas_get_num_threads plain",
+        "openblas_get_num_threads critical",
+        "sgemm 1x1x1 plain",
+        "sgemm 1x1x1 critical",
+        "sgemm 1x1x1 checked",
+        "sgemv 64x64 plain",
+        "sgemv 64x64 critical",
+        "sgemv 64x64 checked"
     })
     public String call = "";
 

@@ -9,7 +9,7 @@ public class SoftmaxBenchmark extends OperationBenchmark {
     public String engine = "";
 
     /** Names of the catalogue. */
-    @Param({"softmax, GPT-2 scores 1024", "softmax, SmolLM2 vocabulary 49152"})
+    @Param({"softmax GPT-2 scores 1024", "softmax SmolLM2 vocabulary 49152"})
     public String shape = "";
 
     @Override

@@ -22,6 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** The whole run, on operations that would fit a cache of 16 KB, for no time at all. */
 class BenchRunTest {
     private static final Caches SMALL = new Caches(1 << 12, 1 << 14);
+    private static final Catalogue CATALOGUE = new Catalogue(SMALL, true, 64);
     private static final Comparison.Pace NO_TIME = new Comparison.Pace(1, 1, 1, Long.MAX_VALUE);
     private static final List<EngineKind> ENGINES = List.of(
             EngineKind.of(Backend.Kind.OPENBLAS),
@@ -36,7 +37,7 @@ class BenchRunTest {
     private Path folder;
 
     private BenchRun run(int threads) {
-        var settings = new BenchRun.Settings(true, threads, SMALL, NO_TIME, new ColdStart.Pace(1, 0));
+        var settings = new BenchRun.Settings(CATALOGUE, threads, NO_TIME, new ColdStart.Pace(1, 0));
         return new BenchRun(
                 settings,
                 kind -> {
@@ -55,7 +56,7 @@ class BenchRunTest {
         Report report = run(2).run(groups, List.of(), ENGINES, List.of(), List.of(Backend.Kind.AUTO));
 
         List<Case> cases = new ArrayList<>();
-        groups.forEach(group -> cases.addAll(new Catalogue(SMALL, true).cases(group)));
+        groups.forEach(group -> cases.addAll(CATALOGUE.cases(group)));
         assertThat(report.results()).extracting(Result::benchmark).containsExactlyElementsOf(cases);
         assertThat(report.limits()).containsOnlyKeys(Limit.values());
         for (Result result : report.results()) {
@@ -73,7 +74,7 @@ class BenchRunTest {
                 .satisfies(cold -> assertThat(cold.first().median()).isPositive());
         assertThat(report.notes()).anyMatch(note -> note.equals("not measured: missing, there is none"));
         assertThat(out.toString(UTF_8))
-                .contains("FMA peak", "GPT-2 ffn up 3072x768, M 128", "netlib-java", "first result");
+                .contains("FMA peak", "GPT-2 ffn up 64x768 M 128", "netlib-java", "first result");
         assertThatReportsAreWhole(report);
     }
 

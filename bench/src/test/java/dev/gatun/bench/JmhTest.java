@@ -15,11 +15,11 @@ import org.openjdk.jmh.runner.options.VerboseMode;
 /** Every JMH benchmark runs, once, in this JVM. */
 class JmhTest {
     private static final String SHAPES = """
-        MatMulBenchmark; MiniLM ffn up 1536x384, M 16
-        MatVecBenchmark; SmolLM2 ffn up 1536x576, bf16
-        AttentionBenchmark; MiniLM dK 32, ctx 128
-        SoftmaxBenchmark; softmax, GPT-2 scores 1024
-        LayerNormBenchmark; layer norm, MiniLM 384
+        MatMulBenchmark; MiniLM ffn up 1536x384 M 16
+        MatVecBenchmark; SmolLM2 ffn up 1536x576 bf16
+        AttentionBenchmark; MiniLM dK 32 ctx 128
+        SoftmaxBenchmark; softmax GPT-2 scores 1024
+        LayerNormBenchmark; layer norm MiniLM 384
         """;
 
     @ParameterizedTest

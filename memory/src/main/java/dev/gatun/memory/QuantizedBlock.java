@@ -22,6 +22,9 @@ public final class QuantizedBlock {
     private int size;
     private int groupSize = 1;
 
+    /** Nothing yet: {@link QuantizedMatrix#read} fills it. */
+    public QuantizedBlock() {}
+
     /** The whole number that weight {@code i} of the block is stored as. */
     public int code(int i) {
         return codes[i];

@@ -11,12 +11,14 @@ import dev.gatun.ops.internal.OpenBlasMatMul;
 import dev.gatun.ops.internal.Rows;
 import dev.gatun.ops.internal.ScalarMatMul;
 import dev.gatun.ops.internal.ScalarRows;
+import dev.gatun.ops.internal.TileScratches;
 import dev.gatun.ops.internal.VectorMatMul;
 import dev.gatun.ops.internal.VectorRows;
 import dev.gatun.ops.internal.WorkerPool;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
@@ -30,7 +32,11 @@ import org.jspecify.annotations.Nullable;
 public final class Backend implements AutoCloseable {
     /** What a user may ask for. */
     public enum Kind {
-        /** OpenBLAS with plain rows, ready from the first call; vector kernels where there is no BLAS. */
+        /**
+         * OpenBLAS with plain rows, ready from the first call, then whatever was measured to be faster on each shape, as soon as
+         * the vector kernels are compiled; vector kernels alone where there is no BLAS. Results are the same within rounding, not
+         * to the bit: a shape's may change once, when it goes over to the vector kernels.
+         */
         AUTO,
         /** Every product of attention and feed-forward is a {@code cblas_sgemm}; rows by vector kernels. */
         OPENBLAS,
@@ -84,10 +90,22 @@ public final class Backend implements AutoCloseable {
     private final MatMul matMul;
     private final Rows rows;
     private final WorkerPool pool;
+    private final TileScratches tiles = new TileScratches();
     private final String reason;
     private final @Nullable Blas blas;
+    private final @Nullable Auto auto;
+
+    private Backend(Auto auto, int threads, String reason, Blas blas) {
+        this.matMul = auto.openBlas();
+        this.rows = auto.rows();
+        this.pool = new WorkerPool(threads);
+        this.reason = reason;
+        this.blas = blas;
+        this.auto = auto;
+    }
 
     private Backend(MatMul matMul, Rows rows, int threads, String reason, @Nullable Blas blas) {
+        this.auto = null;
         this.matMul = matMul;
         this.rows = rows;
         this.pool = new WorkerPool(threads);
@@ -110,10 +128,13 @@ public final class Backend implements AutoCloseable {
         return switch (options.kind) {
             case SCALAR -> new Backend(new ScalarMatMul(), new ScalarRows(), threads, "asked for", null);
             case VECTOR -> new Backend(new VectorMatMul(), new VectorRows(), threads, "asked for", null);
-            case OPENBLAS -> openBlas(options, new VectorRows(), "asked for");
+            case OPENBLAS -> {
+                Blas blas = load(options, threads);
+                yield new Backend(new OpenBlasMatMul(blas), new VectorRows(), threads, "asked for", blas);
+            }
             case AUTO -> {
                 try {
-                    yield openBlas(options, new ScalarRows(), "fast from the first call");
+                    yield auto(options);
                 } catch (BackendUnavailableException e) {
                     if (options.blas != null) {
                         throw e;
@@ -128,22 +149,31 @@ public final class Backend implements AutoCloseable {
         };
     }
 
-    private static Backend openBlas(Options options, Rows rows, String reason) {
+    private static Blas load(Options options, int blasThreads) {
         try {
             Blas blas = options.blas == null ? OpenBlasLibrary.load() : OpenBlasLibrary.loadFile(options.blas);
-            blas.setThreads(options.threads);
-            return new Backend(new OpenBlasMatMul(blas), rows, options.threads, reason, blas);
+            blas.setThreads(blasThreads);
+            return blas;
         } catch (BlasUnavailableException e) {
             throw new BackendUnavailableException(e);
         }
     }
 
-    /** Who computes matrix products: {@code openblas}, {@code vector} or {@code scalar}. */
-    public String matMulName() {
-        return matMul.name();
+    private static Backend auto(Options options) {
+        Blas blas = load(options, 1);
+        var auto = new Auto(
+                new OpenBlasMatMul(blas, true),
+                () -> PickTable.in(cacheFolder(), MachineKey.of(blas.status(), options.threads)));
+        return new Backend(
+                auto, options.threads, "fast from the first call; vector kernels where they are faster", blas);
     }
 
-    /** Who computes rows: {@code vector} or {@code scalar}. */
+    /** Who computes matrix products: {@code openblas}, {@code vector}, {@code scalar}, or {@code auto}: one of the first two. */
+    public String matMulName() {
+        return auto == null ? matMul.name() : Kind.AUTO.toString();
+    }
+
+    /** Who computes rows: {@code vector}, {@code scalar}, or {@code auto}: both, one after the other. */
     public String rowsName() {
         return rows.name();
     }
@@ -170,7 +200,7 @@ public final class Backend implements AutoCloseable {
     /** Bytes of an arena that {@link #pack} will take; 0 where the checkpoint's own bytes are used. */
     public long packedByteSize(Tensor weight) {
         checkWeight(weight);
-        return matMul.packedByteSize(weight);
+        return auto == null ? matMul.packedByteSize(weight) : auto.packedByteSize(weight);
     }
 
     /**
@@ -182,24 +212,24 @@ public final class Backend implements AutoCloseable {
      */
     public PackedWeight pack(Tensor weight, Arena arena) {
         checkWeight(weight);
-        return matMul.pack(weight, arena);
+        return auto == null ? matMul.pack(weight, arena) : auto.pack(weight, arena);
     }
 
     /** Bytes of an arena that {@link #pack(QuantizedMatrix, Arena)} will take. */
     public long packedByteSize(QuantizedMatrix weight) {
-        return matMul.packedByteSize(weight);
+        return auto == null ? matMul.packedByteSize(weight) : auto.vector().packedByteSize(weight);
     }
 
     /**
      * Brings a quantised weight into the layout that this backend's products read. A product is the same, to the bit on the vector
      * and the scalar backend, as with {@link QuantizedMatrix#toF32}: a block format is a way to store floats. The vector backend
-     * keeps it compressed; OpenBLAS and scalar widen it to F32 here, which takes 4 bytes a weight.
+     * keeps it compressed, and auto leaves it to vector; OpenBLAS and scalar widen it to F32 here, which takes 4 bytes a weight.
      *
      * @param weight need not outlive this call
      * @param arena where packed bytes live
      */
     public PackedWeight pack(QuantizedMatrix weight, Arena arena) {
-        return matMul.pack(weight, arena);
+        return auto == null ? matMul.pack(weight, arena) : auto.pack(weight, arena);
     }
 
     /**
@@ -223,7 +253,8 @@ public final class Backend implements AutoCloseable {
 
     /** Bytes that {@link #newOps(Arena)} takes. */
     public long opsByteSize() {
-        return Ops.scratchByteSize(matMul, pool.threads());
+        long openBlas = auto == null ? 0 : AutoOps.scratchByteSize(auto, pool.threads());
+        return openBlas + Ops.scratchByteSize(auto == null ? matMul : auto.vector(), pool.threads());
     }
 
     /** Operators for one session; their scratch memory, {@link #opsByteSize} bytes, lives in {@code arena}. */
@@ -239,17 +270,28 @@ public final class Backend implements AutoCloseable {
      * @throws IllegalArgumentException if threads is less than 1
      */
     public Ops newOps(Arena arena, int threads) {
-        return new Ops(matMul.forSession(), rows, pool.limitedTo(threads), arena);
+        WorkerPool share = pool.limitedTo(threads);
+        return auto == null
+                ? new Ops(matMul, rows, share, tiles, arena)
+                : new Ops(auto.vector(), rows, share, tiles, arena, new AutoOps(auto, share, tiles, arena));
+    }
+
+    /** What {@link Kind#AUTO} knows about shapes, from this process and earlier ones on this machine; empty for other kinds. */
+    public List<Decision> decisions() {
+        return auto == null ? List.of() : auto.decisions();
     }
 
     @Override
     public void close() {
+        if (auto != null) {
+            auto.close();
+        }
         pool.close();
     }
 
     /** For example {@code openblas products, scalar rows, 2 threads}. */
     @Override
     public String toString() {
-        return matMul.name() + " products, " + rows.name() + " rows, " + threads() + " threads";
+        return matMulName() + " products, " + rows.name() + " rows, " + threads() + " threads";
     }
 }

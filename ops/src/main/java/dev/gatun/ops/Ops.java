@@ -1,16 +1,32 @@
 package dev.gatun.ops;
 
-import dev.gatun.memory.DType;
+import static dev.gatun.ops.Operands.checkAttention;
+import static dev.gatun.ops.Operands.checkF32;
+import static dev.gatun.ops.Operands.checkHeads;
+import static dev.gatun.ops.Operands.checkLinear;
+import static dev.gatun.ops.Operands.checkMatmul;
+import static dev.gatun.ops.Operands.checkPagedAttention;
+import static dev.gatun.ops.Operands.checkVector;
+import static dev.gatun.ops.Operands.matrixStride;
+import static dev.gatun.ops.Operands.otherStride;
+import static dev.gatun.ops.Operands.rowCount;
+import static dev.gatun.ops.Operands.rowStride;
+import static dev.gatun.ops.Operands.same;
+
 import dev.gatun.memory.QuantizedBlock;
 import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.ShapeException;
 import dev.gatun.memory.Tensor;
-import dev.gatun.ops.internal.FlashAttention;
+import dev.gatun.ops.OpEvents.ProductEvent;
+import dev.gatun.ops.OpEvents.RowsEvent;
+import dev.gatun.ops.internal.Attention;
+import dev.gatun.ops.internal.AttentionCall;
 import dev.gatun.ops.internal.LinearTask;
 import dev.gatun.ops.internal.MatMul;
 import dev.gatun.ops.internal.ProductScratch;
 import dev.gatun.ops.internal.Rows;
 import dev.gatun.ops.internal.RowsTask;
+import dev.gatun.ops.internal.TileScratches;
 import dev.gatun.ops.internal.WorkerPool;
 import java.lang.foreign.Arena;
 import org.jspecify.annotations.Nullable;
@@ -28,21 +44,29 @@ public final class Ops {
     private final Rows rows;
     private final RowsTask rowsTask;
     private final LinearTask linear;
-    private final FlashAttention attention;
+    private final Attention attention;
+    private final AttentionCall attentionCall = new AttentionCall();
     private final QuantizedBlock block = new QuantizedBlock();
     private final ProductScratch[] scratch;
+    private final @Nullable AutoOps auto;
 
-    Ops(MatMul matMul, Rows rows, WorkerPool pool, Arena arena) {
-        this.matMul = matMul;
+    Ops(MatMul matMul, Rows rows, WorkerPool pool, TileScratches tiles, Arena arena) {
+        this(matMul, rows, pool, tiles, arena, null);
+    }
+
+    /** @param auto chooses, where it can, between itself and matMul; or null */
+    Ops(MatMul matMul, Rows rows, WorkerPool pool, TileScratches tiles, Arena arena, @Nullable AutoOps auto) {
+        this.matMul = auto == null ? matMul : auto.products();
         this.rows = rows;
         this.rowsTask = new RowsTask(rows, pool);
+        this.auto = auto;
         this.scratch = ProductScratch.of(matMul, pool.threads(), arena);
         this.linear = new LinearTask(matMul, rows, pool, scratch);
-        this.attention = new FlashAttention(matMul, rows, pool, scratch, arena);
+        this.attention = Attention.of(matMul, rows, pool, tiles, scratch, arena);
     }
 
     static long scratchByteSize(MatMul matMul, int threads) {
-        return matMul.scratchByteSize() * threads + FlashAttention.scratchByteSize(matMul, threads);
+        return matMul.scratchByteSize() * threads + Attention.scratchByteSize(matMul);
     }
 
     /**
@@ -81,17 +105,32 @@ public final class Ops {
             @Nullable Activation activation,
             Tensor out) {
         int m = checkLinear(x, weight, bias, out);
-        linear.run(
-                x.segment(),
-                rowStride(x),
-                weight,
-                bias == null ? null : bias.segment(),
-                residual == null ? null : residual.segment(),
-                residual == null ? 0 : rowStride(residual),
-                activation,
-                out.segment(),
-                rowStride(out),
-                m);
+        ProductEvent event = OpEvents.linear();
+        int way = auto == null ? AutoOps.NO_CHOICE : auto.choose(m, weight, weight);
+        long start = AutoOps.start(way);
+        task(way)
+                .run(
+                        x.segment(),
+                        rowStride(x),
+                        AutoOps.chosen(way, weight),
+                        bias == null ? null : bias.segment(),
+                        residual == null ? null : residual.segment(),
+                        residual == null ? 0 : rowStride(residual),
+                        activation,
+                        out.segment(),
+                        rowStride(out),
+                        m);
+        AutoOps.report(way, start, m, 1, weight);
+        long added = residual == null ? 0 : residual.elements();
+        OpEvents.end(event, productsBy(way), 1, m, weight.n(), weight.k(), 1, weight.byteSize(), added);
+    }
+
+    private LinearTask task(int way) {
+        return auto == null || AutoOps.isVector(way) ? linear : auto.openBlas();
+    }
+
+    private String productsBy(int way) {
+        return auto == null || AutoOps.isVector(way) ? matMul.name() : "openblas";
     }
 
     /**
@@ -117,30 +156,23 @@ public final class Ops {
             Tensor out) {
         int m = checkLinear(x, gate, gateBias, out);
         checkLinear(x, up, upBias, out);
-        linear.runGated(
-                x.segment(),
-                rowStride(x),
-                gate,
-                gateBias == null ? null : gateBias.segment(),
-                activation,
-                up,
-                upBias == null ? null : upBias.segment(),
-                out.segment(),
-                rowStride(out),
-                m);
-    }
-
-    private static int checkLinear(Tensor x, PackedWeight weight, @Nullable Tensor bias, Tensor out) {
-        int m = rowCount("linear", "x", x);
-        int outRows = rowCount("linear", "out", out);
-        if (x.dim(-1) != weight.k() || out.dim(-1) != weight.n() || outRows != m) {
-            throw new ShapeException("linear: x " + x + " · weight [" + weight.n() + "," + weight.k()
-                    + "] transposed -> out " + out + ": needs [...,K] · [N,K]^T -> [...,N] with as many rows");
-        }
-        if (bias != null) {
-            checkVector("linear", "bias", bias, weight.n());
-        }
-        return m;
+        ProductEvent event = OpEvents.linearGated();
+        int way = auto == null ? AutoOps.NO_CHOICE : auto.choose(m, gate, up);
+        long start = AutoOps.start(way);
+        task(way)
+                .runGated(
+                        x.segment(),
+                        rowStride(x),
+                        AutoOps.chosen(way, gate),
+                        gateBias == null ? null : gateBias.segment(),
+                        activation,
+                        AutoOps.chosen(way, up),
+                        upBias == null ? null : upBias.segment(),
+                        out.segment(),
+                        rowStride(out),
+                        m);
+        AutoOps.report(way, start, m, 2, gate);
+        OpEvents.end(event, productsBy(way), 1, m, gate.n(), gate.k(), 2, gate.byteSize(), 0);
     }
 
     /**
@@ -153,26 +185,13 @@ public final class Ops {
      * @throws ShapeException if shapes or types do not fit
      */
     public void matmul(Tensor a, Tensor b, Tensor out) {
-        checkF32("matmul", "a", a);
-        checkF32("matmul", "b", b);
-        checkF32("matmul", "out", out);
-        boolean outerFits = a.rank() == out.rank() && a.rank() >= 2 && (b.rank() == 2 || b.rank() == a.rank());
-        for (int i = 0; outerFits && i < a.rank() - 2; i++) {
-            outerFits = a.dim(i) == out.dim(i) && (b.rank() == 2 || b.dim(i) == a.dim(i));
-        }
-        if (!outerFits || a.dim(-1) != b.dim(-2) || a.dim(-2) != out.dim(-2) || b.dim(-1) != out.dim(-1)) {
-            throw new ShapeException("matmul: a " + a + " · b " + b + " -> out " + out
-                    + ": needs [...,M,K] · [...,K,N] -> [...,M,N] with equal outer dimensions");
-        }
-        boolean transposed = b.stride(-1) != 1 && b.dim(-1) > 1;
-        if (a.stride(-1) != 1 && a.dim(-1) > 1
-                || out.stride(-1) != 1 && out.dim(-1) > 1
-                || transposed && b.stride(-2) != 1 && b.dim(-2) > 1) {
-            throw new ShapeException("matmul: a " + a + " · b " + b + " -> out " + out
-                    + ": rows of a and out, rows or columns of b must have adjacent elements");
-        }
+        boolean transposed = checkMatmul(a, b, out);
         if (out.elements() > 0) {
+            ProductEvent event = OpEvents.matMul();
             matmul(a, b, transposed, out, 0, 0, 0, 0);
+            long batch = out.elements() / out.dim(-2) / out.dim(-1);
+            double bBytes = (double) Float.BYTES * b.elements();
+            OpEvents.end(event, matMul.name(), batch, a.dim(-2), b.dim(-1), a.dim(-1), 1, bBytes, 0);
         }
     }
 
@@ -225,38 +244,31 @@ public final class Ops {
      * @throws ShapeException if shapes or types do not fit
      */
     public void attention(Tensor q, Tensor k, Tensor v, AttentionMask mask, float scale, float softCap, Tensor out) {
-        checkHeads("attention", "q", q);
-        checkHeads("attention", "k", k);
-        checkHeads("attention", "v", v);
-        checkHeads("attention", "out", out);
-        int nKvHeads = k.dim(1);
-        if (k.dim(0) != q.dim(0)
-                || v.dim(0) != q.dim(0)
-                || out.dim(0) != q.dim(0)
-                || nKvHeads == 0
-                || q.dim(1) % nKvHeads != 0
-                || v.dim(1) != nKvHeads
-                || out.dim(1) != q.dim(1)
-                || v.dim(2) != k.dim(2)
-                || out.dim(2) != q.dim(2)
-                || k.dim(3) != q.dim(3)
-                || out.dim(3) != v.dim(3)) {
-            throw new ShapeException("attention: q " + q + ", k " + k + ", v " + v + " -> out " + out
-                    + ": needs [B,H,T,dK], [B,KV,S,dK], [B,KV,S,dV] -> [B,H,T,dV] with KV dividing H");
-        }
-        if (q.dim(1) > attention.maxHeadsAtOnce()) {
-            throw new ShapeException("attention: q " + q + " has more than " + attention.maxHeadsAtOnce() + " heads");
+        checkAttention(q, k, v, out);
+        if (q.dim(1) > attention.maxHeads()) {
+            throw new ShapeException("attention: q " + q + " has more than " + attention.maxHeads() + " heads");
         }
         mask.check(q.dim(0), q.dim(1), q.dim(2), k.dim(2));
         if (out.elements() > 0) {
-            attention.run(q, k, v, mask, scale, softCap, out);
+            attentionCall.set(q, k, v, mask, scale, softCap, out);
+            attend(q, k, v);
         }
+    }
+
+    private void attend(Tensor q, Tensor k, Tensor v) {
+        OpEvents.AttentionEvent event = OpEvents.attention();
+        if (auto == null) {
+            attention.run(attentionCall);
+        } else {
+            auto.attention(attention, attentionCall);
+        }
+        OpEvents.end(event, matMul.name(), q, k, v);
     }
 
     /**
      * The same over keys and values in pages: sequence b's key j is row j % rows of page {@code pages[b][j / rows]}.
      *
-     * @param k [nPages, nKvHeads, rows, dK], rows a multiple of 256, or all that a sequence can have
+     * @param k [nPages, nKvHeads, rows, dK], rows a multiple of 128, or all that a sequence can have
      * @param v [nPages, nKvHeads, rows, dV]
      * @param pages for each sequence its pages, at least as many as its keys need
      * @param mask has the number of keys of each sequence ({@link AttentionMask#withKeys}), the first being key 0
@@ -264,42 +276,10 @@ public final class Ops {
      */
     public void attention(
             Tensor q, Tensor k, Tensor v, int[][] pages, AttentionMask mask, float scale, float softCap, Tensor out) {
-        checkHeads("attention", "q", q);
-        checkHeads("attention", "k", k);
-        checkHeads("attention", "v", v);
-        checkHeads("attention", "out", out);
-        int nKvHeads = k.dim(1);
-        int rows = k.dim(2);
-        if (pages.length != q.dim(0)
-                || out.dim(0) != q.dim(0)
-                || nKvHeads == 0
-                || q.dim(1) % nKvHeads != 0
-                || v.dim(0) != k.dim(0)
-                || v.dim(1) != nKvHeads
-                || v.dim(2) != rows
-                || out.dim(1) != q.dim(1)
-                || out.dim(2) != q.dim(2)
-                || k.dim(3) != q.dim(3)
-                || out.dim(3) != v.dim(3)
-                || q.dim(1) > attention.maxHeadsAtOnce()) {
-            throw new ShapeException("attention: q " + q + ", pages k " + k + ", v " + v + " -> out " + out
-                    + ": needs [B,H,T,dK], [P,KV,S,dK], [P,KV,S,dV] -> [B,H,T,dV] with KV dividing H, at most "
-                    + attention.maxHeadsAtOnce() + " heads and the pages of B sequences, not " + pages.length);
-        }
-        mask.check(q.dim(0), q.dim(1), q.dim(2), Integer.MAX_VALUE);
-        for (int b = 0; b < pages.length; b++) {
-            int to = mask.keyTo(b, Integer.MAX_VALUE);
-            if (mask.keyFrom(b) != 0
-                    || (to + (long) rows - 1) / Math.max(1, rows) > pages[b].length
-                    || to > rows && rows % FlashAttention.keyTile() != 0) {
-                throw new ShapeException("attention: sequence " + b + " has keys " + mask.keyFrom(b) + " to " + to
-                        + " in " + pages[b].length + " pages of " + rows
-                        + ": they must start at 0 and fit, in pages of "
-                        + FlashAttention.keyTile() + " or in one");
-            }
-        }
+        checkPagedAttention(q, k, v, pages, mask, attention.maxHeads(), out);
         if (out.elements() > 0) {
-            attention.runPaged(q, k, v, pages, mask, scale, softCap, out);
+            attentionCall.setPaged(q, k, v, pages, mask, scale, softCap, out);
+            attend(q, k, v);
         }
     }
 
@@ -312,13 +292,17 @@ public final class Ops {
     /** out = softmax of each row; a row of only -inf gives zeros. x and out may be the same. */
     public void softmax(Tensor x, Tensor out) {
         int n = same("softmax", "x", x, "out", out);
+        RowsEvent event = OpEvents.softmax();
         rowsTask.softmax(x.segment(), rowStride(x), out.segment(), rowStride(out), n, x.dim(-1));
+        OpEvents.end(event, rows.name(), n, x.dim(-1), 20, 2.0 * x.elements());
     }
 
     /** out = log of softmax of each row. x and out may be the same. */
     public void logSoftmax(Tensor x, Tensor out) {
         int n = same("logSoftmax", "x", x, "out", out);
+        RowsEvent event = OpEvents.logSoftmax();
         rowsTask.logSoftmax(x.segment(), rowStride(x), out.segment(), rowStride(out), n, x.dim(-1));
+        OpEvents.end(event, rows.name(), n, x.dim(-1), 21, 2.0 * x.elements());
     }
 
     /**
@@ -333,6 +317,7 @@ public final class Ops {
         if (bias != null) {
             checkVector("layerNorm", "bias", bias, x.dim(-1));
         }
+        RowsEvent event = OpEvents.layerNorm();
         rowsTask.layerNorm(
                 x.segment(),
                 rowStride(x),
@@ -343,42 +328,53 @@ public final class Ops {
                 rowStride(out),
                 n,
                 x.dim(-1));
+        OpEvents.end(event, rows.name(), n, x.dim(-1), 8, 2.0 * x.elements());
     }
 
     /** out = x / sqrt(mean(x&sup2;) + epsilon) &middot; weight of each row (Zhang &amp; Sennrich 2019). x and out may be the same. */
     public void rmsNorm(Tensor x, Tensor weight, float epsilon, Tensor out) {
         int n = same("rmsNorm", "x", x, "out", out);
         checkVector("rmsNorm", "weight", weight, x.dim(-1));
+        RowsEvent event = OpEvents.rmsNorm();
         rowsTask.rmsNorm(
                 x.segment(), rowStride(x), weight.segment(), epsilon, out.segment(), rowStride(out), n, x.dim(-1));
+        OpEvents.end(event, rows.name(), n, x.dim(-1), 5, 2.0 * x.elements());
     }
 
     /** out = activation(x), element by element. x and out may be the same. */
     public void activate(Activation activation, Tensor x, Tensor out) {
         int n = same("activate", "x", x, "out", out);
+        RowsEvent event = OpEvents.activate(activation);
         rowsTask.activate(activation, x.segment(), rowStride(x), out.segment(), rowStride(out), n, x.dim(-1));
+        OpEvents.end(event, rows.name(), n, x.dim(-1), OpEvents.flop(activation), 2.0 * x.elements());
     }
 
     /** out = a + b; b may be one row [D] for all rows of a. out may be a or b. */
     public void add(Tensor a, Tensor b, Tensor out) {
         int n = same("add", "a", a, "out", out);
         long bStride = otherStride("add", a, b);
+        RowsEvent event = OpEvents.add();
         rowsTask.combine(
                 false, a.segment(), rowStride(a), b.segment(), bStride, out.segment(), rowStride(out), n, a.dim(-1));
+        OpEvents.end(event, rows.name(), n, a.dim(-1), 1, 2.0 * a.elements() + b.elements());
     }
 
     /** out = a &middot; b, element by element; b may be one row [D] for all rows of a. out may be a or b. */
     public void multiply(Tensor a, Tensor b, Tensor out) {
         int n = same("multiply", "a", a, "out", out);
         long bStride = otherStride("multiply", a, b);
+        RowsEvent event = OpEvents.multiply();
         rowsTask.combine(
                 true, a.segment(), rowStride(a), b.segment(), bStride, out.segment(), rowStride(out), n, a.dim(-1));
+        OpEvents.end(event, rows.name(), n, a.dim(-1), 1, 2.0 * a.elements() + b.elements());
     }
 
     /** out = factor &middot; x. x and out may be the same. */
     public void scale(float factor, Tensor x, Tensor out) {
         int n = same("scale", "x", x, "out", out);
+        RowsEvent event = OpEvents.scale();
         rowsTask.scale(factor, x.segment(), rowStride(x), out.segment(), rowStride(out), n, x.dim(-1));
+        OpEvents.end(event, rows.name(), n, x.dim(-1), 1, 2.0 * x.elements());
     }
 
     /**
@@ -407,6 +403,7 @@ public final class Ops {
             throw new ShapeException("rope: x " + x + ", cos " + cos + ", sin " + sin + " -> out " + out
                     + ": needs [B,H,T,d], [B or 1,T,r/2] twice -> [B,H,T,d] with r <= d");
         }
+        RowsEvent event = OpEvents.rope();
         long f = Float.BYTES;
         for (int b = 0; b < x.dim(0); b++) {
             int table = cos.dim(0) == 1 ? 0 : b;
@@ -429,6 +426,8 @@ public final class Ops {
                         x.dim(3));
             }
         }
+        long n = (long) x.dim(0) * x.dim(1) * x.dim(2);
+        OpEvents.end(event, rows.name(), n, x.dim(3), 3, 2.0 * x.elements() + 2.0 * cos.elements());
     }
 
     /**
@@ -449,9 +448,11 @@ public final class Ops {
             throw new ShapeException("gather: table " + table + ", ids " + from + " to " + (from + n) + " of "
                     + ids.length + " -> out " + out + ": needs [V,D] and an id for each row [D]");
         }
+        RowsEvent event = OpEvents.gather();
         for (int i = 0; i < n; i++) {
             table.widenRow(checkId(ids, from + i, table.dim(0)), out.segment(), i * rowStride(out));
         }
+        OpEvents.end(event, rows.name(), n, out.dim(-1), 0, 2.0 * out.elements());
     }
 
     /**
@@ -465,10 +466,12 @@ public final class Ops {
             throw new ShapeException("gather: table " + table + ", ids " + from + " to " + (from + n) + " of "
                     + ids.length + " -> out " + out + ": needs [V,D] and an id for each row [D]");
         }
+        RowsEvent event = OpEvents.gather();
         for (int i = 0; i < n; i++) {
             int id = checkId(ids, from + i, table.n());
             table.widenRow(id, block, out.segment(), i * rowStride(out));
         }
+        OpEvents.end(event, rows.name(), n, out.dim(-1), 0, 2.0 * out.elements());
     }
 
     private static int checkId(int[] ids, int index, int rows) {
@@ -486,83 +489,9 @@ public final class Ops {
         if (x.rank() != 1 || x.dim(0) == 0 || x.stride(0) != 1 && x.dim(0) > 1) {
             throw new ShapeException("argMax: x " + x + " must be [N] with N at least 1 and adjacent elements");
         }
-        return rows.argMax(x.segment(), 0, x.dim(0));
-    }
-
-    /** How many rows a tensor [..., D] has, after checking that it has rows. */
-    private static int rowCount(String op, String name, Tensor t) {
-        checkF32(op, name, t);
-        if (t.rank() < 1 || t.stride(-1) != 1 && t.dim(-1) > 1) {
-            throw new ShapeException(op + ": " + name + " " + t + " must be [...,D], elements of a row adjacent");
-        }
-        long n = 1;
-        long first = 0; // stride of the innermost dimension that has more than one index
-        for (int i = t.rank() - 2; i >= 0; i--) {
-            if (t.dim(i) == 1) {
-                continue; // its stride leads nowhere
-            }
-            if (n == 1) {
-                first = t.stride(i);
-            } else if (t.stride(i) != first * n && t.elements() > 0) {
-                throw new ShapeException(op + ": " + name + " " + t + ": rows must be evenly spaced");
-            }
-            n *= t.dim(i);
-        }
-        return Math.toIntExact(n);
-    }
-
-    /** Bytes from one row to the next, of a tensor that {@link #rowCount} has checked. */
-    private static long rowStride(Tensor t) {
-        for (int i = t.rank() - 2; i >= 0; i--) {
-            if (t.dim(i) > 1) {
-                return t.stride(i) * Float.BYTES;
-            }
-        }
-        return t.dim(-1) * (long) Float.BYTES;
-    }
-
-    /** Bytes from one row of a matrix to the next. A single row may have any stride; BLAS wants at least its length. */
-    private static long matrixStride(Tensor t, int row, int col) {
-        return (t.dim(row) > 1 ? t.stride(row) : t.dim(col)) * Float.BYTES;
-    }
-
-    private static int same(String op, String name, Tensor t, String otherName, Tensor other) {
-        int n = rowCount(op, name, t);
-        rowCount(op, otherName, other);
-        if (!t.shape().equals(other.shape())) {
-            throw new ShapeException(
-                    op + ": " + name + " " + t + " and " + otherName + " " + other + " must have the same shape");
-        }
-        return n;
-    }
-
-    private static long otherStride(String op, Tensor a, Tensor b) {
-        if (b.rank() == 1 && a.rank() > 1) {
-            checkVector(op, "b", b, a.dim(-1));
-            return 0;
-        }
-        same(op, "a", a, "b", b);
-        return rowStride(b);
-    }
-
-    private static void checkF32(String op, String name, Tensor t) {
-        if (t.dtype() != DType.F32) {
-            throw new ShapeException(op + ": " + name + " " + t + " must be F32");
-        }
-    }
-
-    private static void checkVector(String op, String name, Tensor t, int size) {
-        checkF32(op, name, t);
-        if (t.rank() != 1 || t.dim(0) != size || t.stride(0) != 1 && size > 1) {
-            throw new ShapeException(op + ": " + name + " " + t + " must be [" + size + "] with adjacent elements");
-        }
-    }
-
-    private static void checkHeads(String op, String name, Tensor t) {
-        checkF32(op, name, t);
-        if (t.rank() != 4 || t.stride(3) != 1 && t.dim(3) > 1) {
-            throw new ShapeException(
-                    op + ": " + name + " " + t + " must be [batch,heads,ctx,d], elements of a row adjacent");
-        }
+        RowsEvent event = OpEvents.argMax();
+        int best = rows.argMax(x.segment(), 0, x.dim(0));
+        OpEvents.end(event, rows.name(), 1, x.dim(0), 1, x.dim(0));
+        return best;
     }
 }

@@ -11,4 +11,7 @@ public interface PackedWeight {
 
     /** Input features. */
     int k();
+
+    /** Bytes that a product reads of it. */
+    long byteSize();
 }

@@ -75,6 +75,10 @@ class AllocationTest {
             Tensor table = random(arena, 6, 9, 64);
             assertAllocatesNothing("linear, m = 1", () -> ops.linear(x1, packed, bias, out1));
             assertAllocatesNothing("linear, m = 9", () -> ops.linear(x9, packed, bias, out9));
+            assertAllocatesNothing("linear and gelu", () -> ops.linear(x9, packed, bias, Activation.GELU, out9));
+            assertAllocatesNothing("linearAdd", () -> ops.linearAdd(x9, packed, bias, out9, out9));
+            assertAllocatesNothing(
+                    "linearGated", () -> ops.linearGated(x9, packed, null, Activation.SILU, packed, bias, out9));
             assertAllocatesNothing("layerNorm", () -> ops.layerNorm(x9, weight, weight, 1e-5f, same));
             assertAllocatesNothing("softmax", () -> ops.softmax(x9, same));
             assertAllocatesNothing("gelu", () -> ops.activate(Activation.GELU, x9, same));

@@ -20,6 +20,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -33,7 +34,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 class CompressedWeightTest {
     private static final int[] ROWS = {1, 2, 7, 8, 9, 33};
 
-    private static Tensor linear(Kind kind, int threads, Arena arena, Tensor x, Object weight, Tensor bias, int n) {
+    private static Tensor linear(Kind kind, int threads, Arena arena, Tensor x, Object weight, @Nullable Tensor bias, int n) {
         Tensor out = nan(arena, x.dim(0), n);
         try (Backend backend = Backend.open(new Backend.Options(kind, threads, null))) {
             PackedWeight packed = weight instanceof QuantizedMatrix matrix

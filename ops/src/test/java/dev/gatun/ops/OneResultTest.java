@@ -46,7 +46,20 @@ class OneResultTest {
         "16,16,600",
         "31,130,513",
         "64,200,31",
-        "130,100,64"
+        "130,100,64",
+        // every count of rows that a tile is padded to; blocks of 512 steps and of 128 rows; strips of 480 columns
+        "5,29,511",
+        "6,31,512",
+        "7,65,514",
+        "15,63,129",
+        "17,81,1025",
+        "1,481,1024",
+        "1,1000,33",
+        "2,496,9",
+        "10,512,30",
+        "11,544,7",
+        "129,479,5",
+        "257,17,1537"
     })
     void linearHasTheSameBits(int m, int n, int k) {
         try (Arena arena = Arena.ofShared()) {
@@ -232,6 +245,49 @@ class OneResultTest {
                 Tensor padded = nan(arena, 1, 2, 5, 24);
                 on(kind, 2, arena, padded, (backend, ops) -> ops.attention(q, paddedK, paddedV, mask, 0.2f, 0, padded));
                 assertSameBits("padding " + left, padded, alone);
+            }
+        }
+    }
+
+    /** Large enough to be split over the threads: each row is computed whole, so the cuts do not show. */
+    @ParameterizedTest
+    @CsvSource({"1,70001", "2,40000", "257,513", "1030,80", "5000,17", "9000,7"})
+    void rowsHaveTheSameBitsAtAnyNumberOfThreads(int rows, int cols) {
+        try (Arena arena = Arena.ofShared()) {
+            Tensor x = random(arena, 1, rows, cols);
+            Tensor weight = random(arena, 2, cols);
+            Tensor bias = random(arena, 3, cols);
+            Tensor other = random(arena, 4, rows, cols);
+            int r = cols / 2 / 2 * 2;
+            Tensor angles = random(arena, 5, 1, rows, r / 2);
+            List<BiConsumer<Ops, Tensor>> operators = List.of(
+                    (ops, out) -> ops.softmax(x, out),
+                    (ops, out) -> ops.logSoftmax(x, out),
+                    (ops, out) -> ops.layerNorm(x, weight, bias, 1e-5f, out),
+                    (ops, out) -> ops.layerNorm(x, weight, null, 1e-5f, out),
+                    (ops, out) -> ops.rmsNorm(x, weight, 1e-5f, out),
+                    (ops, out) -> ops.activate(Activation.GELU, x, out),
+                    (ops, out) -> ops.activate(Activation.RELU, x, out),
+                    (ops, out) -> ops.add(x, other, out),
+                    (ops, out) -> ops.add(x, bias, out),
+                    (ops, out) -> ops.multiply(x, other, out),
+                    (ops, out) -> ops.scale(0.3f, x, out),
+                    (ops, out) -> ops.rope(
+                            x.reshape(1, 1, rows, cols), angles, angles, false, out.reshape(1, 1, rows, cols)));
+            for (int i = 0; i < operators.size(); i++) {
+                BiConsumer<Ops, Tensor> operator = operators.get(i);
+                Tensor expected = nan(arena, rows, cols);
+                on(Kind.SCALAR, 1, arena, expected, (backend, ops) -> operator.accept(ops, expected));
+                for (Kind kind : List.of(Kind.SCALAR, Kind.VECTOR)) {
+                    for (int threads : THREADS) {
+                        Tensor out = nan(arena, rows, cols);
+                        on(kind, threads, arena, out, (backend, ops) -> operator.accept(ops, out));
+                        assertSameBits("operator " + i + ", " + kind + ", " + threads + " threads", out, expected);
+                    }
+                }
+                Tensor share = nan(arena, rows, cols);
+                on(Kind.VECTOR, 3, arena, share, (backend, ops) -> operator.accept(backend.newOps(arena, 2), share));
+                assertSameBits("operator " + i + ", 2 of 3 threads", share, expected);
             }
         }
     }

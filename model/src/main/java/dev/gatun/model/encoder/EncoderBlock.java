@@ -22,38 +22,36 @@ record EncoderBlock(
         boolean normFirst) {
     /** A position-wise network. */
     interface Network {
-        /** Computes f of some rows [n, D]: reads x, overwrites hidden and out of the block. */
-        void forward(Ops ops, Tensor x, PackedViews.Block rows);
+        /** Adds f(in) of some rows [n, D] to x of the block, overwriting its hidden rows; in may be x. */
+        void addTo(Ops ops, Tensor in, PackedViews.Block rows);
     }
 
     /** x [N, D] of p = the layer's output for x, in place. */
     void forward(Ops ops, PackedViews p, @Nullable RelativeBias bias, RotaryRows[] rotary) {
-        Tensor x = p.x();
-        Tensor in = enter(ops, x, attentionNorm, p.normed());
-        attention.forward(ops, in, p, bias, rotary, p.sublayer()); //           [N, D]
-        leave(ops, x, p.sublayer(), attentionNorm);
+        Tensor in = enter(ops, p, attentionNorm);
+        attention.addTo(ops, in, p, bias, rotary); //                           [N, D]
+        leave(ops, p, attentionNorm);
 
-        enter(ops, x, networkNorm, p.normed());
+        enter(ops, p, networkNorm);
         for (PackedViews.Block rows : p.blocks()) {
-            network.forward(ops, normFirst ? rows.normed() : rows.x(), rows); // [n, D]
+            network.addTo(ops, normFirst ? rows.normed() : rows.x(), rows); //  [n, D]
         }
-        leave(ops, x, p.sublayer(), networkNorm);
+        leave(ops, p, networkNorm);
     }
 
-    /** What the sublayer reads: x, or with pre-norm norm(x), written to {@code normed}. */
-    private Tensor enter(Ops ops, Tensor x, @Nullable LayerNorm norm, Tensor normed) {
+    /** What the sublayer reads: x, or with pre-norm norm(x). */
+    private Tensor enter(Ops ops, PackedViews p, @Nullable LayerNorm norm) {
         if (!normFirst || norm == null) {
-            return x;
+            return p.x();
         }
-        norm.forward(ops, x, normed); //                                        [N, D]
-        return normed;
+        norm.forward(ops, p.x(), p.normed()); //                                [N, D]
+        return p.normed();
     }
 
-    /** x = x + f, and with post-norm x = norm(x). */
-    private void leave(Ops ops, Tensor x, Tensor f, @Nullable LayerNorm norm) {
-        ops.add(x, f, x); //                                                    [N, D]
+    /** With post-norm x = norm(x), to which the sublayer's output has been added. */
+    private void leave(Ops ops, PackedViews p, @Nullable LayerNorm norm) {
         if (!normFirst && norm != null) {
-            norm.forward(ops, x, x); //                                         [N, D]
+            norm.forward(ops, p.x(), p.x()); //                                 [N, D]
         }
     }
 }

@@ -50,13 +50,13 @@ public final class EncoderSession implements AutoCloseable {
     private final Workspace workspace;
     private final Tensor ones; // [1, maxTokens]
     private final Tensor ramp; // [1, maxTokens]: 1, 2, 3, ...
-    private final Tensor dot; // [1, 1]
     private final Tensor[] pooled; // after pooling, and after each dense layer [1, d]
     private final Tensor[] pooledParts; // one [1, D] for each way of pooling
-    private final Tensor[] columns; // of pooled, transposed
+    private final Tensor[] vectors; // the same as [d]
     private final int[] ids;
     private final int[] types;
     private final int[] positions;
+    private final int[] lengths; // of the batch's sequences
     private final RotaryRows[] rotaryRows; // of the batch's tokens
     private PackedViews views; // of the last batch
     private Tensor[] sequences = {}; // hidden states of each [T, D]
@@ -75,7 +75,6 @@ public final class EncoderSession implements AutoCloseable {
         workspace = layout(model, maxTokens).allocate(arena);
         ones = workspace.get("ones");
         ramp = workspace.get("ramp");
-        dot = workspace.get("dot");
         for (int i = 0; i < maxTokens; i++) {
             ones.setFloat(1f, 0, i);
             ramp.setFloat(i + 1f, 0, i);
@@ -84,10 +83,10 @@ public final class EncoderSession implements AutoCloseable {
         int[] widths =
                 modules == null ? new int[0] : modules.widths(model.config().dModel());
         pooled = new Tensor[widths.length];
-        columns = new Tensor[widths.length];
+        vectors = new Tensor[widths.length];
         for (int i = 0; i < widths.length; i++) {
             pooled[i] = workspace.get("pooled" + i);
-            columns[i] = pooled[i].transpose(0, 1);
+            vectors[i] = pooled[i].select(0, 0);
         }
         pooledParts = new Tensor[modules == null ? 0 : modules.pooling().size()];
         int d = model.config().dModel();
@@ -95,6 +94,7 @@ public final class EncoderSession implements AutoCloseable {
         ids = new int[maxTokens];
         types = new int[maxTokens];
         positions = new int[maxTokens];
+        lengths = new int[maxTokens];
         rotaryRows = new RotaryRows[model.rotary().size()];
         for (int i = 0; i < rotaryRows.length; i++) {
             rotaryRows[i] = new RotaryRows(workspace.get("cos" + i), workspace.get("sin" + i));
@@ -116,8 +116,7 @@ public final class EncoderSession implements AutoCloseable {
         int dModel = model.config().dModel();
         Workspace.Layout layout = PackedViews.layout(maxTokens, dModel, model.hiddenWidth())
                 .f32("ones", 1, maxTokens)
-                .f32("ramp", 1, maxTokens)
-                .f32("dot", 1, 1);
+                .f32("ramp", 1, maxTokens);
         TokenEmbeddings tokens = model.tokens();
         if (tokens != null && tokens.projection() != null) {
             layout.f32("sum", maxTokens, tokens.width()).f32("term", maxTokens, tokens.width());
@@ -164,7 +163,11 @@ public final class EncoderSession implements AutoCloseable {
             throw new IllegalStateException("encode: this is a model of images, not of texts");
         }
         encoded = false;
-        prepare(sequenceIds, from, to);
+        checkCount(to - from);
+        for (int b = 0; b < to - from; b++) {
+            lengths[b] = sequenceIds[from + b].length;
+        }
+        prepare(to - from);
         int[] starts = views.starts();
         for (int b = 0; b < starts.length - 1; b++) {
             int[] sequence = sequenceIds[from + b];
@@ -199,7 +202,9 @@ public final class EncoderSession implements AutoCloseable {
             throw new IllegalStateException("encodeImages: this is a model of texts, not of images");
         }
         encoded = false;
-        prepare(pixels.length, b -> patches.tokens());
+        checkCount(pixels.length);
+        Arrays.fill(lengths, 0, pixels.length, patches.tokens());
+        prepare(pixels.length);
         Tensor image = workspace.get("pixels");
         for (int b = 0; b < pixels.length; b++) {
             if (pixels[b].length != image.elements()) {
@@ -233,20 +238,19 @@ public final class EncoderSession implements AutoCloseable {
         }
     }
 
-    private interface Lengths {
-        int of(int sequence);
+    private void checkCount(int count) {
+        if (count < 1 || count > maxTokens) {
+            throw new IllegalArgumentException("encode: " + count
+                    + " sequences, the session takes 1 or more with at most " + maxTokens + " tokens");
+        }
     }
 
-    private void prepare(int[][] sequenceIds, int from, int to) {
-        prepare(to - from, b -> sequenceIds[from + b].length);
-    }
-
-    /** Makes views for sequences of these lengths, if the last batch had others. */
-    private void prepare(int count, Lengths lengths) {
+    /** Makes views for sequences of as many tokens as {@link #lengths} says, if the last batch had others. */
+    private void prepare(int count) {
         boolean same = count == views.sequences();
         long tokens = 0;
         for (int b = 0; b < count; b++) {
-            int length = lengths.of(b);
+            int length = lengths[b];
             if (length < 1 || length > model.config().nPositions()) {
                 throw new IllegalArgumentException("encode: sequence " + b + " has " + length
                         + " tokens, the model takes 1 to " + model.config().nPositions());
@@ -254,16 +258,16 @@ public final class EncoderSession implements AutoCloseable {
             same = same && length == views.length(b);
             tokens += length;
         }
-        if (count < 1 || tokens > maxTokens) {
-            throw new IllegalArgumentException("encode: " + count + " sequences of " + tokens
-                    + " tokens, the session takes 1 or more with at most " + maxTokens);
+        if (tokens > maxTokens) {
+            throw new IllegalArgumentException(
+                    "encode: " + count + " sequences of " + tokens + " tokens, the session takes at most " + maxTokens);
         }
         if (same && sequences.length == count) {
             return;
         }
         int[] starts = new int[count + 1];
         for (int b = 0; b < count; b++) {
-            starts[b + 1] = starts[b] + lengths.of(b);
+            starts[b + 1] = starts[b] + lengths[b];
         }
         views = PackedViews.of(workspace, starts, model.config().nHeads());
         sequences = new Tensor[count];
@@ -280,7 +284,7 @@ public final class EncoderSession implements AutoCloseable {
             boolean projected = texts.projection() != null;
             embedding = new Tensor[] {
                 projected ? workspace.get("sum").slice(0, 0, n) : views.x(),
-                projected ? workspace.get("term").slice(0, 0, n) : views.sublayer()
+                projected ? workspace.get("term").slice(0, 0, n) : views.q()
             };
         }
     }
@@ -343,13 +347,16 @@ public final class EncoderSession implements AutoCloseable {
 
     /** Divides a vector [1, d] by its length, which counts as 1e-12 where it is less (torch.nn.functional.normalize). */
     public void normalize(Tensor vector) {
-        normalize(vector, vector.transpose(0, 1));
+        normalize(vector, vector.select(0, 0));
     }
 
-    private void normalize(Tensor vector, Tensor column) {
-        ops.matmul(vector, column, dot); //                      [1, d] · [d, 1] -> [1, 1]
-        double length = Math.max(Math.sqrt(dot.getFloat(0, 0)), 1e-12);
-        ops.scale((float) (1 / length), vector, vector);
+    private void normalize(Tensor row, Tensor vector) {
+        double sum = 0;
+        for (int i = 0; i < vector.dim(0); i++) {
+            double value = vector.getFloat(i);
+            sum += value * value;
+        }
+        ops.scale((float) (1 / Math.max(Math.sqrt(sum), 1e-12)), row, row);
     }
 
     /**
@@ -372,7 +379,7 @@ public final class EncoderSession implements AutoCloseable {
         }
         int last = pooled.length - 1;
         if (modules.normalize()) {
-            normalize(pooled[last], columns[last]); //                                           [1, d]
+            normalize(pooled[last], vectors[last]); //                                           [1, d]
         }
         return pooled[last];
     }

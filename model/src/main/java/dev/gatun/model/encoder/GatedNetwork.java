@@ -14,11 +14,11 @@ import dev.gatun.ops.Ops;
  */
 record GatedNetwork(Linear wi, Activation activation, Linear wo) implements EncoderBlock.Network {
     @Override
-    public void forward(Ops ops, Tensor x, PackedViews.Block rows) {
+    public void addTo(Ops ops, Tensor in, PackedViews.Block rows) {
         Tensor input = rows.firstHalf();
-        wi.forward(ops, x, rows.hidden()); //                           [n, 2 dFf]
+        wi.forward(ops, in, rows.hidden()); //                          [n, 2 dFf]
         ops.activate(activation, input, input); //                      [n, dFf]
         ops.multiply(input, rows.secondHalf(), input); //               [n, dFf]
-        wo.forward(ops, input, rows.out()); //                          [n, D]
+        ops.linearAdd(input, wo.weight(), wo.bias(), rows.x(), rows.x()); //[n, D]
     }
 }

@@ -14,7 +14,6 @@ import java.util.Arrays;
  * @param starts of the sequences, and N at the end
  * @param x residual stream [N, D]
  * @param normed what a pre-norm sublayer reads [N, D]; the same bytes as context, which is written later
- * @param sublayer what a sublayer writes [N, D]; the same bytes as q, which has been read by then
  * @param q queries [N, D]
  * @param k keys [N, D]
  * @param v values [N, D]
@@ -31,7 +30,6 @@ record PackedViews(
         int[] starts,
         Tensor x,
         Tensor normed,
-        Tensor sublayer,
         Tensor q,
         Tensor k,
         Tensor v,
@@ -49,8 +47,8 @@ record PackedViews(
      */
     static final int BLOCK_ROWS = 256;
 
-    /** Some rows of the batch: of x, of normed, of what the network writes; its inner rows, and either half of those. */
-    record Block(Tensor x, Tensor normed, Tensor hidden, Tensor firstHalf, Tensor secondHalf, Tensor out) {}
+    /** Some rows of the batch: of x and of normed; inner rows of a network, and either half of those. */
+    record Block(Tensor x, Tensor normed, Tensor hidden, Tensor firstHalf, Tensor secondHalf) {}
 
     static Workspace.Layout layout(int maxTokens, int dModel, int dHidden) {
         return new Workspace.Layout()
@@ -83,14 +81,12 @@ record PackedViews(
                     context.slice(0, from, to),
                     inner,
                     inner.slice(1, 0, half),
-                    inner.slice(1, half, 2 * half),
-                    q.slice(0, from, to));
+                    inner.slice(1, half, 2 * half));
         }
         return new PackedViews(
                 starts,
                 x,
                 context,
-                q,
                 q,
                 k,
                 v,

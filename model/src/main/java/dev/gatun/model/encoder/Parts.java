@@ -2,7 +2,6 @@ package dev.gatun.model.encoder;
 
 import dev.gatun.memory.DType;
 import dev.gatun.memory.Tensor;
-import dev.gatun.model.nn.FeedForward;
 import dev.gatun.model.nn.LayerNorm;
 import dev.gatun.model.nn.Linear;
 import dev.gatun.model.nn.Loader;
@@ -88,10 +87,12 @@ final class Parts {
         return new LayerNorm(loader.vector(weight, d), weights().has(bias) ? loader.vector(bias, d) : null, epsilon);
     }
 
-    /** A network of two layers. */
+    /** The feed-forward network of two layers (Vaswani et al. 2017, section 3.3). */
     static EncoderBlock.Network network(Linear fc1, Activation activation, Linear fc2) {
-        var network = new FeedForward(fc1, activation, fc2);
-        return (ops, x, rows) -> network.forward(ops, x, rows.hidden(), rows.out());
+        return (ops, in, rows) -> {
+            fc1.forward(ops, in, activation, rows.hidden()); //                               [n, dFf]
+            ops.linearAdd(rows.hidden(), fc2.weight(), fc2.bias(), rows.x(), rows.x()); //    [n, D]
+        };
     }
 
     /** A matrix as the checkpoint has it. */

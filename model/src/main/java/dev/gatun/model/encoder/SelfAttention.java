@@ -26,13 +26,12 @@ record SelfAttention(
     }
 
     /**
-     * Computes the sublayer.
+     * Adds the sublayer's output to x.
      *
-     * @param in [N, D]
+     * @param in [N, D]; may be x
      * @param bias added to the scores of the heads, or null
-     * @param out [N, D]; may be the queries' buffer
      */
-    void forward(Ops ops, Tensor in, PackedViews p, @Nullable RelativeBias bias, RotaryRows[] rotary, Tensor out) {
+    void addTo(Ops ops, Tensor in, PackedViews p, @Nullable RelativeBias bias, RotaryRows[] rotary) {
         // 1. Project.
         qProj.forward(ops, in, p.q()); //                                                [N, D]
         kProj.forward(ops, in, p.k()); //                                                [N, D]
@@ -45,8 +44,8 @@ record SelfAttention(
         }
         // 4. Cache: none, all keys are at hand. 5. softmax(Q K^T / sqrt(dK)) V, each sequence on its own.
         attend(ops, p, bias); //                                                         [N, D]
-        // 6. Concatenated heads are what context [N, D] already is: project.
-        oProj.forward(ops, p.context(), out); //                                         [N, D]
+        // 6. Concatenated heads are what context [N, D] already is: project, and add to x.
+        ops.linearAdd(p.context(), oProj.weight(), oProj.bias(), p.x(), p.x()); //       [N, D]
     }
 
     /** One call a sequence: no key of another one is looked at, and nothing is padded. */

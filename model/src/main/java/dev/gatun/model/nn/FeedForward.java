@@ -30,8 +30,7 @@ public record FeedForward(Linear fc1, Activation activation, Linear fc2) impleme
      * @param out [..., D]; must not overlap x
      */
     public void forward(Ops ops, Tensor x, Tensor hidden, Tensor out) {
-        fc1.forward(ops, x, hidden); //                        [B, T, dFf]
-        ops.activate(activation, hidden, hidden); //           [B, T, dFf]
+        fc1.forward(ops, x, activation, hidden); //            [B, T, dFf]
         fc2.forward(ops, hidden, out); //                      [B, T, D]
     }
 }

@@ -1,6 +1,7 @@
 package dev.gatun.model.nn;
 
 import dev.gatun.memory.Tensor;
+import dev.gatun.ops.Activation;
 import dev.gatun.ops.Ops;
 import dev.gatun.ops.PackedWeight;
 import org.jspecify.annotations.Nullable;
@@ -20,5 +21,10 @@ public record Linear(PackedWeight weight, @Nullable Tensor bias) {
      */
     public void forward(Ops ops, Tensor x, Tensor out) {
         ops.linear(x, weight, bias, out);
+    }
+
+    /** Computes activation(x W<sup>T</sup> + b) for each row; operands as of {@link #forward(Ops, Tensor, Tensor)}. */
+    public void forward(Ops ops, Tensor x, Activation activation, Tensor out) {
+        ops.linear(x, weight, bias, activation, out);
     }
 }

@@ -119,6 +119,9 @@ public record OnnxModel(Weights weights, JsonConfig config) {
                     if (n == 4 && dims.get(2) > 0 && (dims.get(2) * dims.get(3) == dModel || dims.get(3) == -1)) {
                         return Math.toIntExact(dims.get(2));
                     }
+                    if (n == 4 && dims.get(2) == -1 && dims.get(3) > 0 && dModel % dims.get(3) == 0) {
+                        return Math.toIntExact(dModel / dims.get(3));
+                    }
                 }
             }
             throw none("no head is split off its queries");

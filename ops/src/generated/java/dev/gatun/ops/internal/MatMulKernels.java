@@ -30,6 +30,9 @@ final class MatMulKernels {
     /** Vectors of the widest tile. */
     static final int VECTORS = 3;
 
+    /** Vectors of the widest tile of one row. */
+    static final int ONE_ROW_VECTORS = 6;
+
     private static final VectorSpecies<Float> S = Species.FLOATS;
     private static final int LANES = Species.LANES;
     private static final long BYTES = Species.BYTES;
@@ -41,7 +44,7 @@ final class MatMulKernels {
      * The tile of {@code rows} x {@code vectors}.
      *
      * @param rows 1, 2, 4 or 8
-     * @param vectors 1 to 3
+     * @param vectors 1 to 3; for one row also 6
      */
     static void tile(
             int rows,
@@ -54,19 +57,20 @@ final class MatMulKernels {
             long bStep,
             float[] c,
             int cAt) {
-        switch (4 * rows + vectors) {
-            case 5 -> rows1vectors1(k, a, aAt, b, bAt, bStep, c, cAt);
-            case 6 -> rows1vectors2(k, a, aAt, b, bAt, bStep, c, cAt);
-            case 7 -> rows1vectors3(k, a, aAt, b, bAt, bStep, c, cAt);
-            case 9 -> rows2vectors1(k, a, aAt, b, bAt, bStep, c, cAt);
-            case 10 -> rows2vectors2(k, a, aAt, b, bAt, bStep, c, cAt);
-            case 11 -> rows2vectors3(k, a, aAt, b, bAt, bStep, c, cAt);
-            case 17 -> rows4vectors1(k, a, aAt, b, bAt, bStep, c, cAt);
-            case 18 -> rows4vectors2(k, a, aAt, b, bAt, bStep, c, cAt);
-            case 19 -> rows4vectors3(k, a, aAt, b, bAt, bStep, c, cAt);
-            case 33 -> rows8vectors1(k, a, aAt, b, bAt, bStep, c, cAt);
-            case 34 -> rows8vectors2(k, a, aAt, b, bAt, bStep, c, cAt);
-            case 35 -> rows8vectors3(k, a, aAt, b, bAt, bStep, c, cAt);
+        switch (8 * rows + vectors) {
+            case 9 -> rows1vectors1(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 10 -> rows1vectors2(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 11 -> rows1vectors3(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 17 -> rows2vectors1(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 18 -> rows2vectors2(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 19 -> rows2vectors3(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 33 -> rows4vectors1(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 34 -> rows4vectors2(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 35 -> rows4vectors3(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 65 -> rows8vectors1(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 66 -> rows8vectors2(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 67 -> rows8vectors3(k, a, aAt, b, bAt, bStep, c, cAt);
+            case 14 -> rows1vectors6(k, a, aAt, b, bAt, bStep, c, cAt);
             default -> throw new IllegalArgumentException("no tile of " + rows + " rows x " + vectors + " vectors");
         }
     }
@@ -205,13 +209,19 @@ final class MatMulKernels {
             FloatVector b0 = FloatVector.fromMemorySegment(S, b, bAt + i * BYTES, ORDER);
             FloatVector x0 = FloatVector.broadcast(S, a[aAt + i]);
             s0_0 = x0.fma(b0, s0_0);
+            if (i == k) {
+                break;
+            }
             FloatVector x1 = FloatVector.broadcast(S, a[aAt + PITCH + i]);
             s1_0 = x1.fma(b0, s1_0);
-            if (i == k) {
+            if (i == k + 1) {
                 break;
             }
             FloatVector x2 = FloatVector.broadcast(S, a[aAt + 2 * PITCH + i]);
             s2_0 = x2.fma(b0, s2_0);
+            if (i == k + 2) {
+                break;
+            }
             FloatVector x3 = FloatVector.broadcast(S, a[aAt + 3 * PITCH + i]);
             s3_0 = x3.fma(b0, s3_0);
         }
@@ -239,15 +249,21 @@ final class MatMulKernels {
             FloatVector x0 = FloatVector.broadcast(S, a[aAt + i]);
             s0_0 = x0.fma(b0, s0_0);
             s0_1 = x0.fma(b1, s0_1);
+            if (i == k) {
+                break;
+            }
             FloatVector x1 = FloatVector.broadcast(S, a[aAt + PITCH + i]);
             s1_0 = x1.fma(b0, s1_0);
             s1_1 = x1.fma(b1, s1_1);
-            if (i == k) {
+            if (i == k + 1) {
                 break;
             }
             FloatVector x2 = FloatVector.broadcast(S, a[aAt + 2 * PITCH + i]);
             s2_0 = x2.fma(b0, s2_0);
             s2_1 = x2.fma(b1, s2_1);
+            if (i == k + 2) {
+                break;
+            }
             FloatVector x3 = FloatVector.broadcast(S, a[aAt + 3 * PITCH + i]);
             s3_0 = x3.fma(b0, s3_0);
             s3_1 = x3.fma(b1, s3_1);
@@ -294,14 +310,14 @@ final class MatMulKernels {
             s1_0 = x1.fma(b0, s1_0);
             s1_1 = x1.fma(b1, s1_1);
             s1_2 = x1.fma(b2, s1_2);
-            if (i == k) {
+            if (i == k + 1) {
                 break;
             }
             FloatVector x2 = FloatVector.broadcast(S, a[aAt + 2 * PITCH + i]);
             s2_0 = x2.fma(b0, s2_0);
             s2_1 = x2.fma(b1, s2_1);
             s2_2 = x2.fma(b2, s2_2);
-            if (i == k) {
+            if (i == k + 2) {
                 break;
             }
             FloatVector x3 = FloatVector.broadcast(S, a[aAt + 3 * PITCH + i]);
@@ -347,16 +363,10 @@ final class MatMulKernels {
             s2_0 = x2.fma(b0, s2_0);
             FloatVector x3 = FloatVector.broadcast(S, a[aAt + 3 * PITCH + i]);
             s3_0 = x3.fma(b0, s3_0);
-            if (i == k) {
-                break;
-            }
             FloatVector x4 = FloatVector.broadcast(S, a[aAt + 4 * PITCH + i]);
             s4_0 = x4.fma(b0, s4_0);
             FloatVector x5 = FloatVector.broadcast(S, a[aAt + 5 * PITCH + i]);
             s5_0 = x5.fma(b0, s5_0);
-            if (i == k) {
-                break;
-            }
             FloatVector x6 = FloatVector.broadcast(S, a[aAt + 6 * PITCH + i]);
             s6_0 = x6.fma(b0, s6_0);
             FloatVector x7 = FloatVector.broadcast(S, a[aAt + 7 * PITCH + i]);
@@ -410,18 +420,12 @@ final class MatMulKernels {
             FloatVector x3 = FloatVector.broadcast(S, a[aAt + 3 * PITCH + i]);
             s3_0 = x3.fma(b0, s3_0);
             s3_1 = x3.fma(b1, s3_1);
-            if (i == k) {
-                break;
-            }
             FloatVector x4 = FloatVector.broadcast(S, a[aAt + 4 * PITCH + i]);
             s4_0 = x4.fma(b0, s4_0);
             s4_1 = x4.fma(b1, s4_1);
             FloatVector x5 = FloatVector.broadcast(S, a[aAt + 5 * PITCH + i]);
             s5_0 = x5.fma(b0, s5_0);
             s5_1 = x5.fma(b1, s5_1);
-            if (i == k) {
-                break;
-            }
             FloatVector x6 = FloatVector.broadcast(S, a[aAt + 6 * PITCH + i]);
             s6_0 = x6.fma(b0, s6_0);
             s6_1 = x6.fma(b1, s6_1);
@@ -499,9 +503,6 @@ final class MatMulKernels {
             s3_0 = x3.fma(b0, s3_0);
             s3_1 = x3.fma(b1, s3_1);
             s3_2 = x3.fma(b2, s3_2);
-            if (i == k) {
-                break;
-            }
             FloatVector x4 = FloatVector.broadcast(S, a[aAt + 4 * PITCH + i]);
             s4_0 = x4.fma(b0, s4_0);
             s4_1 = x4.fma(b1, s4_1);
@@ -510,9 +511,6 @@ final class MatMulKernels {
             s5_0 = x5.fma(b0, s5_0);
             s5_1 = x5.fma(b1, s5_1);
             s5_2 = x5.fma(b2, s5_2);
-            if (i == k) {
-                break;
-            }
             FloatVector x6 = FloatVector.broadcast(S, a[aAt + 6 * PITCH + i]);
             s6_0 = x6.fma(b0, s6_0);
             s6_1 = x6.fma(b1, s6_1);
@@ -546,5 +544,42 @@ final class MatMulKernels {
         s7_0.intoArray(c, cAt + 7 * PITCH);
         s7_1.intoArray(c, cAt + 7 * PITCH + LANES);
         s7_2.intoArray(c, cAt + 7 * PITCH + 2 * LANES);
+    }
+
+    static void rows1vectors6(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, long bStep, float[] c, int cAt) {
+        b = OffHeap.of(b);
+        long bAt1 = bAt + 1 * bStep;
+        long bAt2 = bAt + 2 * bStep;
+        long bAt3 = bAt + 3 * bStep;
+        long bAt4 = bAt + 4 * bStep;
+        long bAt5 = bAt + 5 * bStep;
+        FloatVector s0_0 = FloatVector.fromArray(S, c, cAt);
+        FloatVector s0_1 = FloatVector.fromArray(S, c, cAt + LANES);
+        FloatVector s0_2 = FloatVector.fromArray(S, c, cAt + 2 * LANES);
+        FloatVector s0_3 = FloatVector.fromArray(S, c, cAt + 3 * LANES);
+        FloatVector s0_4 = FloatVector.fromArray(S, c, cAt + 4 * LANES);
+        FloatVector s0_5 = FloatVector.fromArray(S, c, cAt + 5 * LANES);
+        for (int i = 0; i < k; i++) {
+            FloatVector b0 = FloatVector.fromMemorySegment(S, b, bAt + i * BYTES, ORDER);
+            FloatVector b1 = FloatVector.fromMemorySegment(S, b, bAt1 + i * BYTES, ORDER);
+            FloatVector b2 = FloatVector.fromMemorySegment(S, b, bAt2 + i * BYTES, ORDER);
+            FloatVector b3 = FloatVector.fromMemorySegment(S, b, bAt3 + i * BYTES, ORDER);
+            FloatVector b4 = FloatVector.fromMemorySegment(S, b, bAt4 + i * BYTES, ORDER);
+            FloatVector b5 = FloatVector.fromMemorySegment(S, b, bAt5 + i * BYTES, ORDER);
+            FloatVector x0 = FloatVector.broadcast(S, a[aAt + i]);
+            s0_0 = x0.fma(b0, s0_0);
+            s0_1 = x0.fma(b1, s0_1);
+            s0_2 = x0.fma(b2, s0_2);
+            s0_3 = x0.fma(b3, s0_3);
+            s0_4 = x0.fma(b4, s0_4);
+            s0_5 = x0.fma(b5, s0_5);
+        }
+        s0_0.intoArray(c, cAt);
+        s0_1.intoArray(c, cAt + LANES);
+        s0_2.intoArray(c, cAt + 2 * LANES);
+        s0_3.intoArray(c, cAt + 3 * LANES);
+        s0_4.intoArray(c, cAt + 4 * LANES);
+        s0_5.intoArray(c, cAt + 5 * LANES);
     }
 }

@@ -8,4 +8,9 @@ import java.lang.foreign.MemorySegment;
  *
  * @param segment starts at the first column
  */
-record CompressedWeight(MemorySegment segment, CompressedLayout layout, int n, int k) implements PackedWeight {}
+record CompressedWeight(MemorySegment segment, CompressedLayout layout, int n, int k) implements PackedWeight {
+    @Override
+    public long byteSize() {
+        return segment.byteSize();
+    }
+}

@@ -7,17 +7,12 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Products of F32 matrices. Offsets and strides are in bytes; elements of a row are adjacent. Implementations are thread-safe,
- * but for what {@link #forSession} returns, and allocate nothing but packed weights; what scratch they need is handed to them.
+ * Products of F32 matrices. Offsets and strides are in bytes; elements of a row are adjacent. Implementations are thread-safe and
+ * allocate nothing but packed weights; what scratch they need is handed to them.
  */
 public interface MatMul {
     /** The name users give on the command line. */
     String name();
-
-    /** The instance for one session, which serves one caller at a time: this one, unless it keeps something between calls. */
-    default MatMul forSession() {
-        return this;
-    }
 
     /** Bytes of an arena that {@link #pack} will take for a weight [n, k]; 0 where the checkpoint's own bytes are used. */
     long packedByteSize(Tensor weight);

@@ -15,18 +15,29 @@ public final class OpenBlasMatMul implements MatMul {
     /** A product that is multiplied into out is at most this large at a time. */
     private static final int SCRATCH_FLOATS = 1 << 16;
 
+    /** Floats side by side in a tile: a multiple of every kernel's width. */
+    private static final int TILE_COLS = 64;
+
+    /** Multiply-adds of a tile that is worth a thread's start: some 10 us. */
+    private static final long LEAST_TILE = 200_000;
+
     private final Blas blas;
-    private final Slices slices = new Slices();
+    private final boolean inTiles;
 
     /** Products by {@code blas}, whose threads have been set. */
     public OpenBlasMatMul(Blas blas) {
-        this.blas = blas;
+        this(blas, false);
     }
 
-    /** One that remembers the session's slices. */
-    @Override
-    public MatMul forSession() {
-        return new OpenBlasMatMul(blas);
+    /**
+     * Products by {@code blas}.
+     *
+     * @param inTiles whether our threads share the work, each with a tile of out; the library's own have been set to 1. A thread
+     *     of the library's that the system has not put on a core yet makes the others wait for it; of tiles they take more
+     */
+    public OpenBlasMatMul(Blas blas, boolean inTiles) {
+        this.blas = blas;
+        this.inTiles = inTiles;
     }
 
     @Override
@@ -56,12 +67,16 @@ public final class OpenBlasMatMul implements MatMul {
 
     @Override
     public int tileCols(int m, int n, int k, int threads) {
-        return n;
+        long tiles = inTiles ? Math.min(threads, (long) m * n * k / LEAST_TILE) : 1;
+        if (tiles <= 1) {
+            return n;
+        }
+        return (int) Math.min(n, ((n + tiles - 1) / tiles + TILE_COLS - 1) / TILE_COLS * TILE_COLS);
     }
 
     @Override
     public int gatedCols(int n) {
-        return Math.min(n, SCRATCH_FLOATS / 16);
+        return Math.min(n, SCRATCH_FLOATS / 16); // a multiple of TILE_COLS
     }
 
     @Override
@@ -78,11 +93,11 @@ public final class OpenBlasMatMul implements MatMul {
         if (op.into == LinearOp.Into.MULTIPLY) {
             int some = Math.max(1, SCRATCH_FLOATS / cols);
             for (int row = rowFrom; row < rowTo; row += some) {
-                multiplyInto(op, w, row, Math.min(some, rowTo - row), colFrom, cols, scratch.segment());
+                multiplyInto(op, w, row, Math.min(some, rowTo - row), colFrom, cols, scratch);
             }
         } else {
             long outAt = rowFrom * op.outStride + colFrom * (long) Float.BYTES;
-            product(op, w, rowFrom, rowTo - rowFrom, colFrom, cols, op.out, outAt, op.outStride);
+            product(op, w, rowFrom, rowTo - rowFrom, colFrom, cols, op.out, outAt, op.outStride, scratch.slices());
         }
         op.finish(rowFrom, rowTo, colFrom, colTo);
     }
@@ -97,7 +112,8 @@ public final class OpenBlasMatMul implements MatMul {
             int cols,
             MemorySegment out,
             long outAt,
-            long outStride) {
+            long outStride,
+            Slices slices) {
         long colAt = col * (long) Float.BYTES;
         MemorySegment bias = op.bias;
         boolean residual = op.into == LinearOp.Into.ADD;
@@ -141,9 +157,10 @@ public final class OpenBlasMatMul implements MatMul {
     }
 
     private void multiplyInto(
-            LinearOp op, StridedWeight w, int row, int rows, int col, int cols, MemorySegment product) {
+            LinearOp op, StridedWeight w, int row, int rows, int col, int cols, ProductScratch scratch) {
+        MemorySegment product = scratch.segment();
         long stride = cols * (long) Float.BYTES;
-        product(op, w, row, rows, col, cols, product, 0, stride);
+        product(op, w, row, rows, col, cols, product, 0, stride, scratch.slices());
         long outAt = row * op.outStride + col * (long) Float.BYTES;
         op.rows().multiply(op.out, outAt, op.outStride, product, 0, stride, op.out, outAt, op.outStride, rows, cols);
     }
@@ -170,6 +187,7 @@ public final class OpenBlasMatMul implements MatMul {
             long cBatch,
             long cStride,
             ProductScratch scratch) {
+        Slices slices = scratch.slices();
         float beta = accumulate ? 1f : 0f;
         if (count > 1 && blas.batchesInOneCall(m, n, k)) {
             blas.sgemmBatchStrided(

@@ -9,4 +9,9 @@ import java.lang.foreign.MemorySegment;
  *
  * @param segment starts at the first element
  */
-public record PanelWeight(MemorySegment segment, int lanes, int n, int k) implements PackedWeight {}
+public record PanelWeight(MemorySegment segment, int lanes, int n, int k) implements PackedWeight {
+    @Override
+    public long byteSize() {
+        return segment.byteSize();
+    }
+}

@@ -3,6 +3,7 @@ package dev.gatun.ops.internal;
 import dev.gatun.memory.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What one thread needs during a product, and no other thread uses meanwhile. The arrays grow to the largest product seen, so
@@ -12,6 +13,7 @@ public final class ProductScratch {
     private final MemorySegment segment;
     private float[] a = {};
     private float[] c = {};
+    private @Nullable Slices slices;
 
     private ProductScratch(MemorySegment segment) {
         this.segment = segment;
@@ -31,6 +33,16 @@ public final class ProductScratch {
     /** {@link MatMul#scratchByteSize} bytes off the heap. */
     MemorySegment segment() {
         return segment;
+    }
+
+    /** The slices that this thread has asked for. */
+    Slices slices() {
+        Slices mine = slices;
+        if (mine == null) {
+            mine = new Slices();
+            slices = mine;
+        }
+        return mine;
     }
 
     /** At least {@code floats} floats for rows of the left operand. */

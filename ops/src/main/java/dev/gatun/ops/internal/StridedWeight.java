@@ -8,4 +8,9 @@ import java.lang.foreign.MemorySegment;
  *
  * @param segment starts at the first element
  */
-public record StridedWeight(MemorySegment segment, long rowStride, int n, int k) implements PackedWeight {}
+public record StridedWeight(MemorySegment segment, long rowStride, int n, int k) implements PackedWeight {
+    @Override
+    public long byteSize() {
+        return (long) n * k * Float.BYTES;
+    }
+}

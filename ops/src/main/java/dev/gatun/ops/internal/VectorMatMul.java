@@ -47,6 +47,11 @@ public final class VectorMatMul implements MatMul {
         return "vector";
     }
 
+    /** The width of the vectors in use. */
+    public static int vectorBits() {
+        return LANES * Float.SIZE;
+    }
+
     private static int vectors(int cols) {
         return (cols + LANES - 1) / LANES;
     }
@@ -169,14 +174,14 @@ public final class VectorMatMul implements MatMul {
     /** The sums of {@code vectors} columns from column {@code first}. */
     private static void strip(PanelWeight w, int first, int vectors, int rows, float[] a, float[] c) {
         int k = w.k();
-        for (int v = 0; v < vectors; ) {
-            int width = width(vectors - v);
-            for (int at = 0; at < k; at += STEPS) {
-                int steps = Math.min(STEPS, k - at);
+        for (int at = 0; at < k; at += STEPS) {
+            int steps = Math.min(STEPS, k - at);
+            for (int v = 0; v < vectors; ) {
+                int width = width(rows, vectors - v);
                 long from = ((first + v) * (long) k + at) * BYTES;
                 tiles(rows, width, steps, a, aAt(rows, at), w.segment(), from, k * BYTES, c, v * LANES);
+                v += width;
             }
-            v += width;
         }
     }
 
@@ -189,7 +194,7 @@ public final class VectorMatMul implements MatMul {
             a[aAt(rows, k / STEPS * STEPS) + k % STEPS] = 0f; // times the -0 after an odd k: a sum keeps its bits
         }
         for (int v = 0; v < vectors; ) {
-            int width = rows == 1 ? Math.min(vectors - v, w.layout().rowVectors()) : width(vectors - v);
+            int width = rows == 1 ? Math.min(vectors - v, w.layout().rowVectors()) : width(rows, vectors - v);
             long column = (first + v) * columnBytes;
             for (int at = 0; at < k; at += STEPS) {
                 int steps = Math.min(STEPS, k - at);
@@ -221,8 +226,11 @@ public final class VectorMatMul implements MatMul {
         return cols <= STRIP ? cols : cols <= STRIP + LANES ? STRIP - PANEL : STRIP;
     }
 
-    /** Vectors of the next tile: 3, but 2 and 2 for the last 4. */
-    private static int width(int vectors) {
+    /** Vectors of the next tile: 3, but 2 and 2 for the last 4; 6 for a single row. */
+    private static int width(int rows, int vectors) {
+        if (rows == 1 && vectors >= MatMulKernels.ONE_ROW_VECTORS) {
+            return MatMulKernels.ONE_ROW_VECTORS;
+        }
         return vectors == 4 ? 2 : Math.min(vectors, MatMulKernels.VECTORS);
     }
 

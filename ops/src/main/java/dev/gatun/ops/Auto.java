@@ -1,0 +1,255 @@
+package dev.gatun.ops;
+
+import dev.gatun.memory.BlockFormat;
+import dev.gatun.memory.DType;
+import dev.gatun.memory.QuantizedMatrix;
+import dev.gatun.memory.Shape;
+import dev.gatun.memory.Tensor;
+import dev.gatun.ops.AutoThread.Urgency;
+import dev.gatun.ops.internal.MatMul;
+import dev.gatun.ops.internal.OpenBlasMatMul;
+import dev.gatun.ops.internal.RowsKernel;
+import dev.gatun.ops.internal.ScalarRows;
+import dev.gatun.ops.internal.SwitchingRows;
+import dev.gatun.ops.internal.VectorMatMul;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What {@link Backend.Kind#AUTO} adds to OpenBLAS and the vector kernels: who computes which shape ({@link Pick}), panels that
+ * are filled in the background, rows that change over, and a table of all that for the next process.
+ *
+ * <p>Sessions ask it for the picks of their operations and tell it which shapes they see for the first time; a {@link
+ * AutoThread} then gets their kernels compiled. Thread-safe.
+ */
+final class Auto implements AutoCloseable {
+    private final OpenBlasMatMul openBlas;
+    private final SwitchingRows rows = new SwitchingRows(new ScalarRows(), this::compile);
+    private final Map<PickTable.Shape, Pick> picks = new ConcurrentHashMap<>();
+    private final Map<List<Integer>, Pick[]> linear = new ConcurrentHashMap<>();
+    private final Set<List<Object>> vectorOnly = ConcurrentHashMap.newKeySet();
+    private final AutoThread thread;
+    private volatile Map<PickTable.Shape, Pick.Timing> known = Map.of();
+    private volatile @Nullable AttentionPicks attention;
+
+    /** The picks of attention with heads of one kind, [queries][keys]; a list, for a model has one or two of them. */
+    private record AttentionPicks(
+            int group,
+            int dK,
+            int dV,
+            Pick[][] picks,
+            @Nullable AttentionPicks next) {}
+
+    /** @param table where choices are kept */
+    Auto(OpenBlasMatMul openBlas, AutoThread.TableSource table) {
+        this.openBlas = openBlas;
+        this.thread = new AutoThread(this, table);
+        thread.start();
+    }
+
+    OpenBlasMatMul openBlas() {
+        return openBlas;
+    }
+
+    /** Vector kernels; the first call waits for the JVM to load the Vector API, which the thread began when this was opened. */
+    MatMul vector() {
+        return VectorKernels.MAT_MUL;
+    }
+
+    /** Its class initializes the Vector API. */
+    private static final class VectorKernels {
+        static final VectorMatMul MAT_MUL = new VectorMatMul();
+    }
+
+    SwitchingRows rows() {
+        return rows;
+    }
+
+    /** Panels, and no copy for OpenBLAS: it reads a weight in place, or not at all. */
+    long packedByteSize(Tensor weight) {
+        return vector().packedByteSize(weight);
+    }
+
+    PackedWeight pack(Tensor weight, Arena arena) {
+        if (openBlas.packedByteSize(weight) != 0) {
+            DType type = weight.dtype();
+            compileFirst(
+                    type.toString(),
+                    weight.dim(0),
+                    weight.dim(1),
+                    (data, n, k) -> vector().pack(Tensor.allocate(data, type, Shape.of(n, k)), data));
+            return vector().pack(weight, arena);
+        }
+        // Taken now, so that memory is what was planned; filled when the kernels that read it are compiled.
+        MemorySegment room = arena.allocate(vector().packedByteSize(weight), Tensor.ALIGNMENT);
+        Pick[] classes = linear.computeIfAbsent(List.of(weight.dim(0), weight.dim(1)), this::linearPicks);
+        var packed = new AutoWeight(
+                openBlas.pack(weight, arena), classes, () -> vector().pack(weight, new RoomArena(room)), thread);
+        if (!room.isAccessibleBy(thread) || !weight.segment().isAccessibleBy(thread)) {
+            packed.filledPanels();
+        }
+        return packed;
+    }
+
+    /** A weight that only vector kernels read: they are compiled while the rest of the model is loaded. */
+    private void compileFirst(String type, int n, int k, KernelCompiler.Weights weights) {
+        if (vectorOnly.add(List.of(type, n, k))) {
+            thread.compile(Urgency.LINEAR, compiler -> compiler.linear(1, n, k, weights));
+            thread.compile(Urgency.LINEAR, compiler -> compiler.linear(8, n, k, weights));
+        }
+    }
+
+    PackedWeight pack(QuantizedMatrix weight, Arena arena) {
+        BlockFormat format = weight.format();
+        compileFirst(format.toString(), weight.n(), weight.k(), (data, n, k) -> {
+            int blocks = Math.ceilDiv(k, format.blockSize()) * format.blockSize();
+            MemorySegment zeros = data.allocate(QuantizedMatrix.byteSize(format, n, blocks), Tensor.ALIGNMENT);
+            return vector().pack(new QuantizedMatrix(zeros, format, n, blocks), data);
+        });
+        return vector().pack(weight, arena);
+    }
+
+    private Pick[] linearPicks(List<Integer> size) {
+        Pick[] classes = new Pick[AutoShapes.ROWS];
+        Arrays.setAll(classes, i -> pick(new PickTable.Shape("linear", i, size.get(0), size.get(1))));
+        return classes;
+    }
+
+    private Pick pick(PickTable.Shape shape) {
+        return picks.computeIfAbsent(shape, s -> {
+            Pick pick = new Pick(thread::changed);
+            Pick.Timing timing = known.get(s);
+            if (timing != null) {
+                pick.know(timing);
+            }
+            return pick;
+        });
+    }
+
+    /** The pick of attention; makes no object once it has been asked for the same. */
+    Pick attention(int group, int queries, int keys, int dK, int dV) {
+        AttentionPicks found = find(group, dK, dV);
+        if (found == null) {
+            found = add(group, dK, dV);
+        }
+        return found.picks[AutoShapes.ofRows(queries)][AutoShapes.ofKeys(keys)];
+    }
+
+    private @Nullable AttentionPicks find(int group, int dK, int dV) {
+        AttentionPicks found = attention;
+        while (found != null && (found.group != group || found.dK != dK || found.dV != dV)) {
+            found = found.next;
+        }
+        return found;
+    }
+
+    private synchronized AttentionPicks add(int group, int dK, int dV) {
+        AttentionPicks found = find(group, dK, dV);
+        if (found == null) {
+            String operation = "attention" + (group == 1 ? "" : "/" + group) + (dK == dV ? "" : "+" + dV);
+            Pick[][] classes = new Pick[AutoShapes.ROWS][AutoShapes.KEYS];
+            for (int i = 0; i < AutoShapes.ROWS; i++) {
+                for (int j = 0; j < AutoShapes.KEYS; j++) {
+                    classes[i][j] = pick(new PickTable.Shape(operation, i, j, dK));
+                }
+            }
+            found = new AttentionPicks(group, dK, dV, classes, attention);
+            attention = found;
+        }
+        return found;
+    }
+
+    /** A session computes out[m, n] = x[m, k] W[n, k] for the first time. */
+    void compileLinear(Pick pick, int m, int n, int k) {
+        thread.compile(Urgency.LINEAR, compiler -> settle(pick, compiler.linear(m, n, k, this::zeros)));
+    }
+
+    private PackedWeight zeros(Arena arena, int n, int k) {
+        return vector().pack(Tensor.allocate(arena, DType.F32, Shape.of(n, k)), arena);
+    }
+
+    /** A session computes attention of this shape for the first time. */
+    void compileAttention(Pick pick, int group, int queries, int keys, int dK, int dV) {
+        thread.compile(Urgency.ATTENTION, compiler -> settle(pick, compiler.attention(group, queries, keys, dK, dV)));
+    }
+
+    private void settle(Pick pick, boolean fast) {
+        if (fast) {
+            pick.ready();
+        } else if (!thread.isStopped()) {
+            pick.giveUp();
+        }
+    }
+
+    private void compile(RowsKernel kernel) {
+        thread.compile(Urgency.ROWS, compiler -> {
+            if (compiler.rows(kernel)) {
+                rows.choose(kernel, compiler.rows());
+            }
+        });
+    }
+
+    /** What the table of an earlier process says. */
+    void know(Map<PickTable.Shape, Pick.Timing> table) {
+        known = table;
+        table.forEach((shape, timing) -> {
+            Pick pick = picks.get(shape);
+            if (pick != null) {
+                pick.know(timing);
+            }
+        });
+    }
+
+    /** All that was read or measured. */
+    Map<PickTable.Shape, Pick.Timing> timings() {
+        var all = new TreeMap<>(known);
+        picks.forEach((shape, pick) -> {
+            Pick.Timing timing = pick.timing();
+            if (timing != null) {
+                all.put(shape, timing);
+            }
+        });
+        return all;
+    }
+
+    /** What is known and what is being tried, by shape. */
+    List<Decision> decisions() {
+        thread.awaitTable();
+        List<Decision> decisions = new ArrayList<>();
+        Map<PickTable.Shape, Pick.Timing> all = timings();
+        picks.forEach((shape, pick) -> {
+            if (pick.isAsked()) {
+                all.putIfAbsent(shape, new Pick.Timing(false, 0, 0));
+            }
+        });
+        all.forEach((shape, timing) -> {
+            Pick pick = picks.get(shape);
+            boolean keys = !shape.operation().equals("linear");
+            decisions.add(new Decision(
+                    shape.operation(),
+                    AutoShapes.from(shape.rows()),
+                    AutoShapes.to(shape.rows(), AutoShapes.ROWS),
+                    keys ? AutoShapes.to(shape.n(), AutoShapes.KEYS) : shape.n(),
+                    shape.k(),
+                    pick != null ? pick.chosen() : timing.vector() ? "vector" : "openblas",
+                    timing.openBlasNanos(),
+                    timing.vectorNanos(),
+                    pick == null || pick.isCached()));
+        });
+        return decisions;
+    }
+
+    /** Stops compiling, and writes the table if there is news. Picks stay as they are, and can be used. */
+    @Override
+    public void close() {
+        thread.close();
+    }
+}

@@ -1,0 +1,240 @@
+package dev.gatun.ops;
+
+import java.io.IOException;
+import java.lang.System.Logger.Level;
+import java.util.ArrayDeque;
+import java.util.Map;
+import java.util.PriorityQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The background of {@link Auto}: one daemon thread that loads the Vector API, reads the table, gets kernels compiled in the
+ * order of their weight, fills the panels of those that are, and writes the table.
+ *
+ * <p>The first calls of a process are slow in themselves, for all Java code is; so nothing is compiled before {@link #GRACE} has
+ * passed since the first request, and waiting for C2 is done asleep.
+ */
+final class AutoThread extends Thread implements Executor, AutoCloseable {
+    /** Where the table is; asked on the thread, since finding out takes milliseconds. */
+    interface TableSource {
+        /** The table of this machine. */
+        PickTable open() throws IOException;
+    }
+
+    private static final long MILLISECOND = 1_000_000;
+
+    /** On two cores the first call took 40% longer where compiling began with it. */
+    static final long GRACE = 150 * MILLISECOND;
+
+    /** How long C2 is left alone with its work between two looks at what has become of it. */
+    private static final long REST = 1 * MILLISECOND;
+
+    /** Decisions come in clusters: written once, when no more came for so long. */
+    private static final long QUIET = 300 * MILLISECOND;
+
+    private final Auto auto;
+    private final TableSource source;
+    private final CountDownLatch tableRead = new CountDownLatch(1);
+    private volatile boolean stopped;
+
+    // Guarded by this.
+    private final PriorityQueue<Job> kernels = new PriorityQueue<>();
+    private final ArrayDeque<Runnable> fills = new ArrayDeque<>();
+    private long graceEnd;
+    private int jobs;
+    private boolean changed;
+
+    AutoThread(Auto auto, TableSource source) {
+        super("gatun-auto");
+        this.auto = auto;
+        this.source = source;
+        setDaemon(true);
+        setPriority(MIN_PRIORITY); // Linux takes no notice of it
+    }
+
+    /** What most time is spent in comes first: products of weights, then rows, then attention. */
+    enum Urgency {
+        LINEAR,
+        ROWS,
+        ATTENTION
+    }
+
+    private record Job(Urgency urgency, int number, Consumer<KernelCompiler> work) implements Comparable<Job> {
+        @Override
+        public int compareTo(Job other) {
+            int byUrgency = urgency.compareTo(other.urgency);
+            return byUrgency != 0 ? byUrgency : Integer.compare(number, other.number);
+        }
+    }
+
+    /** Will run {@code kernel}. */
+    synchronized void compile(Urgency urgency, Consumer<KernelCompiler> kernel) {
+        if (jobs == 0) {
+            graceEnd = System.nanoTime() + GRACE;
+        }
+        kernels.add(new Job(urgency, jobs++, kernel));
+        notifyAll();
+    }
+
+    /** Will fill panels. */
+    @Override
+    public synchronized void execute(Runnable fill) {
+        fills.add(fill);
+        notifyAll();
+    }
+
+    /** There is a new decision. */
+    synchronized void changed() {
+        changed = true;
+        notifyAll();
+    }
+
+    boolean isStopped() {
+        return stopped;
+    }
+
+    /** Returns when the table has been read, or cannot be. */
+    void awaitTable() {
+        boolean interrupted = false;
+        while (true) {
+            try {
+                tableRead.await();
+                break;
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Override
+    public void run() {
+        PickTable table = null;
+        try {
+            auto.vector().name(); // loads the Vector API while OpenBLAS is loaded
+            table = read();
+        } finally {
+            tableRead.countDown();
+        }
+        try (var compiler = new KernelCompiler(this::isStopped, this::rest)) {
+            while (!stopped) {
+                Job kernel;
+                Runnable fill;
+                boolean write = false;
+                synchronized (this) {
+                    fill = mayStart() ? fills.poll() : null;
+                    kernel = fill == null && mayStart() ? kernels.poll() : null;
+                    if (kernel == null && fill == null && !stopped) {
+                        write = awaitWork();
+                    }
+                }
+                if (kernel != null) {
+                    kernel.work.accept(compiler);
+                } else if (fill != null) {
+                    fill(fill);
+                } else if (write) {
+                    write(table);
+                }
+            }
+        }
+        if (takeChanged()) {
+            write(table);
+        }
+    }
+
+    private boolean mayStart() {
+        return jobs == 0 || System.nanoTime() - graceEnd >= 0;
+    }
+
+    private synchronized boolean takeChanged() {
+        boolean was = changed;
+        changed = false;
+        return was;
+    }
+
+    /** Waits for something to do; true if the table is to be written. */
+    private synchronized boolean awaitWork() {
+        try {
+            if (!kernels.isEmpty() || !fills.isEmpty()) {
+                long millis = (graceEnd - System.nanoTime()) / MILLISECOND + 1;
+                wait(Math.max(1, millis));
+            } else if (changed) {
+                wait(QUIET / MILLISECOND);
+                return kernels.isEmpty() && fills.isEmpty() && !stopped && takeChanged();
+            } else {
+                wait();
+            }
+        } catch (InterruptedException e) {
+            stopped = true;
+        }
+        return false;
+    }
+
+    /** While C2 works. */
+    private void rest() {
+        LockSupport.parkNanos(this, REST);
+    }
+
+    private static void fill(Runnable fill) {
+        try {
+            fill.run();
+        } catch (IllegalStateException e) {
+            // The model was closed meanwhile: nobody will use these panels.
+        }
+    }
+
+    private @Nullable PickTable read() {
+        PickTable table = null;
+        try {
+            table = source.open();
+            Map<PickTable.Shape, Pick.Timing> entries = table.read();
+            auto.know(entries);
+        } catch (IOException e) {
+            log(Level.WARNING, table, "is ignored, and will be measured anew: ", e);
+        }
+        return table;
+    }
+
+    private void write(@Nullable PickTable table) {
+        if (table == null) {
+            return;
+        }
+        try {
+            table.write(auto.timings());
+        } catch (IOException e) {
+            log(Level.DEBUG, table, "cannot be written; the next process will measure again: ", e);
+        }
+    }
+
+    private static void log(Level level, @Nullable PickTable table, String what, IOException e) {
+        System.getLogger(Backend.class.getName())
+                .log(level, "auto: the table " + (table == null ? "" : table.file() + " ") + what + e.getMessage());
+    }
+
+    /** Ends the thread: at once but for a call on invented data or a panel under way. */
+    @Override
+    public void close() {
+        stopped = true;
+        synchronized (this) {
+            notifyAll();
+        }
+        LockSupport.unpark(this);
+        boolean interrupted = false;
+        while (isAlive() && Thread.currentThread() != this) {
+            try {
+                join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,198 @@
+package dev.gatun.ops;
+
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Who computes operations of one shape: OpenBLAS, until the vector kernels are compiled; then each in turn for a few calls, which
+ * are timed; then whoever was faster, for good. Trying real calls rather than invented ones measures what users wait for: the
+ * weights as cold or warm as they are, the threads as busy.
+ *
+ * <p>One instance is shared by all sessions. What two of them do at once may cost a sample, never the order of the states.
+ */
+final class Pick {
+    /** What {@link #next} returns: bits. */
+    static final int VECTOR = 1;
+
+    /** The call is to be timed and told to {@link #report}. */
+    static final int TRIAL = 2;
+
+    /** The first call of all: somebody has to see to it that {@link #ready} is called. */
+    static final int FIRST = 4;
+
+    /** Samples of each that decide. Their median: a thread that the system took away spoils a few of them. */
+    static final int SAMPLES = 9;
+
+    /** Samples of each that confirm what a table says: that the vector kernels are compiled here as well. */
+    private static final int CONFIRMING = 3;
+
+    /** The first vector calls of a shape run through code that is not compiled yet. */
+    private static final int VECTOR_WARM_UP = 2;
+
+    /**
+     * Kernels that lose by this much are not compiled, or not any more: no measured shape came near it. Then the trial is off until
+     * they are {@link #ready} again.
+     */
+    private static final double NOT_COMPILED = 3;
+
+    /** How often. */
+    private static final int RETRIES = 6;
+
+    /** What was measured, or read: nanoseconds for a row; 0 for unknown. */
+    record Timing(boolean vector, double openBlasNanos, double vectorNanos) {}
+
+    private enum State {
+        WAITING, // for the vector kernels
+        TRYING,
+        DECIDED
+    }
+
+    private final Runnable onDecision;
+    private volatile State state = State.WAITING;
+    private volatile @Nullable Timing timing;
+    private int decision; // 0 for OpenBLAS or VECTOR; valid once state is DECIDED
+    private boolean cached;
+
+    // Guarded by this.
+    private boolean asked;
+    private final double[] openBlas = new double[SAMPLES];
+    private final double[] vector = new double[SAMPLES];
+    private int openBlasCount;
+    private int vectorCount;
+    private int turn;
+    private int retries;
+
+    /** @param onDecision told of each decision that was measured here */
+    Pick(Runnable onDecision) {
+        this.onDecision = onDecision;
+    }
+
+    /** Who computes the next call; a set of bits. Never VECTOR before {@link #ready}. */
+    int next() {
+        return state == State.DECIDED ? decision : undecided();
+    }
+
+    private synchronized int undecided() {
+        if (state == State.DECIDED) {
+            return decision;
+        }
+        if (state == State.WAITING) {
+            boolean first = !asked;
+            asked = true;
+            return first ? FIRST : 0;
+        }
+        return TRIAL | (turn++ & VECTOR);
+    }
+
+    /**
+     * What a call that {@link #next} wanted timed took.
+     *
+     * @param way what next had returned
+     * @param nanosPerRow time over rows, so that calls of one class with more and with fewer rows compare
+     */
+    synchronized void report(int way, double nanosPerRow) {
+        if (state != State.TRYING) {
+            return;
+        }
+        if ((way & VECTOR) == 0) {
+            openBlas[openBlasCount++ % SAMPLES] = nanosPerRow;
+        } else {
+            int at = vectorCount++ - VECTOR_WARM_UP;
+            if (at >= 0) {
+                vector[at % SAMPLES] = nanosPerRow;
+                if (at == 0 && openBlasCount > 0 && nanosPerRow > NOT_COMPILED * median(openBlas, openBlasCount)) {
+                    tryLater();
+                    return;
+                }
+            }
+        }
+        int needed = timing == null ? SAMPLES : CONFIRMING;
+        if (openBlasCount >= needed && vectorCount >= needed + VECTOR_WARM_UP) {
+            decide(median(openBlas, openBlasCount), median(vector, vectorCount - VECTOR_WARM_UP));
+        }
+    }
+
+    /** Waits for the kernels again; unless that was enough. */
+    private void tryLater() {
+        if (retries < RETRIES) {
+            retries++;
+            asked = false;
+            openBlasCount = 0;
+            vectorCount = 0;
+            state = State.WAITING;
+        }
+    }
+
+    private void decide(double openBlasNanos, double vectorNanos) {
+        if (vectorNanos > NOT_COMPILED * openBlasNanos && retries < RETRIES) {
+            tryLater();
+            return;
+        }
+        Timing known = timing;
+        if (known == null) {
+            timing = new Timing(vectorNanos <= openBlasNanos, openBlasNanos, vectorNanos);
+            onDecision.run();
+        }
+        decision = (known == null ? vectorNanos <= openBlasNanos : known.vector) ? VECTOR : 0;
+        state = State.DECIDED;
+    }
+
+    private static double median(double[] samples, int count) {
+        double[] sorted = Arrays.copyOf(samples, Math.min(count, SAMPLES));
+        Arrays.sort(sorted);
+        return sorted[sorted.length / 2];
+    }
+
+    /** The vector kernels are compiled: from now on {@link #next} may choose them. */
+    synchronized void ready() {
+        if (state == State.WAITING) {
+            state = State.TRYING;
+        }
+    }
+
+    /** The vector kernels do not become fast here: OpenBLAS it is, for this process. */
+    synchronized void giveUp() {
+        if (state == State.WAITING) {
+            decision = 0;
+            state = State.DECIDED;
+        }
+    }
+
+    /** What an earlier process has measured. A choice of OpenBLAS holds at once, one of vector once the kernels
+     * are seen to be compiled here too. */
+    synchronized void know(Timing known) {
+        if (timing == null && state != State.DECIDED) {
+            timing = known;
+            cached = true;
+            if (!known.vector) {
+                decision = 0;
+                state = State.DECIDED;
+            }
+        }
+    }
+
+    /** What was measured or read, or null. */
+    @Nullable
+    Timing timing() {
+        return timing;
+    }
+
+    /** Whether {@link #next} was ever called before there was a decision. */
+    synchronized boolean isAsked() {
+        return asked;
+    }
+
+    /** {@code openblas}, {@code vector} or {@code undecided}. */
+    synchronized String chosen() {
+        if (state == State.DECIDED) {
+            return decision == VECTOR ? "vector" : "openblas";
+        }
+        Timing known = timing;
+        return known != null && cached ? (known.vector ? "vector" : "openblas") : "undecided";
+    }
+
+    /** Whether the choice came from {@link #know}. */
+    synchronized boolean isCached() {
+        return cached;
+    }
+}

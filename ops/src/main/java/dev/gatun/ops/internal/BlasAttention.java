@@ -1,0 +1,203 @@
+package dev.gatun.ops.internal;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+import dev.gatun.memory.Tensor;
+import dev.gatun.ops.AttentionMask;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Attention whose products are {@link MatMul#multiply} with all heads of a layer in one call and whose softmax is {@link
+ * Rows#softmaxTile}: for a library that threads itself.
+ */
+final class BlasAttention implements Attention {
+    /** Keys of a tile: the library wants products larger than ours. */
+    private static final int KEY_TILE = 256;
+
+    /** Queries of a tile: the library packs the keys anew for each, so few and large ones. Not part of the result. */
+    private static final int QUERY_TILE = 256;
+
+    /** Rows of scores that one unit of work may have, heads times queries: bounds the scratch. */
+    private static final int UNIT_ROWS = 1024;
+
+    private static final long F = Float.BYTES;
+
+    /** Scores, then maximum, sum and correction of each row. */
+    static final long SCRATCH_BYTES = (KEY_TILE + 3) * F * UNIT_ROWS;
+
+    private final MatMul matMul;
+    private final Rows rows;
+    private final MemorySegment scratch;
+    private final ProductScratch productScratch;
+    private int headsAtOnce; // query heads of one unit
+
+    /** Takes {@link #SCRATCH_BYTES} of {@code arena}. */
+    BlasAttention(MatMul matMul, Rows rows, ProductScratch productScratch, Arena arena) {
+        this.matMul = matMul;
+        this.rows = rows;
+        this.productScratch = productScratch;
+        this.scratch = arena.allocate(SCRATCH_BYTES, Tensor.ALIGNMENT);
+    }
+
+    @Override
+    public int maxHeads() {
+        return UNIT_ROWS;
+    }
+
+    @Override
+    public void run(AttentionCall call) {
+        headsAtOnce = call.group == 1 ? call.nHeads : call.group;
+        for (int b = 0; b < call.batch; b++) {
+            int queries = call.queries(b);
+            int queryTile = Math.max(1, Math.min(Math.min(QUERY_TILE, queries), UNIT_ROWS / headsAtOnce));
+            for (int head = 0; head < call.nHeads; head += headsAtOnce) {
+                for (int first = 0; first < queries; first += queryTile) {
+                    attend(call, b, head, first, Math.min(queryTile, queries - first));
+                }
+            }
+        }
+    }
+
+    /** A tile of queries, for one key head and the query heads that share it, or for all heads. */
+    private void attend(AttentionCall call, int b, int head, int first, int count) {
+        AttentionCall.Operand out = call.out;
+        long state = (long) UNIT_ROWS * KEY_TILE * F;
+        int stateRows = headsAtOnce * count;
+        for (int i = 0; i < stateRows; i++) {
+            scratch.set(JAVA_FLOAT_UNALIGNED, state + i * F, Float.NEGATIVE_INFINITY);
+            scratch.set(JAVA_FLOAT_UNALIGNED, state + (stateRows + i) * F, 0f);
+        }
+        int keyFrom = call.mask.keyFrom(b);
+        int highest = call.high(b, first + count - 1);
+        // The first tile with a key that the first query sees; cuts stand at keyFrom + i KEY_TILE.
+        int start = keyFrom + (call.low(b, first) - keyFrom) / KEY_TILE * KEY_TILE;
+        boolean any = false;
+        for (int from = start; from < highest; from += KEY_TILE) {
+            int width = Math.min(KEY_TILE, highest - from);
+            scores(call, b, head, first, count, from, width);
+            hide(call, b, head, first, count, from, width);
+            rows.softmaxTile(scratch, 0, width * F, stateRows, width, scratch, state, stateRows);
+            context(call, b, head, first, count, from, width, state, stateRows, any);
+            any = true;
+        }
+        for (int h = 0; h < headsAtOnce; h++) {
+            long at = call.at(out, b, head + h, first);
+            rows.divideRows(
+                    out.segment, at, out.row, count, call.dV, scratch, state + (stateRows + h * (long) count) * F);
+        }
+    }
+
+    /** scores[h, i, j] = q[h, i] &middot; k[j] &middot; scale, h over the unit's heads, rows {@code width} floats apart. */
+    private void scores(AttentionCall call, int b, int head, int first, int count, int from, int width) {
+        AttentionCall.Operand q = call.q;
+        AttentionCall.Operand k = call.k;
+        int group = call.group;
+        boolean oneQuery = count == 1 && group > 1; // then the heads of a group are the rows of one product
+        matMul.multiply(
+                oneQuery ? 1 : headsAtOnce,
+                oneQuery ? group : count,
+                width,
+                call.dK,
+                call.scale,
+                q.segment,
+                call.at(q, b, head, first),
+                q.head,
+                oneQuery ? q.head : q.row,
+                k.segment,
+                call.at(k, b, head / group, from),
+                group == 1 ? k.head : 0,
+                k.row,
+                true,
+                false,
+                scratch,
+                0,
+                (long) count * width * F,
+                width * F,
+                productScratch);
+        if (call.softCap > 0) {
+            rows.softCap(call.softCap, scratch, 0, width * F, headsAtOnce * count, width);
+        }
+    }
+
+    /** out[h, i] = out[h, i] &middot; correction + scores[h, i, :] v; the first tile stores instead of adding to zeros. */
+    private void context(
+            AttentionCall call,
+            int b,
+            int head,
+            int first,
+            int count,
+            int from,
+            int width,
+            long state,
+            int stateRows,
+            boolean accumulate) {
+        AttentionCall.Operand v = call.v;
+        AttentionCall.Operand out = call.out;
+        int group = call.group;
+        int dV = call.dV;
+        if (accumulate) {
+            for (int h = 0; h < headsAtOnce; h++) {
+                long corrections = state + (2L * stateRows + (long) h * count) * F;
+                rows.scaleRows(out.segment, call.at(out, b, head + h, first), out.row, count, dV, scratch, corrections);
+            }
+        }
+        boolean oneQuery = count == 1 && group > 1;
+        matMul.multiply(
+                oneQuery ? 1 : headsAtOnce,
+                oneQuery ? group : count,
+                dV,
+                width,
+                1f,
+                scratch,
+                0,
+                (long) count * width * F,
+                width * F,
+                v.segment,
+                call.at(v, b, head / group, from),
+                group == 1 ? v.head : 0,
+                v.row,
+                false,
+                accumulate,
+                out.segment,
+                call.at(out, b, head, first),
+                out.head,
+                oneQuery ? out.head : out.row,
+                productScratch);
+    }
+
+    /** Sets the scores of hidden keys to -inf and adds a mask of floats. */
+    private void hide(AttentionCall call, int b, int head, int first, int count, int from, int width) {
+        AttentionMask mask = call.mask;
+        Tensor tensor = mask.tensor();
+        boolean windowed = mask.left() != AttentionMask.UNLIMITED || mask.right() != AttentionMask.UNLIMITED;
+        if (!windowed && tensor == null) {
+            return;
+        }
+        for (int h = 0; h < headsAtOnce; h++) {
+            for (int i = 0; i < count; i++) {
+                long row = ((long) h * count + i) * width * F;
+                if (tensor != null) {
+                    applyTensor(tensor, b, head + h, first + i, from, width, row);
+                }
+                fillHidden(row, 0, Math.min(call.low(b, first + i) - from, width));
+                fillHidden(row, Math.max(call.high(b, first + i) - from, 0), width);
+            }
+        }
+    }
+
+    private void fillHidden(long row, int from, int to) {
+        for (int j = from; j < to; j++) {
+            scratch.set(JAVA_FLOAT_UNALIGNED, row + j * F, Float.NEGATIVE_INFINITY);
+        }
+    }
+
+    private void applyTensor(Tensor tensor, int b, int h, int i, int from, int width, long row) {
+        long at = AttentionCall.maskOffset(tensor, b, h, i);
+        long step = AttentionCall.maskStep(tensor);
+        for (int j = 0; j < width; j++) {
+            float score = scratch.get(JAVA_FLOAT_UNALIGNED, row + j * F);
+            scratch.set(JAVA_FLOAT_UNALIGNED, row + j * F, AttentionCall.masked(tensor, at + (from + j) * step, score));
+        }
+    }
+}
