@@ -253,8 +253,8 @@ final class DoctorCommand implements Command {
                 // The line that shows what could not be found has said so.
             }
         }
-        slow.add("vector kernels run a hundred times slower until C2 has compiled them, some 2 s into a process; auto does not"
-                + " wait for them");
+        slow.add("vector kernels run a hundred times slower until C2 has compiled them, some 2 s into a process; auto"
+                + " does not wait for them");
         results.line("slow");
         for (String reason : slow) {
             results.line("  - " + ErrorLine.printable(reason));
