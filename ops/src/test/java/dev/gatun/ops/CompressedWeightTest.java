@@ -34,7 +34,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 class CompressedWeightTest {
     private static final int[] ROWS = {1, 2, 7, 8, 9, 33};
 
-    private static Tensor linear(Kind kind, int threads, Arena arena, Tensor x, Object weight, @Nullable Tensor bias, int n) {
+    private static Tensor linear(
+            Kind kind, int threads, Arena arena, Tensor x, Object weight, @Nullable Tensor bias, int n) {
         Tensor out = nan(arena, x.dim(0), n);
         try (Backend backend = Backend.open(new Backend.Options(kind, threads, null))) {
             PackedWeight packed = weight instanceof QuantizedMatrix matrix

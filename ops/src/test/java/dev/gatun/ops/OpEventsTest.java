@@ -73,8 +73,10 @@ class OpEventsTest {
             assertThat(events.get(1).getLong("rows")).isEqualTo(6);
             assertThat(events.get(1).getInt("width")).isEqualTo(32);
             assertThat(events.get(2).getString("function")).isEqualTo("GELU");
-            long flop = events.stream().mapToLong(event -> event.getLong("flop")).sum();
-            long bytes = events.stream().mapToLong(event -> event.getLong("bytes")).sum();
+            long flop =
+                    events.stream().mapToLong(event -> event.getLong("flop")).sum();
+            long bytes =
+                    events.stream().mapToLong(event -> event.getLong("bytes")).sum();
             assertThat(flop).isEqualTo(2 * 6 * 32 * 16 + (8 + 32) * 6 * 32);
             assertThat(bytes).isEqualTo(4 * (6 * 16 + 32 * 16 + 6 * 32) + 2 * 2 * 4 * 6 * 32);
             assertThat(events).allMatch(event -> event.getDuration().toNanos() > 0);

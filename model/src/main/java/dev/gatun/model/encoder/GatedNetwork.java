@@ -19,6 +19,6 @@ record GatedNetwork(Linear wi, Activation activation, Linear wo) implements Enco
         wi.forward(ops, in, rows.hidden()); //                          [n, 2 dFf]
         ops.activate(activation, input, input); //                      [n, dFf]
         ops.multiply(input, rows.secondHalf(), input); //               [n, dFf]
-        ops.linearAdd(input, wo.weight(), wo.bias(), rows.x(), rows.x()); //[n, D]
+        ops.linearAdd(input, wo.weight(), wo.bias(), rows.x(), rows.x()); // [n, D]
     }
 }
