@@ -34,7 +34,8 @@ class EmbedCommandTest {
 
     @Test
     void theDefaultModelIsMiniLm() {
-        float[] vector = numbers(Outcome.of("embed", "hello world").isDone().lines().getFirst());
+        float[] vector =
+                numbers(Outcome.of("embed", "hello world").isDone().lines().getFirst());
         assertThat(vector).hasSize(384);
         assertThat(vector[0]).isCloseTo(-0.034477f, within(1e-5f));
         assertThat(vector[1]).isCloseTo(0.031023f, within(1e-5f));
@@ -44,7 +45,8 @@ class EmbedCommandTest {
 
     @Test
     void jsonHasTheTextAndItsVector() throws IOException {
-        String line = Outcome.of("embed", "--json", "a \"lake\"").isDone().lines().getFirst();
+        String line =
+                Outcome.of("embed", "--json", "a \"lake\"").isDone().lines().getFirst();
         try (JsonParser parser = new JsonFactory().createParser(line)) {
             parser.nextToken();
             assertThat(parser.nextFieldName()).isEqualTo("text");
@@ -64,14 +66,24 @@ class EmbedCommandTest {
         Files.write(folder.resolve("texts.txt"), texts);
         Files.write(
                 folder.resolve("texts.jsonl"),
-                texts.stream().map(text -> "{\"id\": [1, {}], \"body\": \"" + text + "\"}").toList());
+                texts.stream()
+                        .map(text -> "{\"id\": [1, {}], \"body\": \"" + text + "\"}")
+                        .toList());
         String expected = Outcome.of(arguments("embed", texts)).isDone().out();
-        assertThat(Outcome.withInput(String.join("\n", texts) + "\n", "embed").isDone().out())
+        assertThat(Outcome.withInput(String.join("\n", texts) + "\n", "embed")
+                        .isDone()
+                        .out())
                 .isEqualTo(expected);
         Outcome file = Outcome.of("embed", "--file", folder.resolve("texts.txt").toString());
         assertThat(file.out()).isEqualTo(expected);
         assertThat(file.err()).contains("4 texts in ").endsWith(" a second" + System.lineSeparator());
-        assertThat(Outcome.of("embed", "--quiet", "--field", "body", "--file", folder.resolve("texts.jsonl").toString())
+        assertThat(Outcome.of(
+                                "embed",
+                                "--quiet",
+                                "--field",
+                                "body",
+                                "--file",
+                                folder.resolve("texts.jsonl").toString())
                         .isDone()
                         .out())
                 .isEqualTo(expected);
@@ -86,7 +98,9 @@ class EmbedCommandTest {
     @Test
     void vectorsAreWrittenForNumPy() throws IOException {
         Path file = folder.resolve("vectors.npy");
-        assertThat(Outcome.of("embed", "--output", file.toString(), "a ship", "a lake").isDone().out())
+        assertThat(Outcome.of("embed", "--output", file.toString(), "a ship", "a lake")
+                        .isDone()
+                        .out())
                 .isEmpty();
         byte[] bytes = Files.readAllBytes(file);
         assertThat(bytes).hasSize(128 + 2 * 384 * 4);
@@ -94,7 +108,8 @@ class EmbedCommandTest {
                 .startsWith("NUMPY\u0001\0v\0{'descr': '<f4', 'fortran_order': False, 'shape': (2, 384), }")
                 .endsWith("\n");
         float[] first = numbers(Outcome.of("embed", "a ship").lines().getFirst());
-        assertThat(ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getFloat(128)).isEqualTo(first[0]);
+        assertThat(ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getFloat(128))
+                .isEqualTo(first[0]);
         assertThat(Files.list(folder)).containsExactly(file);
     }
 

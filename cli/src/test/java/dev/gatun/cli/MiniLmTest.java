@@ -82,8 +82,8 @@ class MiniLmTest {
         try (OnnxTensor words = OnnxTensor.createTensor(environment, LongBuffer.wrap(inputs[0]), shape);
                 OnnxTensor mask = OnnxTensor.createTensor(environment, LongBuffer.wrap(inputs[1]), shape);
                 OnnxTensor types = OnnxTensor.createTensor(environment, LongBuffer.wrap(inputs[2]), shape);
-                OrtSession.Result result = session.run(
-                        Map.of("input_ids", words, "attention_mask", mask, "token_type_ids", types))) {
+                OrtSession.Result result =
+                        session.run(Map.of("input_ids", words, "attention_mask", mask, "token_type_ids", types))) {
             float[][] hidden = ((float[][][]) result.get(0).getValue())[0];
             double[] mean = new double[hidden[0].length];
             for (float[] row : hidden) {

@@ -56,8 +56,12 @@ final class AutoOps {
         if ((way & Pick.FIRST) != 0) {
             auto.compileLinear(pick, m, weight.n(), weight.k());
         }
-        boolean filled = (way & Pick.VECTOR) == 0 || (both.panels() != null & bothToo.panels() != null);
-        return filled ? way : 0; // OpenBLAS until the panels are filled
+        if ((way & Pick.VECTOR) == 0) {
+            return way;
+        }
+        PackedWeight panels = both.panels();
+        PackedWeight panelsToo = bothToo.panels(); // asked for too, whether the first are there or not
+        return panels != null && panelsToo != null ? way : 0; // OpenBLAS until they are filled
     }
 
     static boolean isVector(int way) {

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 final class OpEvents {
     private OpEvents() {}
 
-    /** An operator, from {@link #start} to {@link #end}. */
+    /** An operator, from its beginning to {@code end}. */
     @Category({"Gatun", "Operators"})
     @Enabled(false)
     @StackTrace(false)

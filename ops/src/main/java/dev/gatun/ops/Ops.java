@@ -124,7 +124,7 @@ public final class Ops {
         AutoOps.report(way, start, m, 1, weight);
         PackedWeight used = AutoOps.chosen(way, weight);
         long added = residual == null ? 0 : residual.elements();
-        OpEvents.end(event, name(way), 1, m, weight.n(), weight.k(), 1, used.byteSize(), added);
+        OpEvents.end(event, name(way), 1, m, weight.n(), weight.k(), 1, (double) used.byteSize(), added);
     }
 
     private LinearTask task(int way) {
@@ -171,7 +171,7 @@ public final class Ops {
                         m);
         AutoOps.report(way, start, m, 2, gate);
         PackedWeight used = AutoOps.chosen(way, gate);
-        OpEvents.end(event, name(way), 1, m, gate.n(), gate.k(), 2, used.byteSize(), 0);
+        OpEvents.end(event, name(way), 1, m, gate.n(), gate.k(), 2, (double) used.byteSize(), 0);
     }
 
     /**

@@ -47,18 +47,7 @@ record Encoder(
     /** This encoder with what makes a vector of a text. */
     Encoder with(SentenceModules modules) {
         return new Encoder(
-                config,
-                tokens,
-                patches,
-                layers,
-                finalNorm,
-                bias,
-                rotary,
-                pooler,
-                head,
-                labels,
-                modules,
-                backend);
+                config, tokens, patches, layers, finalNorm, bias, rotary, pooler, head, labels, modules, backend);
     }
 
     /** What a session for {@code maxTokens} tokens allocates, to the byte. */

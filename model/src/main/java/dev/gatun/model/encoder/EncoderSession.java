@@ -120,7 +120,8 @@ public final class EncoderSession implements AutoCloseable {
 
     static Workspace.Layout layout(Encoder model, int maxTokens) {
         int dModel = model.config().dModel();
-        Workspace.Layout layout = PackedViews.layout(maxTokens, dModel, model.config().dFf())
+        Workspace.Layout layout = PackedViews.layout(
+                        maxTokens, dModel, model.config().dFf())
                 .f32("ones", 1, maxTokens)
                 .f32("ramp", 1, maxTokens);
         TokenEmbeddings tokens = model.tokens();

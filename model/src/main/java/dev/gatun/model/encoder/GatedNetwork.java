@@ -16,8 +16,7 @@ import dev.gatun.ops.Ops;
 record GatedNetwork(Linear gate, Linear up, Activation activation, Linear down) implements EncoderBlock.Network {
     @Override
     public void addTo(Ops ops, Tensor in, PackedViews.Block rows) {
-        ops.linearGated(
-                in, gate.weight(), gate.bias(), activation, up.weight(), up.bias(), rows.hidden()); // [n, dFf]
+        ops.linearGated(in, gate.weight(), gate.bias(), activation, up.weight(), up.bias(), rows.hidden()); // [n, dFf]
         ops.linearAdd(rows.hidden(), down.weight(), down.bias(), rows.x(), rows.x()); //               [n, D]
     }
 }

@@ -74,8 +74,7 @@ record PackedViews(
         for (int i = 0; i < blocks.length; i++) {
             int from = i * BLOCK_ROWS;
             int to = Math.min(tokens, from + BLOCK_ROWS);
-            blocks[i] =
-                    new Block(x.slice(0, from, to), context.slice(0, from, to), hidden.slice(0, 0, to - from));
+            blocks[i] = new Block(x.slice(0, from, to), context.slice(0, from, to), hidden.slice(0, 0, to - from));
         }
         return new PackedViews(
                 starts,

@@ -49,7 +49,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
             for (int b = 0; b < call.batch; b++) {
                 columns += (long) call.nHeads * call.queries(b);
             }
-            most = (int) Math.min(most, columns / (threads * UNITS_PER_THREAD));
+            most = (int) Math.min(most, columns / ((long) threads * UNITS_PER_THREAD));
         }
         unitColumns = Math.max(1, Math.min(most, UNIT_COLUMNS) / WIDTH) * WIDTH;
         units = 0;
