@@ -67,7 +67,7 @@ public final class Ops {
     }
 
     static long scratchByteSize(MatMul matMul, int threads) {
-        return matMul.scratchByteSize() * threads + Attention.scratchByteSize(matMul);
+        return matMul.scratchByteSize() * threads + Attention.scratchByteSize(matMul, threads);
     }
 
     /**
