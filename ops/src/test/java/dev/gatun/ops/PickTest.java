@@ -110,10 +110,10 @@ class PickTest {
         assertThat(pick.chosen()).isEqualTo("vector");
         assertThat(pick.next()).isEqualTo(Pick.FIRST);
         pick.ready();
-        for (int calls = 0; pick.next() != Pick.VECTOR; calls++) {
-            int way = pick.next();
+        int calls = 0;
+        for (int way = pick.next(); way != Pick.VECTOR; way = pick.next()) {
             pick.report(way, (way & Pick.VECTOR) == 0 ? 9 : 10); // noise does not overrule the table
-            assertThat(calls).isLessThan(20);
+            assertThat(calls++).isLessThan(20);
         }
         assertThat(pick.isCached()).isTrue();
         assertThat(pick.timing()).isEqualTo(new Pick.Timing(true, 10, 9));
