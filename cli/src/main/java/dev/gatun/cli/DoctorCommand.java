@@ -3,10 +3,12 @@ package dev.gatun.cli;
 import dev.gatun.model.Translator;
 import dev.gatun.ops.Backend;
 import dev.gatun.ops.Backend.Kind;
+import dev.gatun.ops.Decision;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -91,6 +93,7 @@ final class DoctorCommand implements Command {
         line(results, "native access", DoctorCommand::nativeAccess);
         line(results, "cache folder", DoctorCommand::cacheFolder);
         line(results, "backend auto", () -> backend(options.with(Kind.AUTO)));
+        line(results, "  picks", () -> picks(options.with(Kind.AUTO)));
         line(results, "  openblas", () -> backend(options.with(Kind.OPENBLAS)));
         line(results, "  vector", () -> backend(new Backend.Options(Kind.VECTOR, options.threads(), null)));
         line(results, "  scalar", () -> backend(new Backend.Options(Kind.SCALAR, options.threads(), null)));
@@ -171,6 +174,50 @@ final class DoctorCommand implements Command {
         }
     }
 
+    /** What auto has measured on this machine, in this process and earlier ones. */
+    private static String picks(Backend.Options options) {
+        try (Backend backend = Backend.open(options)) {
+            return picks(backend.decisions());
+        }
+    }
+
+    static String picks(List<Decision> decisions) {
+        List<Decision> decided =
+                decisions.stream().filter(d -> !d.chosen().equals("undecided")).toList();
+        if (decided.isEmpty()) {
+            return "none measured on this machine yet: OpenBLAS, until calls show that vector kernels are faster";
+        }
+        long vector = decided.stream().filter(d -> d.chosen().equals("vector")).count();
+        var text = new StringBuilder(decided.size() + " shapes measured: " + vector + " to vector, "
+                + (decided.size() - vector) + " to openblas");
+        // Where the choice matters most, either way.
+        decided.stream()
+                .filter(d -> d.openBlasNanos() > 0 && d.vectorNanos() > 0)
+                .sorted(Comparator.comparingDouble((Decision d) -> -gain(d)))
+                .limit(3)
+                .forEach(d -> text.append("; ").append(describe(d)));
+        return text.toString();
+    }
+
+    private static double gain(Decision d) {
+        return Math.abs(Math.log(d.openBlasNanos() / d.vectorNanos()));
+    }
+
+    private static String describe(Decision d) {
+        String rows = d.mTo() == Integer.MAX_VALUE
+                ? d.mFrom() + " or more"
+                : d.mFrom() >= d.mTo() ? "" + d.mTo() : d.mFrom() + " to " + d.mTo();
+        return String.format(
+                Locale.ROOT,
+                "%s of %s rows, n %d, k %d: %s, %.1f times as fast",
+                d.operation(),
+                rows,
+                d.n(),
+                d.k(),
+                d.chosen(),
+                Math.exp(gain(d)));
+    }
+
     private static String describe(Backend.BlasInfo blas, int threads) {
         return blas.origin() + ", " + blas.file() + ", built as \""
                 + blas.config().strip() + "\", kernels for "
@@ -206,7 +253,8 @@ final class DoctorCommand implements Command {
                 // The line that shows what could not be found has said so.
             }
         }
-        slow.add("vector kernels run a hundred times slower until C2 has compiled them, some 2 s into a process");
+        slow.add("vector kernels run a hundred times slower until C2 has compiled them, some 2 s into a process; auto"
+                + " does not wait for them");
         results.line("slow");
         for (String reason : slow) {
             results.line("  - " + ErrorLine.printable(reason));

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import dev.gatun.model.InputException;
 import dev.gatun.model.TextEmbedder;
 import dev.gatun.ops.Backend;
+import java.io.Console;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
@@ -99,7 +100,7 @@ final class EmbedCommand implements Command {
             TextSource source, TextEmbedder embedder, Invocation invocation, @Nullable NpyWriter writer)
             throws IOException {
         Path file = invocation.option("--file", Path.class);
-        boolean watched = System.getenv("TERM") != null && System.console() != null;
+        boolean watched = System.getenv("TERM") != null && isTerminal(System.console());
         try (Progress progress =
                 file == null ? null : new Progress(invocation.log(), "embed", Files.size(file), watched)) {
             List<String> texts = new ArrayList<>();
@@ -182,5 +183,9 @@ final class EmbedCommand implements Command {
             text.append(text.isEmpty() ? "" : " ").append(value);
         }
         return text.toString();
+    }
+
+    private static boolean isTerminal(@Nullable Console console) {
+        return console != null && console.isTerminal();
     }
 }

@@ -2,6 +2,8 @@ package dev.gatun.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.gatun.ops.Decision;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class DoctorCommandTest {
@@ -16,7 +18,8 @@ class DoctorCommandTest {
                 .anyMatch(line -> line.matches("memory +.*heap at most .*"))
                 .anyMatch(line -> line.matches("native access +enabled"))
                 .anyMatch(line -> line.startsWith("cache folder ") && line.contains("gatun"))
-                .anyMatch(line -> line.matches("backend auto +openblas products, scalar rows, 2 threads; picked: .+"))
+                .anyMatch(line -> line.matches("backend auto +auto products, auto rows, 2 threads; picked: .+"))
+                .anyMatch(line -> line.matches(" +picks +(none measured|\\d+ shapes measured: ).*"))
                 .anyMatch(line -> line.matches(" +openblas +available: org.bytedeco:openblas.*told to use 2 threads.*"))
                 .anyMatch(line -> line.matches(" +vector +available"))
                 .anyMatch(line -> line.matches(" +scalar +available"))
@@ -36,6 +39,19 @@ class DoctorCommandTest {
                 .anyMatch(line -> line.matches(" +scalar +available"))
                 .contains("slow")
                 .anyMatch(line -> line.startsWith("  - there is no OpenBLAS"));
+    }
+
+    @Test
+    void picksAreSummedUpWithThoseThatMatterMost() {
+        assertThat(DoctorCommand.picks(List.of(
+                        new Decision("linear", 9, 16, 384, 384, "vector", 300, 100, true),
+                        new Decision("linear", 257, Integer.MAX_VALUE, 384, 384, "openblas", 100, 110, true),
+                        new Decision("attention", 1, 1, 64, 32, "undecided", 0, 0, false))))
+                .isEqualTo(
+                        "2 shapes measured: 1 to vector, 1 to openblas; linear of 9 to 16 rows, n 384, k 384: vector,"
+                                + " 3.0 times as fast; linear of 257 or more rows, n 384, k 384: openblas, 1.1 times as"
+                                + " fast");
+        assertThat(DoctorCommand.picks(List.of())).startsWith("none measured");
     }
 
     @Test

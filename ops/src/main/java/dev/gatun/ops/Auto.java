@@ -1,9 +1,6 @@
 package dev.gatun.ops;
 
-import dev.gatun.memory.BlockFormat;
-import dev.gatun.memory.DType;
 import dev.gatun.memory.QuantizedMatrix;
-import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.AutoThread.Urgency;
 import dev.gatun.ops.internal.MatMul;
@@ -35,7 +32,7 @@ final class Auto implements AutoCloseable {
     private final SwitchingRows rows = new SwitchingRows(new ScalarRows(), this::compile);
     private final Map<PickTable.Shape, Pick> picks = new ConcurrentHashMap<>();
     private final Map<List<Integer>, Pick[]> linear = new ConcurrentHashMap<>();
-    private final Set<List<Object>> vectorOnly = ConcurrentHashMap.newKeySet();
+    private final Set<WeightShape> vectorOnly = ConcurrentHashMap.newKeySet();
     private final AutoThread thread;
     private volatile Map<PickTable.Shape, Pick.Timing> known = Map.of();
     private volatile @Nullable AttentionPicks attention;
@@ -80,12 +77,7 @@ final class Auto implements AutoCloseable {
 
     PackedWeight pack(Tensor weight, Arena arena) {
         if (openBlas.packedByteSize(weight) != 0) {
-            DType type = weight.dtype();
-            compileFirst(
-                    type.toString(),
-                    weight.dim(0),
-                    weight.dim(1),
-                    (data, n, k) -> vector().pack(Tensor.allocate(data, type, Shape.of(n, k)), data));
+            compileFirst(WeightShape.of(weight));
             return vector().pack(weight, arena);
         }
         // Taken now, so that memory is what was planned; filled when the kernels that read it are compiled.
@@ -100,20 +92,15 @@ final class Auto implements AutoCloseable {
     }
 
     /** A weight that only vector kernels read: they are compiled while the rest of the model is loaded. */
-    private void compileFirst(String type, int n, int k, KernelCompiler.Weights weights) {
-        if (vectorOnly.add(List.of(type, n, k))) {
-            thread.compile(Urgency.LINEAR, compiler -> compiler.linear(1, n, k, weights));
-            thread.compile(Urgency.LINEAR, compiler -> compiler.linear(8, n, k, weights));
+    private void compileFirst(WeightShape shape) {
+        if (vectorOnly.add(shape)) {
+            thread.compile(Urgency.LINEAR, compiler -> compiler.linear(1, shape));
+            thread.compile(Urgency.LINEAR, compiler -> compiler.linear(8, shape));
         }
     }
 
     PackedWeight pack(QuantizedMatrix weight, Arena arena) {
-        BlockFormat format = weight.format();
-        compileFirst(format.toString(), weight.n(), weight.k(), (data, n, k) -> {
-            int blocks = Math.ceilDiv(k, format.blockSize()) * format.blockSize();
-            MemorySegment zeros = data.allocate(QuantizedMatrix.byteSize(format, n, blocks), Tensor.ALIGNMENT);
-            return vector().pack(new QuantizedMatrix(zeros, format, n, blocks), data);
-        });
+        compileFirst(WeightShape.of(weight));
         return vector().pack(weight, arena);
     }
 
@@ -169,11 +156,7 @@ final class Auto implements AutoCloseable {
 
     /** A session computes out[m, n] = x[m, k] W[n, k] for the first time. */
     void compileLinear(Pick pick, int m, int n, int k) {
-        thread.compile(Urgency.LINEAR, compiler -> settle(pick, compiler.linear(m, n, k, this::zeros)));
-    }
-
-    private PackedWeight zeros(Arena arena, int n, int k) {
-        return vector().pack(Tensor.allocate(arena, DType.F32, Shape.of(n, k)), arena);
+        thread.compile(Urgency.LINEAR, compiler -> settle(pick, compiler.linear(m, WeightShape.f32(n, k))));
     }
 
     /** A session computes attention of this shape for the first time. */

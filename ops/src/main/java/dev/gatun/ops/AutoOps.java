@@ -56,8 +56,12 @@ final class AutoOps {
         if ((way & Pick.FIRST) != 0) {
             auto.compileLinear(pick, m, weight.n(), weight.k());
         }
-        boolean filled = (way & Pick.VECTOR) == 0 || (both.panels() != null & bothToo.panels() != null);
-        return filled ? way : 0; // OpenBLAS until the panels are filled
+        if ((way & Pick.VECTOR) == 0) {
+            return way;
+        }
+        PackedWeight panels = both.panels();
+        PackedWeight panelsToo = bothToo.panels(); // asked for too, whether the first are there or not
+        return panels != null && panelsToo != null ? way : 0; // OpenBLAS until they are filled
     }
 
     static boolean isVector(int way) {
@@ -84,11 +88,11 @@ final class AutoOps {
         }
     }
 
-    /** As {@link Attention#run}, by {@code vector} or by OpenBLAS. */
-    void attention(Attention vector, AttentionCall call) {
+    /** As {@link Attention#run}, by {@code vector} or by OpenBLAS; returns who it was, for {@link #isVector}. */
+    int attention(Attention vector, AttentionCall call) {
         if (call.nHeads() > attention.maxHeads()) {
             vector.run(call);
-            return;
+            return Pick.VECTOR;
         }
         int queries = call.mostQueries();
         int keys = call.mostKeys();
@@ -102,5 +106,6 @@ final class AutoOps {
         if ((way & Pick.TRIAL) != 0) {
             pick.report(way, (System.nanoTime() - start) / (double) call.scores());
         }
+        return way;
     }
 }

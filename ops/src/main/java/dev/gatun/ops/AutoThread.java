@@ -53,7 +53,6 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
         this.auto = auto;
         this.source = source;
         setDaemon(true);
-        setPriority(MIN_PRIORITY); // Linux takes no notice of it
     }
 
     /** What most time is spent in comes first: products of weights, then rows, then attention. */
@@ -159,6 +158,7 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
     }
 
     /** Waits for something to do; true if the table is to be written. */
+    @SuppressWarnings("WaitNotInLoop") // the caller's loop looks again
     private synchronized boolean awaitWork() {
         try {
             if (!kernels.isEmpty() || !fills.isEmpty()) {

@@ -94,6 +94,13 @@ public final class Backend implements AutoCloseable {
     private final String reason;
     private final @Nullable Blas blas;
     private final @Nullable Auto auto;
+    private final WarmUp warmUp = new WarmUp();
+
+    /** Told how far something has come. */
+    public interface Progress {
+        /** {@code done} of {@code steps} steps, all of about the same length, are done. */
+        void at(int done, int steps);
+    }
 
     private Backend(Auto auto, int threads, String reason, Blas blas) {
         this.matMul = auto.openBlas();
@@ -212,6 +219,7 @@ public final class Backend implements AutoCloseable {
      */
     public PackedWeight pack(Tensor weight, Arena arena) {
         checkWeight(weight);
+        warmUp.add(WeightShape.of(weight));
         return auto == null ? matMul.pack(weight, arena) : auto.pack(weight, arena);
     }
 
@@ -229,7 +237,19 @@ public final class Backend implements AutoCloseable {
      * @param arena where packed bytes live
      */
     public PackedWeight pack(QuantizedMatrix weight, Arena arena) {
+        warmUp.add(WeightShape.of(weight));
         return auto == null ? matMul.pack(weight, arena) : auto.pack(weight, arena);
+    }
+
+    /**
+     * With vector products: has C2 compile the kernels that the weights packed so far need, on invented data, so that the first
+     * call is not a hundred times slower than those that follow. Takes one to five seconds, once a process. Other kinds of
+     * backend return at once: OpenBLAS needs none of it, and {@link Kind#AUTO} does it in the background.
+     */
+    public void warmUp(Progress progress) {
+        if (matMul instanceof VectorMatMul) {
+            warmUp.run(progress);
+        }
     }
 
     /**

@@ -78,18 +78,18 @@ final class KernelCompiler implements AutoCloseable {
         return rows;
     }
 
-    /** Makes weights of any contents. */
-    interface Weights {
-        /** A weight [n, k or a little more], packed for the vector kernels. */
-        PackedWeight pack(Arena arena, int n, int k);
+    /** Whether out[m, n] = x[m, k] W[n, k], with all that may be done to it on the way, has become fast. */
+    boolean linear(int m, WeightShape weight) {
+        int rows = m <= MOST_ROWS ? m : MOST_ROWS + m % MOST_ROWS;
+        WeightShape small = small(weight);
+        WeightShape large = small.resized(small.n(), Math.min(weight.k(), LARGE_K));
+        return linearCalls(rows, small, true) && (large.equals(small) || linearCalls(rows, large, false));
     }
 
-    /** Whether out[m, n] = x[m, k] W[n, k], with all that may be done to it on the way, has become fast. */
-    boolean linear(int m, int n, int k, Weights weights) {
-        int rows = m <= MOST_ROWS ? m : MOST_ROWS + m % MOST_ROWS;
-        int cols = n <= WHOLE_PANELS ? n : WHOLE_PANELS + n % WHOLE_PANELS;
-        return linearCalls(rows, cols, Math.min(k, SMALL_K), weights, true)
-                && (k <= SMALL_K || linearCalls(rows, cols, Math.min(k, LARGE_K), weights, false));
+    /** The weight that needs the same kernels and takes them least time. */
+    static WeightShape small(WeightShape weight) {
+        int n = weight.n() <= WHOLE_PANELS ? weight.n() : WHOLE_PANELS + weight.n() % WHOLE_PANELS;
+        return weight.resized(n, Math.min(weight.k(), SMALL_K));
     }
 
     /**
@@ -97,10 +97,11 @@ final class KernelCompiler implements AutoCloseable {
      *
      * @param wait until they are fast, or just call a little
      */
-    private boolean linearCalls(int m, int n, int k, Weights weights, boolean wait) {
+    private boolean linearCalls(int m, WeightShape shape, boolean wait) {
         try (Arena data = Arena.ofShared()) {
-            PackedWeight weight = weights.pack(data, n, k);
-            Tensor x = ones(data, m, weight.k());
+            int n = shape.n();
+            PackedWeight weight = shape.zeros(matMul, data);
+            Tensor x = ones(data, m, shape.k());
             Tensor bias = ones(data, n);
             Tensor out = ones(data, m, n);
             Runnable calls = () -> {
@@ -111,7 +112,7 @@ final class KernelCompiler implements AutoCloseable {
                 ops.linearGated(x, weight, null, Activation.RELU, weight, null, out);
             };
             if (wait) {
-                return compile(calls, FAST * 6 * m * n * weight.k());
+                return compile(calls, FAST * 6 * m * n * shape.k());
             }
             settle(calls);
             return true;

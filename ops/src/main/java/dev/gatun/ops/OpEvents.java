@@ -1,6 +1,6 @@
 package dev.gatun.ops;
 
-import dev.gatun.memory.Tensor;
+import dev.gatun.ops.internal.AttentionCall;
 import jdk.jfr.Category;
 import jdk.jfr.DataAmount;
 import jdk.jfr.Description;
@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 final class OpEvents {
     private OpEvents() {}
 
-    /** An operator, from {@link #start} to {@link #end}. */
+    /** An operator, from its beginning to {@code end}. */
     @Category({"Gatun", "Operators"})
     @Enabled(false)
     @StackTrace(false)
@@ -86,9 +86,11 @@ final class OpEvents {
         int keyHeads;
 
         @Label("Queries")
+        @Description("Of the sequence that has most")
         int queries;
 
         @Label("Keys")
+        @Description("Of the sequence whose queries see most")
         int keys;
 
         @Label("dK")
@@ -142,6 +144,10 @@ final class OpEvents {
     @Label("Scale")
     static final class ScaleEvent extends RowsEvent {}
 
+    @Name("dev.gatun.SoftCap")
+    @Label("Soft cap")
+    static final class SoftCapEvent extends RowsEvent {}
+
     @Name("dev.gatun.Rope")
     @Label("Rotary positions")
     static final class RopeEvent extends RowsEvent {}
@@ -168,6 +174,7 @@ final class OpEvents {
         static final EventType ADD = EventType.getEventType(AddEvent.class);
         static final EventType MULTIPLY = EventType.getEventType(MultiplyEvent.class);
         static final EventType SCALE = EventType.getEventType(ScaleEvent.class);
+        static final EventType SOFT_CAP = EventType.getEventType(SoftCapEvent.class);
         static final EventType ROPE = EventType.getEventType(RopeEvent.class);
         static final EventType GATHER = EventType.getEventType(GatherEvent.class);
         static final EventType ARG_MAX = EventType.getEventType(ArgMaxEvent.class);
@@ -236,6 +243,10 @@ final class OpEvents {
         return recorded() && Types.SCALE.isEnabled() ? begun(new ScaleEvent()) : null;
     }
 
+    static @Nullable RowsEvent softCap() {
+        return recorded() && Types.SOFT_CAP.isEnabled() ? begun(new SoftCapEvent()) : null;
+    }
+
     static @Nullable RowsEvent rope() {
         return recorded() && Types.ROPE.isEnabled() ? begun(new RopeEvent()) : null;
     }
@@ -276,19 +287,20 @@ final class OpEvents {
         }
     }
 
-    /** Ends attention; counts each product of a query with a key, be it masked or not. */
-    static void end(@Nullable AttentionEvent event, String backend, Tensor q, Tensor k, Tensor v) {
+    /** Ends attention. */
+    static void end(@Nullable AttentionEvent event, String backend, AttentionCall call) {
         if (event != null) {
-            event.batch = q.dim(0);
-            event.heads = q.dim(1);
-            event.keyHeads = k.dim(1);
-            event.queries = q.dim(2);
-            event.keys = k.dim(2);
-            event.dK = q.dim(3);
-            event.dV = v.dim(3);
-            double rows = (double) q.dim(0) * q.dim(1) * q.dim(2);
-            double elements = (double) q.elements() + k.elements() + v.elements() + rows * v.dim(3);
-            event.end(backend, 2 * rows * k.dim(2) * (q.dim(3) + v.dim(3)), elements * Float.BYTES);
+            event.batch = call.batch();
+            event.heads = call.nHeads();
+            event.keyHeads = call.nKvHeads();
+            event.queries = call.mostQueries();
+            event.keys = call.mostKeys();
+            event.dK = call.dK();
+            event.dV = call.dV();
+            double rows = (double) event.batch
+                    * ((double) event.queries * event.heads + (double) event.keys * event.keyHeads);
+            int width = event.dK + event.dV;
+            event.end(backend, 2.0 * call.scores() * width, rows * width * Float.BYTES);
         }
     }
 

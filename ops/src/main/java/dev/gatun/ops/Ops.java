@@ -17,6 +17,7 @@ import dev.gatun.memory.QuantizedBlock;
 import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.ShapeException;
 import dev.gatun.memory.Tensor;
+import dev.gatun.ops.OpEvents.AttentionEvent;
 import dev.gatun.ops.OpEvents.ProductEvent;
 import dev.gatun.ops.OpEvents.RowsEvent;
 import dev.gatun.ops.internal.Attention;
@@ -66,7 +67,7 @@ public final class Ops {
     }
 
     static long scratchByteSize(MatMul matMul, int threads) {
-        return matMul.scratchByteSize() * threads + Attention.scratchByteSize(matMul);
+        return matMul.scratchByteSize() * threads + Attention.scratchByteSize(matMul, threads);
     }
 
     /**
@@ -121,16 +122,13 @@ public final class Ops {
                         rowStride(out),
                         m);
         AutoOps.report(way, start, m, 1, weight);
+        PackedWeight used = AutoOps.chosen(way, weight);
         long added = residual == null ? 0 : residual.elements();
-        OpEvents.end(event, productsBy(way), 1, m, weight.n(), weight.k(), 1, weight.byteSize(), added);
+        OpEvents.end(event, name(way), 1, m, weight.n(), weight.k(), 1, (double) used.byteSize(), added);
     }
 
     private LinearTask task(int way) {
         return auto == null || AutoOps.isVector(way) ? linear : auto.openBlas();
-    }
-
-    private String productsBy(int way) {
-        return auto == null || AutoOps.isVector(way) ? matMul.name() : "openblas";
     }
 
     /**
@@ -172,7 +170,8 @@ public final class Ops {
                         rowStride(out),
                         m);
         AutoOps.report(way, start, m, 2, gate);
-        OpEvents.end(event, productsBy(way), 1, m, gate.n(), gate.k(), 2, gate.byteSize(), 0);
+        PackedWeight used = AutoOps.chosen(way, gate);
+        OpEvents.end(event, name(way), 1, m, gate.n(), gate.k(), 2, (double) used.byteSize(), 0);
     }
 
     /**
@@ -251,18 +250,24 @@ public final class Ops {
         mask.check(q.dim(0), q.dim(1), q.dim(2), k.dim(2));
         if (out.elements() > 0) {
             attentionCall.set(q, k, v, mask, scale, softCap, out);
-            attend(q, k, v);
+            attend(true);
         }
     }
 
-    private void attend(Tensor q, Tensor k, Tensor v) {
-        OpEvents.AttentionEvent event = OpEvents.attention();
-        if (auto == null) {
+    private void attend(boolean choose) {
+        AttentionEvent event = OpEvents.attention();
+        int way = AutoOps.NO_CHOICE;
+        if (auto == null || !choose) {
             attention.run(attentionCall);
         } else {
-            auto.attention(attention, attentionCall);
+            way = auto.attention(attention, attentionCall);
         }
-        OpEvents.end(event, matMul.name(), q, k, v);
+        OpEvents.end(event, name(way), attentionCall);
+    }
+
+    /** Who computed. */
+    private String name(int way) {
+        return auto == null ? matMul.name() : AutoOps.isVector(way) ? "vector" : "openblas";
     }
 
     /**
@@ -279,14 +284,16 @@ public final class Ops {
         checkPagedAttention(q, k, v, pages, mask, attention.maxHeads(), out);
         if (out.elements() > 0) {
             attentionCall.setPaged(q, k, v, pages, mask, scale, softCap, out);
-            attend(q, k, v);
+            attend(false);
         }
     }
 
     /** x = cap &middot; tanh(x / cap), element by element, in place: the soft cap of Gemma 2's logits. */
     public void softCap(float cap, Tensor x) {
         int n = rowCount("softCap", "x", x);
+        RowsEvent event = OpEvents.softCap();
         rows.softCap(cap, x.segment(), 0, rowStride(x), n, x.dim(-1));
+        OpEvents.end(event, rows.name(), n, x.dim(-1), OpEvents.flop(Activation.TANH), 2.0 * x.elements());
     }
 
     /** out = softmax of each row; a row of only -inf gives zeros. x and out may be the same. */

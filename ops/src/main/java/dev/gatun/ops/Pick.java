@@ -177,6 +177,11 @@ final class Pick {
         return timing;
     }
 
+    /** Whether it is settled who computes, for as long as this process lasts. */
+    boolean isDecided() {
+        return state == State.DECIDED;
+    }
+
     /** Whether {@link #next} was ever called before there was a decision. */
     synchronized boolean isAsked() {
         return asked;

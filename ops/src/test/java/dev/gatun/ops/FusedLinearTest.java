@@ -58,7 +58,7 @@ class FusedLinearTest {
             for (Kind kind : new Kind[] {Kind.SCALAR, Kind.VECTOR, Kind.OPENBLAS}) {
                 for (int threads = 1; threads <= 3; threads++) {
                     var b = Bench.open(arena, kind, threads, m, n, k);
-                    try (Backend backend = b.backend) {
+                    try (Backend _ = b.backend) {
                         Tensor fused = b.out();
                         b.ops.linear(b.x, b.w, bias, Activation.GELU, fused);
                         check(kind, threads, fused, b.activated(bias, Activation.GELU), expected, k);
@@ -79,7 +79,7 @@ class FusedLinearTest {
                 for (Kind kind : new Kind[] {Kind.SCALAR, Kind.VECTOR, Kind.OPENBLAS}) {
                     for (int threads = 1; threads <= 3; threads++) {
                         var b = Bench.open(arena, kind, threads, m, n, k);
-                        try (Backend backend = b.backend) {
+                        try (Backend _ = b.backend) {
                             Tensor apart = b.out();
                             b.ops.linear(b.x, b.w, added, apart);
                             b.ops.add(residual, apart, apart);
@@ -106,7 +106,7 @@ class FusedLinearTest {
             for (Kind kind : new Kind[] {Kind.SCALAR, Kind.VECTOR, Kind.OPENBLAS}) {
                 for (int threads = 1; threads <= 3; threads++) {
                     var b = Bench.open(arena, kind, threads, m, n, k);
-                    try (Backend backend = b.backend) {
+                    try (Backend _ = b.backend) {
                         Tensor apart = b.activated(bias, Activation.SILU);
                         Tensor up = b.out();
                         b.ops.linear(b.x, b.up, upBias, up);
@@ -139,7 +139,7 @@ class FusedLinearTest {
     void everyActivationCanBeFused(Activation activation) {
         try (Arena arena = Arena.ofShared()) {
             var b = Bench.open(arena, Kind.VECTOR, 1, 5, 40, 20);
-            try (Backend backend = b.backend) {
+            try (Backend _ = b.backend) {
                 Tensor fused = b.out();
                 b.ops.linear(b.x, b.w, null, activation, fused);
                 Tensor apart = b.out();

@@ -107,6 +107,7 @@ class OpEventsTest {
                 ops.add(x, w, out);
                 ops.multiply(x, w, out);
                 ops.scale(2f, x, out);
+                ops.softCap(30f, out);
                 ops.rope(heads, angles, angles, false, outHeads);
                 ops.gather(x, new int[] {3, 2, 1, 0}, 0, out);
                 ops.argMax(w);
@@ -118,7 +119,7 @@ class OpEventsTest {
                             .map(type -> type.getName())
                             .filter(name -> name.startsWith("dev.gatun."))
                             .toList())
-                    .hasSize(15);
+                    .hasSize(16);
             RecordedEvent attention = events.get(3);
             assertThat(attention.getInt("heads")).isEqualTo(2);
             assertThat(attention.getLong("flop")).isEqualTo(2 * 2 * 4 * 4 * (8 + 8));

@@ -278,8 +278,8 @@ public final class DecoderSession implements AutoCloseable {
             for (int i = 0; i < cosTable.length; i++) {
                 long pairs = cosTable[i].dim(1);
                 long first = firstPosition[b] * pairs;
-                cosTable[i].copyRun(first, step.cos(i), b * tokens * pairs, tokens * pairs);
-                sinTable[i].copyRun(first, step.sin(i), b * tokens * pairs, tokens * pairs);
+                cosTable[i].copyRun(first, step.cos(i), (long) b * tokens * pairs, tokens * pairs);
+                sinTable[i].copyRun(first, step.sin(i), (long) b * tokens * pairs, tokens * pairs);
             }
         }
     }

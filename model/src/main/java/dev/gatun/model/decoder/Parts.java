@@ -204,7 +204,7 @@ record Parts(JsonConfig json, Loader loader) {
 
     /**
      * Phi-3's scheme has one list of divisors for contexts within the original one and another beyond it, and picks anew for each
-     * length, which would make earlier keys wrong: the short list is used, and {@link #positions} keeps to its context.
+     * length, which would make earlier keys wrong: the short list is used, and the model's positions keep to its context.
      */
     private RotaryPositions longRope(JsonConfig rope, RotaryPositions plain, int trained) {
         int original = originalPositions(rope, trained);

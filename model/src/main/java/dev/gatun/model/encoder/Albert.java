@@ -46,7 +46,6 @@ final class Albert {
                 embeddings,
                 null,
                 layers(json, body),
-                config.dFf(),
                 null,
                 null,
                 List.of(),

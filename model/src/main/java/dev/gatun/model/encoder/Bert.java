@@ -52,7 +52,6 @@ final class Bert {
                 embeddings,
                 null,
                 layers(parts, config, body),
-                config.dFf(),
                 null,
                 null,
                 List.of(),

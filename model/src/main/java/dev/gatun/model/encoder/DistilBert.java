@@ -48,7 +48,6 @@ final class DistilBert {
                         words, positions, null, parts.norm(body + "embeddings.LayerNorm", d, EPSILON), null, -1),
                 null,
                 layers,
-                config.dFf(),
                 null,
                 null,
                 List.of(),

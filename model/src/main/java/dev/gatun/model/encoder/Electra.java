@@ -22,7 +22,6 @@ final class Electra {
                 embeddings,
                 null,
                 Bert.layers(parts, config, body),
-                config.dFf(),
                 null,
                 null,
                 List.of(),

@@ -16,7 +16,6 @@ import org.jspecify.annotations.Nullable;
  * @param tokens embeds texts; null in a model of images
  * @param patches embeds images; null in a model of texts
  * @param layers the stack; an ALBERT has the same one several times
- * @param hiddenWidth of the inner rows of the feed-forward networks
  * @param finalNorm after the last layer, or null
  * @param bias added to all scores, or null
  * @param rotary tables that layers turn queries and keys by
@@ -31,7 +30,6 @@ record Encoder(
         @Nullable TokenEmbeddings tokens,
         @Nullable PatchEmbeddings patches,
         List<EncoderBlock> layers,
-        int hiddenWidth,
         @Nullable LayerNorm finalNorm,
         @Nullable RelativeBias bias,
         List<RotaryRows> rotary,
@@ -49,19 +47,7 @@ record Encoder(
     /** This encoder with what makes a vector of a text. */
     Encoder with(SentenceModules modules) {
         return new Encoder(
-                config,
-                tokens,
-                patches,
-                layers,
-                hiddenWidth,
-                finalNorm,
-                bias,
-                rotary,
-                pooler,
-                head,
-                labels,
-                modules,
-                backend);
+                config, tokens, patches, layers, finalNorm, bias, rotary, pooler, head, labels, modules, backend);
     }
 
     /** What a session for {@code maxTokens} tokens allocates, to the byte. */

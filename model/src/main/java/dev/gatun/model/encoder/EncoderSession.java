@@ -57,6 +57,8 @@ public final class EncoderSession implements AutoCloseable {
     private final int[] types;
     private final int[] positions;
     private final int[] lengths; // of the batch's sequences
+    private final Tensor[] cosTables; // of all positions [P, dK / 2]
+    private final Tensor[] sinTables;
     private final RotaryRows[] rotaryRows; // of the batch's tokens
     private PackedViews views; // of the last batch
     private Tensor[] sequences = {}; // hidden states of each [T, D]
@@ -96,7 +98,11 @@ public final class EncoderSession implements AutoCloseable {
         positions = new int[maxTokens];
         lengths = new int[maxTokens];
         rotaryRows = new RotaryRows[model.rotary().size()];
+        cosTables = new Tensor[rotaryRows.length];
+        sinTables = new Tensor[rotaryRows.length];
         for (int i = 0; i < rotaryRows.length; i++) {
+            cosTables[i] = model.rotary().get(i).cos().select(0, 0);
+            sinTables[i] = model.rotary().get(i).sin().select(0, 0);
             rotaryRows[i] = new RotaryRows(workspace.get("cos" + i), workspace.get("sin" + i));
         }
         views = PackedViews.of(workspace, new int[] {0}, model.config().nHeads());
@@ -114,7 +120,8 @@ public final class EncoderSession implements AutoCloseable {
 
     static Workspace.Layout layout(Encoder model, int maxTokens) {
         int dModel = model.config().dModel();
-        Workspace.Layout layout = PackedViews.layout(maxTokens, dModel, model.hiddenWidth())
+        Workspace.Layout layout = PackedViews.layout(
+                        maxTokens, dModel, model.config().dFf())
                 .f32("ones", 1, maxTokens)
                 .f32("ramp", 1, maxTokens);
         TokenEmbeddings tokens = model.tokens();
@@ -182,9 +189,8 @@ public final class EncoderSession implements AutoCloseable {
         Tensor x = views.x();
         tokens.forward(ops, ids, types, positions, embedding[0], embedding[1], x); //       [N, D]
         for (int i = 0; i < rotaryOfBatch.length; i++) {
-            RotaryRows table = model.rotary().get(i);
-            ops.gather(table.cos().select(0, 0), positions, 0, rotaryOfBatch[i].cos()); //   [1, N, dK / 2]
-            ops.gather(table.sin().select(0, 0), positions, 0, rotaryOfBatch[i].sin());
+            ops.gather(cosTables[i], positions, 0, rotaryOfBatch[i].cos()); //   [1, N, dK / 2]
+            ops.gather(sinTables[i], positions, 0, rotaryOfBatch[i].sin());
         }
         layers();
     }

@@ -6,19 +6,17 @@ import dev.gatun.ops.Activation;
 import dev.gatun.ops.Ops;
 
 /**
- * GeGLU (Shazeer 2020): (activation(x A) &middot; x B) C, with A and B as one product.
+ * GeGLU (Shazeer 2020): (activation(x A) &middot; x B) C.
  *
- * @param wi A and B [2 dFf, D]
+ * @param gate A [dFf, D]
+ * @param up B [dFf, D]
  * @param activation of x A
- * @param wo C [D, dFf]
+ * @param down C [D, dFf]
  */
-record GatedNetwork(Linear wi, Activation activation, Linear wo) implements EncoderBlock.Network {
+record GatedNetwork(Linear gate, Linear up, Activation activation, Linear down) implements EncoderBlock.Network {
     @Override
     public void addTo(Ops ops, Tensor in, PackedViews.Block rows) {
-        Tensor input = rows.firstHalf();
-        wi.forward(ops, in, rows.hidden()); //                          [n, 2 dFf]
-        ops.activate(activation, input, input); //                      [n, dFf]
-        ops.multiply(input, rows.secondHalf(), input); //               [n, dFf]
-        ops.linearAdd(input, wo.weight(), wo.bias(), rows.x(), rows.x()); // [n, D]
+        ops.linearGated(in, gate.weight(), gate.bias(), activation, up.weight(), up.bias(), rows.hidden()); // [n, dFf]
+        ops.linearAdd(rows.hidden(), down.weight(), down.bias(), rows.x(), rows.x()); //               [n, D]
     }
 }

@@ -63,7 +63,6 @@ final class ModernBert {
                 IntStream.range(0, config.nLayers())
                         .mapToObj(i -> layer(i, types.get(i).equals("full_attention") ? GLOBAL : LOCAL, window))
                         .toList(),
-                2 * config.dFf(),
                 parts.norm(body + "final_norm", d, config.epsilon()),
                 null,
                 List.of(
@@ -115,27 +114,36 @@ final class ModernBert {
                         rope,
                         rope == LOCAL ? AttentionMask.full().within(window, window) : AttentionMask.full()),
                 index == 0 ? null : parts.norm(name + ".attn_norm", d, config.epsilon()),
-                new GatedNetwork(
-                        parts.linear(name + ".mlp.Wi", 2 * config.dFf(), d),
-                        config.activation(),
-                        parts.linear(name + ".mlp.Wo", d, config.dFf())),
+                network(name + ".mlp"),
                 parts.norm(name + ".mlp_norm", d, config.epsilon()),
                 true);
     }
 
     private SelfAttention attention(String name, int rope, AttentionMask mask) {
         int d = config.dModel();
-        Tensor weight = parts.matrix(name + ".Wqkv.weight", 3 * d, d); // rows of Q, then K, then V
-        Tensor bias =
-                parts.weights().has(name + ".Wqkv.bias") ? parts.loader().vector(name + ".Wqkv.bias", 3 * d) : null;
-        Linear[] qkv = new Linear[3];
-        for (int i = 0; i < 3; i++) {
-            qkv[i] = new Linear(
-                    parts.pack(weight.slice(0, i * d, (i + 1) * d)),
-                    bias == null ? null : bias.slice(0, i * d, (i + 1) * d));
-        }
+        Linear[] qkv = rows(name + ".Wqkv", 3, d); // rows of Q, then K, then V
         float scale = (float) (1 / Math.sqrt(config.headDim()));
         return new SelfAttention(qkv[0], qkv[1], qkv[2], parts.linear(name + ".Wo", d, d), scale, mask, rope);
+    }
+
+    private GatedNetwork network(String name) {
+        Linear[] halves = rows(name + ".Wi", 2, config.dFf()); // rows of what is activated, then of its factor
+        Linear down = parts.linear(name + ".Wo", config.dModel(), config.dFf());
+        return new GatedNetwork(halves[0], halves[1], config.activation(), down);
+    }
+
+    /** The layers of {@code n} rows each that stand one above the other in a weight. */
+    private Linear[] rows(String name, int count, int n) {
+        Tensor weight = parts.matrix(name + ".weight", count * n, config.dModel());
+        String biasName = name + ".bias";
+        Tensor bias = parts.weights().has(biasName) ? parts.loader().vector(biasName, count * n) : null;
+        Linear[] layers = new Linear[count];
+        for (int i = 0; i < count; i++) {
+            layers[i] = new Linear(
+                    parts.pack(weight.slice(0, i * n, (i + 1) * n)),
+                    bias == null ? null : bias.slice(0, i * n, (i + 1) * n));
+        }
+        return layers;
     }
 
     private @Nullable Head head(JsonConfig json, Tensor words, int labels, Task task) {

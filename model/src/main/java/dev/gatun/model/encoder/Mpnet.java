@@ -47,7 +47,6 @@ final class Mpnet {
                         PAD_ID),
                 null,
                 layers,
-                config.dFf(),
                 null,
                 RelativeBias.of(bias, config.nPositions(), parts.arena()),
                 List.of(),

@@ -47,8 +47,8 @@ record PackedViews(
      */
     static final int BLOCK_ROWS = 256;
 
-    /** Some rows of the batch: of x and of normed; inner rows of a network, and either half of those. */
-    record Block(Tensor x, Tensor normed, Tensor hidden, Tensor firstHalf, Tensor secondHalf) {}
+    /** Some rows of the batch: of x and of normed; and inner rows of a network. */
+    record Block(Tensor x, Tensor normed, Tensor hidden) {}
 
     static Workspace.Layout layout(int maxTokens, int dModel, int dHidden) {
         return new Workspace.Layout()
@@ -74,14 +74,7 @@ record PackedViews(
         for (int i = 0; i < blocks.length; i++) {
             int from = i * BLOCK_ROWS;
             int to = Math.min(tokens, from + BLOCK_ROWS);
-            Tensor inner = hidden.slice(0, 0, to - from);
-            int half = inner.dim(1) / 2;
-            blocks[i] = new Block(
-                    x.slice(0, from, to),
-                    context.slice(0, from, to),
-                    inner,
-                    inner.slice(1, 0, half),
-                    inner.slice(1, half, 2 * half));
+            blocks[i] = new Block(x.slice(0, from, to), context.slice(0, from, to), hidden.slice(0, 0, to - from));
         }
         return new PackedViews(
                 starts,

@@ -26,7 +26,6 @@ final class Roberta {
                 embeddings,
                 null,
                 Bert.layers(parts, config, body),
-                config.dFf(),
                 null,
                 null,
                 List.of(),

@@ -71,7 +71,6 @@ final class Vit {
                 IntStream.range(0, config.nLayers())
                         .mapToObj(i -> layer(body + "encoder.layer." + i))
                         .toList(),
-                config.dFf(),
                 parts.norm(body + "layernorm", d, config.epsilon()),
                 null,
                 List.of(),

@@ -3,6 +3,7 @@ package dev.gatun.model.template;
 import dev.gatun.model.template.Values.Function;
 import dev.gatun.model.template.Values.Namespace;
 import java.time.LocalDateTime;
+import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -16,6 +17,8 @@ import java.util.function.BinaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /** The functions, filters, tests and methods that a template has. */
+// UNDEFINED is one object; NullAway infers the types of lambdas without their @Nullable.
+@SuppressWarnings({"ReferenceEquality", "NullAway"})
 final class Builtins {
     private static final int MAX_RANGE = 1_000_000;
 
@@ -66,7 +69,7 @@ final class Builtins {
     }
 
     private static String time(String format) {
-        var now = LocalDateTime.now();
+        var now = LocalDateTime.now(ZoneId.systemDefault());
         var text = new StringBuilder();
         for (int i = 0; i < format.length(); i++) {
             char c = format.charAt(i);
@@ -521,7 +524,7 @@ final class Builtins {
             int most = Values.integer(option(positional, named, 1, "maxsplit", -1L));
             List<@Nullable Object> parts = new ArrayList<>();
             if (separator == null) {
-                for (String word : s.strip().split("\\s+")) {
+                for (String word : s.strip().split("\\s+", -1)) {
                     parts.add(word);
                 }
                 return s.isBlank() ? new ArrayList<>() : parts;

@@ -13,6 +13,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** Renders one template once, within limits. */
+@SuppressWarnings("ReferenceEquality") // UNDEFINED is one object
 final class Interpreter {
     /** Statements, expressions and rounds of loops: a template for a long conversation takes some thousands. */
     static final int MAX_STEPS = 2_000_000;

@@ -9,11 +9,11 @@ final class Lexer {
     enum Kind {
         /** Text outside of tags. */
         TEXT,
-        /** {@code {{}. */
+        /** Two opening braces. */
         PRINT_BEGIN,
         /** The end of a print tag. */
         PRINT_END,
-        /** {@code {%}. */
+        /** An opening brace and a percent sign. */
         BLOCK_BEGIN,
         /** The end of a block tag. */
         BLOCK_END,

@@ -423,6 +423,7 @@ final class Parser {
         }
     }
 
+    @SuppressWarnings("RefactorSwitch") // its cases take several statements
     private Expr bracket(Token token) {
         switch (token.text()) {
             case "(" -> {

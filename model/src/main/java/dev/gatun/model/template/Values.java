@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
  * What values mean in a template: Python's rules. Values are String, Long, Double, Boolean, null, List, Map, {@link Function} and
  * {@link #UNDEFINED}.
  */
+@SuppressWarnings("ReferenceEquality") // UNDEFINED is one object
 final class Values {
     /** Something that can be called. */
     @FunctionalInterface
@@ -120,7 +121,7 @@ final class Values {
             return b ? 1 : 0;
         }
         if (value instanceof Long n) {
-            return (int) Math.clamp(n, Integer.MIN_VALUE, Integer.MAX_VALUE);
+            return Math.clamp(n, Integer.MIN_VALUE, Integer.MAX_VALUE);
         }
         throw new TemplateException(kind(value) + " is not an integer");
     }
@@ -316,6 +317,6 @@ final class Values {
         }
         long i = integer(value);
         i = i < 0 ? i + n : i;
-        return (int) (step > 0 ? Math.clamp(i, 0, n) : Math.clamp(i, -1, n - 1));
+        return step > 0 ? Math.clamp(i, 0, n) : Math.clamp(i, -1, n - 1);
     }
 }

@@ -29,8 +29,12 @@ public interface Attention {
     }
 
     /** Bytes of an arena that {@link #of} takes. */
-    static long scratchByteSize(MatMul matMul) {
-        return matMul.batchesHeads() ? BlasAttention.SCRATCH_BYTES : 0;
+    static long scratchByteSize(MatMul matMul, int threads) {
+        return switch (matMul) {
+            case ScalarMatMul scalar -> 0;
+            case VectorMatMul vector -> TileScratch.BYTES * threads;
+            default -> BlasAttention.SCRATCH_BYTES;
+        };
     }
 
     /**
@@ -47,7 +51,7 @@ public interface Attention {
             Arena arena) {
         return switch (matMul) {
             case ScalarMatMul scalar -> new ScalarAttention(pool);
-            case VectorMatMul vector -> new VectorAttention(pool, scratches);
+            case VectorMatMul vector -> new VectorAttention(pool, scratches, arena);
             default -> new BlasAttention(matMul, rows, productScratch[0], arena);
         };
     }

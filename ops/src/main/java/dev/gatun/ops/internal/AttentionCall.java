@@ -62,7 +62,7 @@ public final class AttentionCall {
             segment = t.segment();
             batch = 0;
             head = t.stride(1) * F;
-            row = (t.dim(0) > 1 ? t.stride(0) : t.dim(1) * t.dim(2)) * F;
+            row = (t.dim(0) > 1 ? t.stride(0) : (long) t.dim(1) * t.dim(2)) * F;
         }
     }
 
@@ -161,6 +161,16 @@ public final class AttentionCall {
         group = nHeads / nKvHeads;
         dK = newQ.dim(-1);
         dV = newV.dim(-1);
+    }
+
+    /** Sequences. */
+    public int batch() {
+        return batch;
+    }
+
+    /** Heads of keys and values. */
+    public int nKvHeads() {
+        return nKvHeads;
     }
 
     /** Query heads. */

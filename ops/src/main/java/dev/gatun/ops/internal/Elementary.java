@@ -108,7 +108,7 @@ final class Elementary {
     /**
      * e<sup>x</sup> for a score less its maximum, x &le; 0, with a relative error up to 1.6e-7; e<sup>0</sup> is 1 and
      * e<sup>-inf</sup> is 0. Attention computes one for every 4 dK FLOP of product, so it has a polynomial one degree shorter than
-     * {@link #exp} and no denormal numbers.
+     * the row operators' and no denormal numbers.
      */
     static float weight(float x) {
         float z = x < WEIGHT_MIN ? WEIGHT_MIN : x;

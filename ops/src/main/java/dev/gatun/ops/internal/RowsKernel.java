@@ -8,6 +8,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /** What C2 compiles one by one of {@link Rows}: an operator, or an activation; with a call on invented data for each. */
+@SuppressWarnings({"EnumOrdinal", "ImmutableEnumChecker"
+}) // an array, for this is on the way of each call; lambdas hold nothing
 public enum RowsKernel {
     /** {@link Rows#softmax}. */
     SOFTMAX((r, d) -> r.softmax(d.x, 0, Data.STRIDE, d.out, 0, Data.STRIDE, Data.ROWS, Data.COLS)),

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The definition of attention, in plain Java, a query at a time. A score is one chain of fused multiply-adds of q &middot; scale
  * and k from 0 in ascending dimension, then soft cap, then the mask. For each key tile, cut every {@link #KEY_TILE} from the
- * sequence's first key: maximum, {@link Elementary#weight} of each score less the maximum, their sum in 16 partial sums folded
+ * sequence's first key: maximum, {@link Elementary#weight} of each score less the maximum, their sum in 4 partial sums folded
  * by halves, the context one chain from 0 in ascending key; then fma(earlier context, correction, context). At the end all is
  * multiplied by 1 / sum. The oracle for bits.
  */
@@ -20,7 +20,7 @@ final class ScalarAttention implements Attention, WorkerPool.Task {
 
     ScalarAttention(WorkerPool pool) {
         this.pool = pool;
-        this.scratch = new float[(KEY_TILE + 16) * pool.threads()];
+        this.scratch = new float[KEY_TILE * pool.threads()];
     }
 
     @Override
@@ -39,7 +39,7 @@ final class ScalarAttention implements Attention, WorkerPool.Task {
         int b = unit / call.nHeads;
         int head = unit % call.nHeads;
         for (int i = 0; i < call.queries(b); i++) {
-            attend(call, b, head, i, worker * (KEY_TILE + 16));
+            attend(call, b, head, i, worker * KEY_TILE);
         }
     }
 
@@ -67,7 +67,7 @@ final class ScalarAttention implements Attention, WorkerPool.Task {
                 scratch[weights + j] = Elementary.weight(scratch[weights + j] - shift);
             }
             float correction = Elementary.weight(before - shift);
-            sum = Math.fma(sum, correction, sum(weights, width));
+            sum = Math.fma(sum, correction, sum(weights, width, 0, 1));
             long values = call.at(call.v, b, head / call.group, from);
             for (int d = 0; d < call.dV; d++) {
                 float added = 0f;
@@ -103,19 +103,16 @@ final class ScalarAttention implements Attention, WorkerPool.Task {
                         score);
     }
 
-    /** Sixteen partial sums, each of every sixteenth weight, folded by halves. */
-    private float sum(int weights, int width) {
-        int partial = (weights / (KEY_TILE + 16)) * (KEY_TILE + 16) + KEY_TILE;
-        java.util.Arrays.fill(scratch, partial, partial + 16, 0f);
-        for (int j = 0; j < width; j++) {
-            scratch[partial + j % 16] += scratch[weights + j];
+    /** Four partial sums, each of every fourth weight, folded by halves. */
+    private float sum(int weights, int width, int first, int step) {
+        if (step < 4) {
+            return sum(weights, width, first, 2 * step) + sum(weights, width, first + step, 2 * step);
         }
-        for (int half = 8; half > 0; half /= 2) {
-            for (int j = 0; j < half; j++) {
-                scratch[partial + j] += scratch[partial + j + half];
-            }
+        float sum = 0f;
+        for (int j = first; j < width; j += 4) {
+            sum += scratch[weights + j];
         }
-        return scratch[partial];
+        return sum;
     }
 
     private static float get(MemorySegment x, long offset, int i) {

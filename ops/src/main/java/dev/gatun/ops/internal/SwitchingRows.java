@@ -10,6 +10,8 @@ import org.jspecify.annotations.Nullable;
  * Each operator by plain rows until somebody says that its vector kernel is compiled: the bits are the same, so nobody sees the
  * change. Thread-safe: who has not heard of a change yet computes the same.
  */
+@SuppressWarnings({"EnumOrdinal", "ReferenceEquality"
+}) // an array, for this is on the way of each call; the same object
 public final class SwitchingRows implements Rows {
     private final Rows plain;
     private final Rows[] chosen = new Rows[RowsKernel.values().length];

@@ -1,10 +1,11 @@
 package dev.gatun.ops.internal;
 
+import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /**
  * The scratch of {@link VectorAttention}, shared by the sessions of a backend: as much as threads have ever computed attention
- * at once, a few hundred KiB each, where one for each session would be garbage on the heap with each session.
+ * at once, 80 KiB each and more with dK, where one for each session would be garbage on the heap with each session.
  */
 public final class TileScratches {
     private static final int SLOTS = 64;
@@ -23,6 +24,7 @@ public final class TileScratches {
     }
 
     void give(TileScratch scratch) {
+        scratch.memory = MemorySegment.NULL;
         for (int i = 0; i < SLOTS; i++) {
             if (free.get(i) == null && free.compareAndSet(i, null, scratch)) {
                 return;

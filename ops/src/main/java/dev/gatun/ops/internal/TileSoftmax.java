@@ -1,6 +1,6 @@
 package dev.gatun.ops.internal;
 
-import static dev.gatun.ops.internal.AttentionKernels.WIDTH;
+import static dev.gatun.ops.internal.AttentionKernels.WIDTH_BYTES;
 import static dev.gatun.ops.internal.Elementary.LN2_HIGH;
 import static dev.gatun.ops.internal.Elementary.LOG2_E;
 import static dev.gatun.ops.internal.Elementary.ROUND;
@@ -13,9 +13,12 @@ import static dev.gatun.ops.internal.Elementary.WEIGHT_MIN;
 import static dev.gatun.ops.internal.Species.FLOATS;
 import static dev.gatun.ops.internal.Species.INTS;
 import static dev.gatun.ops.internal.Species.LANES;
+import static dev.gatun.ops.internal.Species.ORDER;
 import static jdk.incubator.vector.FloatVector.broadcast;
 import static jdk.incubator.vector.FloatVector.fromArray;
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
@@ -28,14 +31,14 @@ final class TileSoftmax {
     private TileSoftmax() {}
 
     /** Sets the scores of {@code key} to -inf in the columns that do not see it; row {@code at}, {@code vectors} vectors. */
-    static void hide(float[] scores, int at, int vectors, int key, int[] low, int[] high, int column) {
-        for (int i = 0; i < vectors * LANES; i += LANES) {
-            VectorMask<Integer> after =
-                    IntVector.fromArray(INTS, high, column + i).compare(VectorOperators.LE, key);
-            VectorMask<Integer> before =
-                    IntVector.fromArray(INTS, low, column + i).compare(VectorOperators.GT, key);
-            FloatVector row = fromArray(FLOATS, scores, at + i);
-            row.blend(HIDDEN, after.or(before).cast(FLOATS)).intoArray(scores, at + i);
+    static void hide(MemorySegment scores, long at, int vectors, int key, int[] low, int[] high, int column) {
+        scores = OffHeap.of(scores);
+        for (int i = 0; i < vectors; i++) {
+            int c = column + i * LANES;
+            VectorMask<Integer> after = IntVector.fromArray(INTS, high, c).compare(VectorOperators.LE, key);
+            VectorMask<Integer> before = IntVector.fromArray(INTS, low, c).compare(VectorOperators.GT, key);
+            FloatVector row = fromMemorySegment(FLOATS, scores, at + i * Species.BYTES, ORDER);
+            row.blend(HIDDEN, after.or(before).cast(FLOATS)).intoMemorySegment(scores, at + i * Species.BYTES, ORDER);
         }
     }
 
@@ -44,38 +47,33 @@ final class TileSoftmax {
      * score = exp(score - m'), correction = exp(m - m'), l' = l &middot; correction + sum(scores); m' - m' being 0 where m' is
      * -inf. The correction is written to the row after the scores.
      */
-    static void tile(float[] scores, int at, int rows, float[] max, float[] sum, int column, float[] partial) {
+    static void tile(MemorySegment scores, long at, int rows, float[] max, float[] sum, int column) {
         max(scores, at, rows, max, column);
-        weights(scores, at, rows, max, column, partial);
-        FloatVector a = fromArray(FLOATS, partial, 0);
-        FloatVector b = fromArray(FLOATS, partial, LANES);
-        FloatVector c = fromArray(FLOATS, partial, 2 * LANES);
-        FloatVector d = fromArray(FLOATS, partial, 3 * LANES);
-        FloatVector correction = fromArray(FLOATS, scores, at + rows * WIDTH);
-        fromArray(FLOATS, sum, column).fma(correction, a.add(c).add(b.add(d))).intoArray(sum, column);
+        weights(scores, at, rows, max, sum, column);
     }
 
     /** Puts the old maximum into the row after the scores and the new one in its place. */
-    private static void max(float[] scores, int at, int rows, float[] max, int column) {
+    private static void max(MemorySegment scores, long at, int rows, float[] max, int column) {
+        scores = OffHeap.of(scores);
         FloatVector a = fromArray(FLOATS, max, column);
-        a.intoArray(scores, at + rows * WIDTH);
+        a.intoMemorySegment(scores, at + rows * WIDTH_BYTES, ORDER);
         FloatVector b = a;
         FloatVector c = a;
         FloatVector d = a;
-        int i = at;
-        int end = at + rows * WIDTH;
-        for (; i < end - 3 * WIDTH; i += 4 * WIDTH) {
-            FloatVector va = fromArray(FLOATS, scores, i);
-            FloatVector vb = fromArray(FLOATS, scores, i + WIDTH);
-            FloatVector vc = fromArray(FLOATS, scores, i + 2 * WIDTH);
-            FloatVector vd = fromArray(FLOATS, scores, i + 3 * WIDTH);
+        int i = 0;
+        for (; i < rows - 3; i += 4) {
+            long row = at + i * WIDTH_BYTES;
+            FloatVector va = fromMemorySegment(FLOATS, scores, row, ORDER);
+            FloatVector vb = fromMemorySegment(FLOATS, scores, row + WIDTH_BYTES, ORDER);
+            FloatVector vc = fromMemorySegment(FLOATS, scores, row + 2 * WIDTH_BYTES, ORDER);
+            FloatVector vd = fromMemorySegment(FLOATS, scores, row + 3 * WIDTH_BYTES, ORDER);
             a = a.blend(va, va.compare(VectorOperators.GT, a));
             b = b.blend(vb, vb.compare(VectorOperators.GT, b));
             c = c.blend(vc, vc.compare(VectorOperators.GT, c));
             d = d.blend(vd, vd.compare(VectorOperators.GT, d));
         }
-        for (; i < end; i += WIDTH) {
-            FloatVector va = fromArray(FLOATS, scores, i);
+        for (; i < rows; i++) {
+            FloatVector va = fromMemorySegment(FLOATS, scores, at + i * WIDTH_BYTES, ORDER);
             a = a.blend(va, va.compare(VectorOperators.GT, a));
         }
         a = a.blend(b, b.compare(VectorOperators.GT, a));
@@ -83,56 +81,75 @@ final class TileSoftmax {
         a.blend(c, c.compare(VectorOperators.GT, a)).intoArray(max, column);
     }
 
-    /** {@link Elementary#weight} of each score and of the row after them; sums by key mod 16. */
-    private static void weights(float[] scores, int at, int rows, float[] max, int column, float[] partial) {
+    /**
+     * {@link Elementary#weight} of each score and of the row after them; l' = l &middot; correction + the sum, in four partial
+     * sums by key mod 4. Each turn reduces the argument of a row and evaluates the row before (why: {@link VectorElementary}); first
+     * and last stand apart, so that C2 sees rows evenly spaced and drops the checks of their bounds (20 instead of 9 cycles a vector).
+     */
+    private static void weights(MemorySegment scores, long at, int rows, float[] max, float[] sum, int column) {
+        scores = OffHeap.of(scores);
         FloatVector shift = fromArray(FLOATS, max, column);
         shift = shift.blend(0f, shift.compare(VectorOperators.EQ, HIDDEN));
-        FloatVector zero = FloatVector.zero(FLOATS);
-        for (int i = 0; i < 16; i++) {
-            zero.intoArray(partial, i * LANES);
-        }
-        // Each turn reduces the argument of one row and evaluates the row before: see VectorElementary.
-        FloatVector r = zero;
-        FloatVector shifted = zero;
-        for (int i = 0; i <= rows + 1; i++) {
-            FloatVector z =
-                    fromArray(FLOATS, scores, at + Math.min(i, rows) * WIDTH).sub(shift);
+        FloatVector a = FloatVector.zero(FLOATS);
+        FloatVector b = a;
+        FloatVector c = a;
+        FloatVector d = a;
+        FloatVector z = fromMemorySegment(FLOATS, scores, at, ORDER).sub(shift);
+        z = z.blend(WEIGHT_MIN, z.compare(VectorOperators.LT, WEIGHT_MIN));
+        FloatVector shifted = z.fma(broadcast(FLOATS, LOG2_E), broadcast(FLOATS, ROUND));
+        FloatVector r = shifted.sub(ROUND).fma(broadcast(FLOATS, -LN2_HIGH), z);
+        long row = at;
+        for (int i = 0; i < rows; i++) {
+            z = fromMemorySegment(FLOATS, scores, row + WIDTH_BYTES, ORDER).sub(shift);
             z = z.blend(WEIGHT_MIN, z.compare(VectorOperators.LT, WEIGHT_MIN));
             FloatVector nextShifted = z.fma(broadcast(FLOATS, LOG2_E), broadcast(FLOATS, ROUND));
             FloatVector nextR = nextShifted.sub(ROUND).fma(broadcast(FLOATS, -LN2_HIGH), z);
-            if (i > 0) {
-                FloatVector q = r.fma(broadcast(FLOATS, WEIGHT_5), broadcast(FLOATS, WEIGHT_4))
-                        .fma(r, broadcast(FLOATS, WEIGHT_3))
-                        .fma(r, broadcast(FLOATS, WEIGHT_2))
-                        .fma(r, broadcast(FLOATS, WEIGHT_1));
-                IntVector bits = shifted.reinterpretAsInts();
-                FloatVector power = bits.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
-                FloatVector e = q.fma(r, broadcast(FLOATS, 1f)).mul(power);
-                e.intoArray(scores, at + (i - 1) * WIDTH);
-                int sumAt = (i <= rows ? i - 1 & 15 : 16) * LANES;
-                fromArray(FLOATS, partial, sumAt).add(e).intoArray(partial, sumAt);
-            }
+            FloatVector q = r.fma(broadcast(FLOATS, WEIGHT_5), broadcast(FLOATS, WEIGHT_4))
+                    .fma(r, broadcast(FLOATS, WEIGHT_3))
+                    .fma(r, broadcast(FLOATS, WEIGHT_2))
+                    .fma(r, broadcast(FLOATS, WEIGHT_1));
+            IntVector bits = shifted.reinterpretAsInts();
+            FloatVector power = bits.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
+            FloatVector e = q.fma(r, broadcast(FLOATS, 1f)).mul(power);
+            e.intoMemorySegment(scores, row, ORDER);
+            FloatVector next = a.add(e);
+            a = b;
+            b = c;
+            c = d;
+            d = next;
             r = nextR;
             shifted = nextShifted;
+            row += WIDTH_BYTES;
         }
-        for (int i = 0; i < 8; i++) {
-            fold(partial, i, i + 8);
-        }
-        for (int i = 0; i < 4; i++) {
-            fold(partial, i, i + 4);
-        }
+        FloatVector q = r.fma(broadcast(FLOATS, WEIGHT_5), broadcast(FLOATS, WEIGHT_4))
+                .fma(r, broadcast(FLOATS, WEIGHT_3))
+                .fma(r, broadcast(FLOATS, WEIGHT_2))
+                .fma(r, broadcast(FLOATS, WEIGHT_1));
+        IntVector bits = shifted.reinterpretAsInts();
+        FloatVector power = bits.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
+        FloatVector correction = q.fma(r, broadcast(FLOATS, 1f)).mul(power);
+        correction.intoMemorySegment(scores, row, ORDER);
+        // The accumulators have changed places, but a and c, b and d are still two apart.
+        fromArray(FLOATS, sum, column).fma(correction, a.add(c).add(b.add(d))).intoArray(sum, column);
     }
 
-    private static void fold(float[] partial, int to, int from) {
-        fromArray(FLOATS, partial, to * LANES)
-                .add(fromArray(FLOATS, partial, from * LANES))
-                .intoArray(partial, to * LANES);
+    /** context = context &middot; correction + added, {@code rows} rows of one vector. */
+    static void add(MemorySegment scratch, long contextAt, long correctionAt, long addedAt, int rows) {
+        scratch = OffHeap.of(scratch);
+        FloatVector correction = fromMemorySegment(FLOATS, scratch, correctionAt, ORDER);
+        for (long row = 0; row < rows * WIDTH_BYTES; row += WIDTH_BYTES) {
+            fromMemorySegment(FLOATS, scratch, contextAt + row, ORDER)
+                    .fma(correction, fromMemorySegment(FLOATS, scratch, addedAt + row, ORDER))
+                    .intoMemorySegment(scratch, contextAt + row, ORDER);
+        }
     }
 
     /** A vector of the result: context &middot; inverse of the sum; 0 where that is 0, and never -0. */
-    static void divide(float[] context, int at, float[] inverse, int column, float[] out, int outAt) {
+    static void divide(MemorySegment scratch, long contextAt, float[] inverse, int column, long outAt) {
+        scratch = OffHeap.of(scratch);
         FloatVector v = fromArray(FLOATS, inverse, column);
-        FloatVector y = fromArray(FLOATS, context, at).mul(v).add(RowMath.NO_NEGATIVE_ZERO);
-        y.blend(0f, v.compare(VectorOperators.EQ, 0f)).intoArray(out, outAt);
+        FloatVector y =
+                fromMemorySegment(FLOATS, scratch, contextAt, ORDER).mul(v).add(RowMath.NO_NEGATIVE_ZERO);
+        y.blend(0f, v.compare(VectorOperators.EQ, 0f)).intoMemorySegment(scratch, outAt, ORDER);
     }
 }

@@ -3,7 +3,6 @@ package dev.gatun.ops.internal;
 import static dev.gatun.ops.internal.Species.FLOATS;
 import static dev.gatun.ops.internal.Species.LANES;
 import static dev.gatun.ops.internal.Species.ORDER;
-import static jdk.incubator.vector.FloatVector.fromArray;
 import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 
 import java.lang.foreign.MemorySegment;
@@ -13,7 +12,7 @@ import jdk.incubator.vector.VectorShuffle;
 
 /**
  * Transposes {@link Species#LANES} x LANES floats. For h = LANES / 2, ..., 2, 1 rows i and i + h exchange the lanes whose index
- * has bit h in one and not in the other; each step goes through an array in L1, which is half the time of moving floats one
+ * has bit h in one and not in the other; each step goes through L1, which is half the time of moving floats one
  * by one.
  */
 final class TileTranspose {
@@ -51,69 +50,70 @@ final class TileTranspose {
         return VectorMask.fromLong(FLOATS, bits);
     }
 
-    /** Row {@code row} of a tile = a vector of {@code from}, times {@code factor}. */
-    static void load(MemorySegment from, long offset, float factor, float[] tile, int row) {
-        fromMemorySegment(FLOATS, OffHeap.of(from), offset, ORDER).mul(factor).intoArray(tile, row * LANES);
+    /** A vector of {@code to} = a vector of {@code from}, times {@code factor}. */
+    static void move(MemorySegment from, long fromAt, float factor, MemorySegment to, long toAt) {
+        fromMemorySegment(FLOATS, OffHeap.of(from), fromAt, ORDER)
+                .mul(factor)
+                .intoMemorySegment(OffHeap.of(to), toAt, ORDER);
     }
 
-    /** A vector of {@code to} = row {@code row} of a tile. */
-    static void store(float[] tile, int row, MemorySegment to, long offset) {
-        fromArray(FLOATS, tile, row * LANES).intoMemorySegment(OffHeap.of(to), offset, ORDER);
-    }
-
-    /** In place. */
-    static void transpose(float[] tile) {
+    /** In place, LANES rows of a vector each from {@code at} on. */
+    static void transpose(MemorySegment tile, long at) {
         if (LANES > 8) {
-            exchange8(tile);
+            exchange8(tile, at);
         }
         if (LANES > 4) {
-            exchange4(tile);
+            exchange4(tile, at);
         }
-        exchange2(tile);
-        exchange1(tile);
+        exchange2(tile, at);
+        exchange1(tile, at);
     }
 
-    private static void exchange8(float[] tile) {
+    private static void exchange8(MemorySegment tile, long at) {
+        tile = OffHeap.of(tile);
         for (int n = 0; n < LANES / 2; n++) {
-            int a = (n / 8 * 16 + n % 8) * LANES;
-            int b = a + 8 * LANES;
-            FloatVector va = fromArray(FLOATS, tile, a);
-            FloatVector vb = fromArray(FLOATS, tile, b);
-            va.blend(vb.rearrange(UP_8), ODD_8).intoArray(tile, a);
-            va.rearrange(DOWN_8).blend(vb, ODD_8).intoArray(tile, b);
-        }
-    }
-
-    private static void exchange4(float[] tile) {
-        for (int n = 0; n < LANES / 2; n++) {
-            int a = (n / 4 * 8 + n % 4) * LANES;
-            int b = a + 4 * LANES;
-            FloatVector va = fromArray(FLOATS, tile, a);
-            FloatVector vb = fromArray(FLOATS, tile, b);
-            va.blend(vb.rearrange(UP_4), ODD_4).intoArray(tile, a);
-            va.rearrange(DOWN_4).blend(vb, ODD_4).intoArray(tile, b);
+            long a = at + (n / 8 * 16 + n % 8) * Species.BYTES;
+            long b = a + 8 * Species.BYTES;
+            FloatVector va = fromMemorySegment(FLOATS, tile, a, ORDER);
+            FloatVector vb = fromMemorySegment(FLOATS, tile, b, ORDER);
+            va.blend(vb.rearrange(UP_8), ODD_8).intoMemorySegment(tile, a, ORDER);
+            va.rearrange(DOWN_8).blend(vb, ODD_8).intoMemorySegment(tile, b, ORDER);
         }
     }
 
-    private static void exchange2(float[] tile) {
+    private static void exchange4(MemorySegment tile, long at) {
+        tile = OffHeap.of(tile);
         for (int n = 0; n < LANES / 2; n++) {
-            int a = (n / 2 * 4 + n % 2) * LANES;
-            int b = a + 2 * LANES;
-            FloatVector va = fromArray(FLOATS, tile, a);
-            FloatVector vb = fromArray(FLOATS, tile, b);
-            va.blend(vb.rearrange(UP_2), ODD_2).intoArray(tile, a);
-            va.rearrange(DOWN_2).blend(vb, ODD_2).intoArray(tile, b);
+            long a = at + (n / 4 * 8 + n % 4) * Species.BYTES;
+            long b = a + 4 * Species.BYTES;
+            FloatVector va = fromMemorySegment(FLOATS, tile, a, ORDER);
+            FloatVector vb = fromMemorySegment(FLOATS, tile, b, ORDER);
+            va.blend(vb.rearrange(UP_4), ODD_4).intoMemorySegment(tile, a, ORDER);
+            va.rearrange(DOWN_4).blend(vb, ODD_4).intoMemorySegment(tile, b, ORDER);
         }
     }
 
-    private static void exchange1(float[] tile) {
+    private static void exchange2(MemorySegment tile, long at) {
+        tile = OffHeap.of(tile);
         for (int n = 0; n < LANES / 2; n++) {
-            int a = (n * 2) * LANES;
-            int b = a + LANES;
-            FloatVector va = fromArray(FLOATS, tile, a);
-            FloatVector vb = fromArray(FLOATS, tile, b);
-            va.blend(vb.rearrange(UP_1), ODD_1).intoArray(tile, a);
-            va.rearrange(DOWN_1).blend(vb, ODD_1).intoArray(tile, b);
+            long a = at + (n / 2 * 4 + n % 2) * Species.BYTES;
+            long b = a + 2 * Species.BYTES;
+            FloatVector va = fromMemorySegment(FLOATS, tile, a, ORDER);
+            FloatVector vb = fromMemorySegment(FLOATS, tile, b, ORDER);
+            va.blend(vb.rearrange(UP_2), ODD_2).intoMemorySegment(tile, a, ORDER);
+            va.rearrange(DOWN_2).blend(vb, ODD_2).intoMemorySegment(tile, b, ORDER);
+        }
+    }
+
+    private static void exchange1(MemorySegment tile, long at) {
+        tile = OffHeap.of(tile);
+        for (int n = 0; n < LANES / 2; n++) {
+            long a = at + 2L * n * Species.BYTES;
+            long b = a + Species.BYTES;
+            FloatVector va = fromMemorySegment(FLOATS, tile, a, ORDER);
+            FloatVector vb = fromMemorySegment(FLOATS, tile, b, ORDER);
+            va.blend(vb.rearrange(UP_1), ODD_1).intoMemorySegment(tile, a, ORDER);
+            va.rearrange(DOWN_1).blend(vb, ODD_1).intoMemorySegment(tile, b, ORDER);
         }
     }
 }

@@ -2,11 +2,13 @@ package dev.gatun.ops.internal;
 
 import static dev.gatun.ops.internal.AttentionKernels.ROWS;
 import static dev.gatun.ops.internal.AttentionKernels.WIDTH;
+import static dev.gatun.ops.internal.AttentionKernels.WIDTH_BYTES;
 import static dev.gatun.ops.internal.Species.FLOATS;
 import static dev.gatun.ops.internal.Species.LANES;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import dev.gatun.memory.Tensor;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
@@ -21,37 +23,43 @@ import org.jspecify.annotations.Nullable;
  * tile's width. Tiles and rows of tiles that no column of a block or a vector sees are left out.
  */
 final class VectorAttention implements Attention, WorkerPool.Task {
-    /** Floats of the queries of a unit, and of its context: 128 KiB each, beside a tile of keys and one of values in L2. */
-    private static final int UNIT_FLOATS = 32_768;
-
-    private static final int UNIT_COLUMNS = 512;
-
     /** Units a thread: the last ones cost least, so that all threads end at about the same time. */
     private static final int UNITS_PER_THREAD = 4;
 
+    private static final VectorRows ROWS_OF_SCORES = new VectorRows();
+
     private final WorkerPool pool;
     private final TileScratches scratches;
+    private final MemorySegment memory;
+    private final ScalarAttention scalar;
     private @Nullable AttentionCall underWay;
     private int unitColumns;
     private int units;
 
-    VectorAttention(WorkerPool pool, TileScratches scratches) {
+    /** Takes {@link TileScratch#BYTES} a thread of {@code arena}. */
+    VectorAttention(WorkerPool pool, TileScratches scratches, Arena arena) {
         this.pool = pool;
         this.scratches = scratches;
+        this.memory = arena.allocate(TileScratch.BYTES * pool.threads(), Tensor.ALIGNMENT);
+        this.scalar = new ScalarAttention(pool);
     }
 
     @Override
     public void run(AttentionCall call) {
         int threads = pool.threads();
-        int most = UNIT_FLOATS / Math.max(1, Math.max(call.dK, call.dV));
+        int most = TileScratch.UNIT_FLOATS / Math.max(1, Math.max(call.dK, contextRows(call.dV)));
+        if (most < WIDTH) { // heads of more than 512 dimensions: no model has them
+            scalar.run(call);
+            return;
+        }
         if (threads > 1) {
             long columns = 0;
             for (int b = 0; b < call.batch; b++) {
                 columns += (long) call.nHeads * call.queries(b);
             }
-            most = (int) Math.min(most, columns / (threads * UNITS_PER_THREAD));
+            most = (int) Math.min(most, columns / ((long) threads * UNITS_PER_THREAD));
         }
-        unitColumns = Math.max(1, Math.min(most, UNIT_COLUMNS) / WIDTH) * WIDTH;
+        unitColumns = Math.max(1, Math.min(most, TileScratch.UNIT_COLUMNS) / WIDTH) * WIDTH;
         units = 0;
         for (int b = 0; b < call.batch; b++) {
             units += units(call, b);
@@ -83,6 +91,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         int columns = (int) Math.min(unitColumns, (long) call.group * call.queries(b) - first);
         TileScratch scratch = scratches.take();
         try {
+            scratch.use(memory, worker * TileScratch.BYTES, call.dK, contextRows(call.dV));
             attend(call, b, at % call.nKvHeads, first, columns, scratch);
         } finally {
             scratches.give(scratch);
@@ -95,9 +104,8 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         int dV = call.dV;
         int paddedV = contextRows(dV);
         int blocks = (columns + WIDTH - 1) / WIDTH;
-        s.fit(dK, paddedV, blocks * WIDTH);
         open(call, b, kvHead, first, columns, s);
-        java.util.Arrays.fill(s.context, 0, blocks * WIDTH * paddedV, 0f);
+        clear(s.memory, s.context, blocks * WIDTH_BYTES * paddedV);
         int keyFrom = call.mask.keyFrom(b);
         int highest = s.high[columns - 1];
         // The first tile with a key that the first query sees; cuts stand at keyFrom + i KEY_TILE.
@@ -114,13 +122,22 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                     scores(dK, column, vectors, from, seen, s);
                     adjust(call, b, kvHead, first, column, last, vectors, from, seen, s);
                     for (int i = 0; i < vectors; i++) {
-                        TileSoftmax.tile(s.scores, i * LANES, seen, s.max, s.sum, column + i * LANES, s.partial);
+                        long scores = s.scores + i * Species.BYTES;
+                        TileSoftmax.tile(s.memory, scores, seen, s.max, s.sum, column + i * LANES);
                     }
                     context(dV, paddedV, column, vectors, from, seen, s);
                 }
             }
         }
         close(call, b, kvHead, first, columns, paddedV, s);
+    }
+
+    private static void clear(MemorySegment memory, long at, long bytes) {
+        memory = OffHeap.of(memory);
+        FloatVector zero = FloatVector.zero(FLOATS);
+        for (long i = 0; i < bytes; i += Species.BYTES) {
+            zero.intoMemorySegment(memory, at + i, Species.ORDER);
+        }
     }
 
     /** dV up to whole register tiles of six rows, or a last one of four. */
@@ -143,26 +160,33 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         }
         int whole = dK / LANES * LANES;
         for (int column = 0; column < all; column += LANES) {
-            int to = column / WIDTH * WIDTH * dK + column % WIDTH;
+            long to = s.q + block(column, dK);
             for (int d = 0; d < whole; d += LANES) {
                 for (int lane = 0; lane < LANES; lane++) {
                     int c = Math.min(column + lane, columns - 1);
                     long from = row(call, call.q, b, kvHead, first + c) + d * (long) Float.BYTES;
-                    TileTranspose.load(q, from, call.scale, s.square, lane);
+                    TileTranspose.move(q, from, 1f, s.memory, s.square + lane * Species.BYTES);
                 }
-                TileTranspose.transpose(s.square);
+                TileTranspose.transpose(s.memory, s.square);
                 for (int i = 0; i < LANES; i++) {
-                    FloatVector.fromArray(FLOATS, s.square, i * LANES).intoArray(s.q, to + (d + i) * WIDTH);
+                    long square = s.square + i * Species.BYTES;
+                    TileTranspose.move(s.memory, square, call.scale, s.memory, to + (d + i) * WIDTH_BYTES);
                 }
             }
             for (int d = whole; d < dK; d++) {
                 for (int lane = 0; lane < LANES; lane++) {
                     int c = Math.min(column + lane, columns - 1);
                     long from = row(call, call.q, b, kvHead, first + c) + d * (long) Float.BYTES;
-                    s.q[to + d * WIDTH + lane] = q.get(JAVA_FLOAT_UNALIGNED, from) * call.scale;
+                    float value = q.get(JAVA_FLOAT_UNALIGNED, from) * call.scale;
+                    s.memory.set(JAVA_FLOAT_UNALIGNED, to + d * WIDTH_BYTES + lane * (long) Float.BYTES, value);
                 }
             }
         }
+    }
+
+    /** Byte offset of a vector of columns in the first of a matrix's {@code rows} rows. */
+    private static long block(int column, int rows) {
+        return column / WIDTH * WIDTH_BYTES * rows + column % WIDTH * (long) Float.BYTES;
     }
 
     /** Byte offset of the row that belongs to a column: head {@code column % group} of query {@code column / group}. */
@@ -217,13 +241,14 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     }
 
     private static void scores(int dK, int column, int vectors, int from, int seen, TileScratch s) {
-        int q = column * dK;
+        long q = s.q + block(column, dK);
         for (int key = 0; key < seen; key += ROWS) {
             int v = past(s, column, vectors, from + key);
             int end = reached(s, column, vectors, from + key + ROWS - 1);
             if (v < end) {
-                int at = v * LANES;
-                AttentionKernels.scores(end - v, dK, s.k, key * dK, dK, s.q, q + at, s.scores, key * WIDTH + at);
+                long at = v * Species.BYTES;
+                long scores = s.scores + key * WIDTH_BYTES + at;
+                AttentionKernels.scores(end - v, dK, s.k, key * dK, dK, s.memory, q + at, s.memory, scores);
             }
         }
     }
@@ -232,7 +257,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     private static void context(int dV, int paddedV, int column, int vectors, int from, int seen, TileScratch s) {
         int v = past(s, column, vectors, from);
         int end = reached(s, column, vectors, from + seen - 1);
-        int at = v * LANES;
+        long at = v * Species.BYTES;
         for (int d = 0; d < dV && v < end; d += ROWS) {
             AttentionKernels.context(
                     dV - d <= 4,
@@ -241,10 +266,16 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                     s.v,
                     d,
                     paddedV,
-                    s.scores,
-                    at,
-                    s.context,
-                    column * paddedV + d * WIDTH + at);
+                    s.memory,
+                    s.scores + at,
+                    s.memory,
+                    s.added + d * WIDTH_BYTES + at);
+        }
+        long corrections = s.scores + seen * WIDTH_BYTES;
+        for (; v < end; v++) {
+            long vector = v * Species.BYTES;
+            TileSoftmax.add(
+                    s.memory, s.context + block(column, paddedV) + vector, corrections + vector, s.added + vector, dV);
         }
     }
 
@@ -261,10 +292,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
             int seen,
             TileScratch s) {
         if (call.softCap > 0) {
-            float inverse = 1f / call.softCap;
-            for (int i = 0; i < seen * WIDTH; i++) {
-                s.scores[i] = call.softCap * Elementary.tanh(s.scores[i] * inverse);
-            }
+            ROWS_OF_SCORES.softCap(call.softCap, s.memory, s.scores, WIDTH_BYTES, seen, vectors * LANES);
         }
         Tensor tensor = call.mask.tensor();
         if (tensor != null) {
@@ -273,8 +301,9 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                 int head = kvHead * call.group + (first + c) % call.group;
                 long at = AttentionCall.maskOffset(tensor, b, head, (first + c) / call.group) + from * step;
                 for (int i = 0; i < seen; i++) {
-                    int score = i * WIDTH + c - column;
-                    s.scores[score] = AttentionCall.masked(tensor, at + i * step, s.scores[score]);
+                    long to = s.scores + i * WIDTH_BYTES + (c - column) * (long) Float.BYTES;
+                    float score = s.memory.get(JAVA_FLOAT_UNALIGNED, to);
+                    s.memory.set(JAVA_FLOAT_UNALIGNED, to, AttentionCall.masked(tensor, at + i * step, score));
                 }
             }
         }
@@ -283,7 +312,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         int hiddenFrom = Math.max(0, s.high[column] - from);
         for (int i = 0; i < seen; i++) {
             if (i < hiddenBefore || i >= hiddenFrom) {
-                TileSoftmax.hide(s.scores, i * WIDTH, vectors, from + i, s.low, s.high, column);
+                TileSoftmax.hide(s.memory, s.scores + i * WIDTH_BYTES, vectors, from + i, s.low, s.high, column);
             }
         }
     }
@@ -294,26 +323,28 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         MemorySegment out = call.out.segment;
         int whole = call.dV / LANES * LANES;
         for (int column = 0; column < columns; column += LANES) {
-            int from = column / WIDTH * WIDTH * paddedV + column % WIDTH;
+            long from = s.context + block(column, paddedV);
             int lanes = Math.min(LANES, columns - column);
             for (int lane = 0; lane < LANES; lane++) {
                 s.sum[column + lane] = RowMath.inverseOrZero(s.sum[column + lane]);
             }
             for (int d = 0; d < whole; d += LANES) {
                 for (int i = 0; i < LANES; i++) {
-                    TileSoftmax.divide(s.context, from + (d + i) * WIDTH, s.sum, column, s.square, i * LANES);
+                    long square = s.square + i * Species.BYTES;
+                    TileSoftmax.divide(s.memory, from + (d + i) * WIDTH_BYTES, s.sum, column, square);
                 }
-                TileTranspose.transpose(s.square);
+                TileTranspose.transpose(s.memory, s.square);
                 for (int lane = 0; lane < lanes; lane++) {
                     long to = row(call, call.out, b, kvHead, first + column + lane) + d * (long) Float.BYTES;
-                    TileTranspose.store(s.square, lane, out, to);
+                    TileTranspose.move(s.memory, s.square + lane * Species.BYTES, 1f, out, to);
                 }
             }
             for (int d = whole; d < call.dV; d++) {
-                TileSoftmax.divide(s.context, from + d * WIDTH, s.sum, column, s.square, 0);
+                TileSoftmax.divide(s.memory, from + d * WIDTH_BYTES, s.sum, column, s.square);
                 for (int lane = 0; lane < lanes; lane++) {
                     long to = row(call, call.out, b, kvHead, first + column + lane) + d * (long) Float.BYTES;
-                    out.set(JAVA_FLOAT_UNALIGNED, to, s.square[lane]);
+                    float value = s.memory.get(JAVA_FLOAT_UNALIGNED, s.square + lane * (long) Float.BYTES);
+                    out.set(JAVA_FLOAT_UNALIGNED, to, value);
                 }
             }
         }

@@ -50,7 +50,7 @@ import jdk.incubator.vector.VectorOperators;
  * call is boxed on the heap. The Vector API's own methods are inlined regardless.
  *
  * <p>The loops have one vector a turn and nothing that lasts from turn to turn: C2 takes all checks out of them and unrolls
- * them. That beat stages and pairs cut by hand (docs/PERFORMANCE.md, "Rows").
+ * them. That is as fast as the best of stages and pairs cut by hand (docs/PERFORMANCE.md, "Rows").
  *
  * <p>A row's rest, the second part of each loop, is one more vector, which ends where the row ends and overlaps the one before.
  * A row in place has been overwritten there by then; so its operands, loaded first, are laid over the results once more. A

@@ -118,7 +118,7 @@ public final class VectorMatMul implements MatMul {
             return m;
         }
         int tile = (m + 4 * threads - 1) / (4 * threads);
-        return Math.clamp((tile + ROWS - 1) / ROWS * ROWS, Math.min(m, 4 * ROWS), BLOCK_ROWS);
+        return Math.clamp((tile + ROWS - 1L) / ROWS * ROWS, Math.min(m, 4 * ROWS), BLOCK_ROWS);
     }
 
     /** Whole panels; wide ones, for each tile of few rows copies them all. */
@@ -205,7 +205,7 @@ public final class VectorMatMul implements MatMul {
                             w.layout(), width, steps, a, aAt, w.segment(), from, columnBytes, c, v * LANES);
                 } else {
                     for (int j = 0; j < width; j++) {
-                        long to = j * STEPS * BYTES;
+                        long to = (long) j * STEPS * BYTES;
                         CompressedKernels.decode(w.layout(), steps, w.segment(), from + j * columnBytes, scratch, to);
                     }
                     tiles(rows, width, steps, a, aAt, scratch, 0, STEPS * BYTES, c, v * LANES);

@@ -16,10 +16,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Rows on the Vector API, the bits of {@link ScalarRows} at every vector width.
  *
- * <p>Four rules keep the loops fast and free of allocation. No method takes or returns a vector (why: {@link
- * VectorElementary}). Each loop names its segments {@link OffHeap}. A row's last vector ends where the row ends, overlapping
- * the one before where cols asks for it, and is loaded first, as the row may be overwritten in place; so no loop needs a mask.
- * Rows narrower than a vector go to the scalar kernels.
+ * <p>What keeps the loops fast and free of garbage: no method takes or returns a vector (why: {@link VectorElementary}); each
+ * loop names its segments {@link OffHeap}; a row's last vector ends where the row ends and is loaded first, as the row may be
+ * overwritten in place, so no loop needs a mask; rows narrower than a vector go to the scalar kernels.
  */
 public final class VectorRows implements Rows {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
@@ -37,10 +36,6 @@ public final class VectorRows implements Rows {
 
     private static float get(MemorySegment x, long offset, int i) {
         return x.get(FLOAT, offset + (long) i * Float.BYTES);
-    }
-
-    private static void set(MemorySegment out, long offset, int i, float value) {
-        out.set(FLOAT, offset + (long) i * Float.BYTES, value);
     }
 
     @Override
@@ -171,7 +166,7 @@ public final class VectorRows implements Rows {
             float divisor = get(divisors, divisorsOffset, r);
             if (divisor == 0f) {
                 for (int i = 0; i < cols; i++) {
-                    set(x, row, i, 0f);
+                    x.set(FLOAT, row + (long) i * Float.BYTES, 0f);
                 }
             } else {
                 scaleWithoutNegativeZero(1f / divisor, x, row, cols);
