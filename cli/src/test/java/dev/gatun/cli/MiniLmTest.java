@@ -33,13 +33,13 @@ class MiniLmTest {
         return Objects.requireNonNull(NamedModel.of(NamedModel.DEFAULT)).folder();
     }
 
-    /** Lines of 1 to 40 words, and a few that have to be cut: words of our own documentation. */
+    /** Lines of 1 to 16 words, and a few that have to be cut: words of our own documentation. */
     private static List<String> lines(int count) throws IOException {
         String[] words = Files.readString(Path.of("../docs/TRANSFORMER.md")).split("\\s+");
         var random = new Random(17);
         List<String> lines = new ArrayList<>();
         for (int i = 0; i < count; i++) {
-            int n = i % 200 == 199 ? 300 : 1 + random.nextInt(40);
+            int n = i % 100 == 99 ? 300 : 1 + random.nextInt(16);
             int from = random.nextInt(words.length - n);
             lines.add(String.join(" ", Arrays.copyOfRange(words, from, from + n)));
         }
