@@ -1,10 +1,8 @@
 package dev.gatun.model.nn;
 
-import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.AttentionMask;
 import dev.gatun.ops.Ops;
-import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -167,11 +165,11 @@ public record CausalAttention(
             int qSize = heads.nHeads * d;
             int kvSize = heads.nKvHeads * d;
             int rows = batch * tokens;
-            Tensor c = view(context.segment(), 0, qkv, batch, tokens, qSize);
+            Tensor c = view(context, 0, batch, tokens, qSize);
             if (heads.layout == Heads.Layout.SEPARATE) {
-                Tensor q = view(qkv.segment(), 0, qkv, batch, tokens, qSize);
-                Tensor k = view(qkv.segment(), (long) rows * qSize, qkv, batch, tokens, kvSize);
-                Tensor v = view(qkv.segment(), (long) rows * (qSize + kvSize), qkv, batch, tokens, kvSize);
+                Tensor q = view(qkv, 0, batch, tokens, qSize);
+                Tensor k = view(qkv, (long) rows * qSize, batch, tokens, kvSize);
+                Tensor v = view(qkv, (long) rows * (qSize + kvSize), batch, tokens, kvSize);
                 return new Buffers(
                         q,
                         k,
@@ -184,7 +182,7 @@ public record CausalAttention(
                         c,
                         c.splitHeads(heads.nHeads));
             }
-            Tensor all = view(qkv.segment(), 0, qkv, batch, tokens, heads.width());
+            Tensor all = view(qkv, 0, batch, tokens, heads.width());
             Tensor q = all.slice(2, 0, qSize).splitHeads(heads.nHeads);
             Tensor k = all.slice(2, qSize, qSize + kvSize).splitHeads(heads.nKvHeads);
             Tensor v = all.slice(2, qSize + kvSize, heads.width()).splitHeads(heads.nKvHeads);
@@ -197,8 +195,10 @@ public record CausalAttention(
             return new Buffers(all, all, all, all, all, q, k, v, c, c.splitHeads(heads.nHeads));
         }
 
-        private static Tensor view(MemorySegment segment, long from, Tensor like, int batch, int tokens, int width) {
-            return Tensor.of(segment.asSlice(from * Float.BYTES), like.dtype(), Shape.of(batch, tokens, width));
+        private static Tensor view(Tensor room, long from, int batch, int tokens, int width) {
+            int first = Math.toIntExact(from);
+            Tensor floats = room.reshape(Math.toIntExact(room.elements()));
+            return floats.slice(0, first, first + batch * tokens * width).reshape(batch, tokens, width);
         }
     }
 }
