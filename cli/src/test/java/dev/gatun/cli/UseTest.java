@@ -31,13 +31,15 @@ class UseTest {
 
     @Test
     void noCommandIsAnError() {
-        Outcome.of().refusesWith("no command, there are translate, verify, inspect, doctor; see gatun --help");
+        Outcome.of()
+                .refusesWith("no command, there are translate, generate, chat, embed, similarity, rerank, classify,"
+                        + " fill-mask, answer, verify, inspect, doctor; see gatun --help");
         Outcome.of("--quiet").refusesWith("no command, there are translate");
     }
 
     @Test
     void anUnknownCommandIsNamed() {
-        Outcome.of("transalte", "a text").refusesWith("no command transalte, there are translate, verify");
+        Outcome.of("transalte", "a text").refusesWith("no command transalte, there are translate, generate");
         Outcome.of("--quiet", "trans\nlate").refusesWith("no command trans; late, there are");
     }
 
