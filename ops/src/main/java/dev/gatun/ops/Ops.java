@@ -291,7 +291,8 @@ public final class Ops {
 
     /**
      * The same for sequences of any lengths one after another, each attending to itself: sequence s is tokens {@code starts[s]} to
-     * {@code starts[s + 1] - 1}. Each gives the bits that it gives alone.
+     * {@code starts[s + 1] - 1}. Each gives the bits that it gives alone where
+     * the backend promises bits at all.
      *
      * @param q [tokens, nHeads, dK]
      * @param k [tokens, nKvHeads, dK]
