@@ -117,6 +117,14 @@ public final class AttentionMask {
         return tensor;
     }
 
+    /** Checks that only the window is set, which alone has a meaning for packed sequences. */
+    void checkPacked() {
+        if (firstQuery != null || keyFrom != null || keyTo != null || tensor != null) {
+            throw new ShapeException("attentionPacked: the mask has positions, key ranges or a tensor; packed sequences"
+                    + " take a window alone");
+        }
+    }
+
     /** Checks the arrays against a call's sizes. */
     void check(int batch, int heads, int queries, int keys) {
         if (firstQuery != null && firstQuery.length < batch

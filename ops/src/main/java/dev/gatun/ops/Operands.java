@@ -185,4 +185,46 @@ final class Operands {
             }
         }
     }
+
+    static void checkPackedAttention(
+            Tensor q, Tensor k, Tensor v, int[] starts, int sequences, int maxHeads, Tensor out) {
+        checkPackedHeads("q", q);
+        checkPackedHeads("k", k);
+        checkPackedHeads("v", v);
+        checkPackedHeads("out", out);
+        int tokens = q.dim(0);
+        int nKvHeads = k.dim(1);
+        if (k.dim(0) != tokens
+                || v.dim(0) != tokens
+                || out.dim(0) != tokens
+                || nKvHeads == 0
+                || q.dim(1) % nKvHeads != 0
+                || v.dim(1) != nKvHeads
+                || out.dim(1) != q.dim(1)
+                || k.dim(2) != q.dim(2)
+                || out.dim(2) != v.dim(2)
+                || q.dim(1) > maxHeads) {
+            throw new ShapeException("attentionPacked: q " + q + ", k " + k + ", v " + v + " -> out " + out
+                    + ": needs [N,H,dK], [N,KV,dK], [N,KV,dV] -> [N,H,dV] with KV dividing H, at most " + maxHeads
+                    + " heads");
+        }
+        if (sequences < 0 || starts.length <= sequences) {
+            throw new ShapeException("attentionPacked: " + starts.length + " starts for " + sequences
+                    + " sequences: needs one more than sequences");
+        }
+        for (int s = 0; s <= sequences; s++) {
+            if (starts[s] < (s == 0 ? 0 : starts[s - 1]) || starts[s] > tokens) {
+                throw new ShapeException("attentionPacked: start " + s + " is " + starts[s]
+                        + ": starts must ascend within 0 to the " + tokens + " tokens");
+            }
+        }
+    }
+
+    private static void checkPackedHeads(String name, Tensor t) {
+        checkF32("attentionPacked", name, t);
+        if (t.rank() != 3 || t.stride(2) != 1 && t.dim(2) > 1) {
+            throw new ShapeException("attentionPacked: " + name + " " + t
+                    + " must be [tokens,heads,d], elements of a row adjacent");
+        }
+    }
 }

@@ -5,6 +5,7 @@ import static dev.gatun.ops.Operands.checkF32;
 import static dev.gatun.ops.Operands.checkHeads;
 import static dev.gatun.ops.Operands.checkLinear;
 import static dev.gatun.ops.Operands.checkMatmul;
+import static dev.gatun.ops.Operands.checkPackedAttention;
 import static dev.gatun.ops.Operands.checkPagedAttention;
 import static dev.gatun.ops.Operands.checkVector;
 import static dev.gatun.ops.Operands.matrixStride;
@@ -285,6 +286,37 @@ public final class Ops {
         if (out.elements() > 0) {
             attentionCall.setPaged(q, k, v, pages, mask, scale, softCap, out);
             attend(false);
+        }
+    }
+
+    /**
+     * The same for sequences of any lengths one after another, each attending to itself: sequence s is tokens {@code starts[s]} to
+     * {@code starts[s + 1] - 1}. Each gives the bits that it gives alone where
+     * the backend promises bits at all.
+     *
+     * @param q [tokens, nHeads, dK]
+     * @param k [tokens, nKvHeads, dK]
+     * @param v [tokens, nKvHeads, dV]
+     * @param starts {@code sequences} + 1 of them, ascending; rows of out that are in no sequence stay as they are
+     * @param mask full, causal or {@linkplain AttentionMask#within within a window}, from each sequence's own first token
+     * @param out [tokens, nHeads, dV]
+     * @throws ShapeException if shapes or types do not fit
+     */
+    public void attentionPacked(
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            int[] starts,
+            int sequences,
+            AttentionMask mask,
+            float scale,
+            float softCap,
+            Tensor out) {
+        checkPackedAttention(q, k, v, starts, sequences, attention.maxHeads(), out);
+        mask.checkPacked();
+        if (out.elements() > 0) {
+            attentionCall.setPacked(q, k, v, starts, sequences, mask, scale, softCap, out);
+            attend(true);
         }
     }
 

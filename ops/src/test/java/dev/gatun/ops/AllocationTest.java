@@ -91,6 +91,12 @@ class AllocationTest {
             Tensor keys = random(arena, 8, 2, 9, 64).splitHeads(4).transpose(2, 3);
             Tensor scores = nan(arena, 2, 4, 9, 9);
             assertAllocatesNothing("matmul", () -> ops.matmul(heads, keys, scores));
+            int[] starts = {0, 7, 9};
+            Tensor tokens = random(arena, 10, 9, 4, 16);
+            Tensor context = nan(arena, 9, 4, 16);
+            assertAllocatesNothing(
+                    "attentionPacked",
+                    () -> ops.attentionPacked(tokens, tokens, tokens, starts, 2, AttentionMask.full(), 1f, 0f, context));
             Tensor angles = random(arena, 9, 1, 9, 8);
             assertAllocatesNothing("rope", () -> ops.rope(heads, angles, angles, false, heads));
         }

@@ -189,13 +189,13 @@ class AttentionMaskTest {
     void aQuerySeesWhatItsMaskLetsThrough(Kind kind) {
         compare(kind, cases(7, 7), 7, 7, HEADS, 2, 1);
         compare(kind, cases(7, 20), 7, 20, HEADS, 2, 1);
-        compare(kind, cases(7, 270), 7, 270, HEADS, 2, 1); // keys pass by in tiles of 256
+        compare(kind, cases(7, 270), 7, 270, HEADS, 2, 1); // keys pass by in tiles of 128
     }
 
     @ParameterizedTest
     @EnumSource(names = {"SCALAR", "VECTOR", "OPENBLAS"})
     void tilesOfQueriesAndKeysHaveNoSeams(Kind kind) {
-        List<Case> cases = cases(70, 520); // queries in tiles of 64, keys of 256
+        List<Case> cases = cases(70, 520); // queries in blocks of 64, keys in tiles of 128
         cases.removeIf(c -> c.mask.tensor() != null && !c.name.equals("all rules at once"));
         compare(kind, cases, 70, 520, HEADS, 1);
     }

@@ -143,7 +143,11 @@ class OneResultTest {
         "1,2,2,130,600,64",
         "1,8,1,1,513,32",
         "1,4,4,9,257,96",
-        "1,1,1,3,1030,1"
+        "1,1,1,3,1030,1",
+        "1,2,1,200,129,31",
+        "1,2,2,67,127,128",
+        "1,12,1,1,400,40",
+        "1,1,1,2,140,530"
     })
     void attentionHasTheSameBits(int batch, int heads, int kvHeads, int queries, int keys, int dK) {
         try (Arena arena = Arena.ofShared()) {

@@ -40,16 +40,6 @@ final class Elementary {
     static final float S2 = 0.041890327f;
     static final float S3 = 0.008312504f;
 
-    /** Attention weights of less than this, 2<sup>-127</sup>, are 0. */
-    static final float WEIGHT_MIN = -88f;
-
-    // e^r = 1 + r (w1 + w2 r + ... + w5 r^4) within a relative error of 9.2e-8: minimax, rounded to floats.
-    static final float WEIGHT_1 = 0.9999997f;
-    static final float WEIGHT_2 = 0.49999148f;
-    static final float WEIGHT_3 = 0.16667639f;
-    static final float WEIGHT_4 = 0.04189816f;
-    static final float WEIGHT_5 = 0.008290272f;
-
     /** tanh of anything more rounds to 1. */
     static final float TANH_MAX = 10f;
 
@@ -103,19 +93,6 @@ final class Elementary {
 
     private static float q(float r) {
         return Math.fma(Math.fma(Math.fma(Math.fma(Q4, r, Q3), r, Q2), r, Q1), r, Q0);
-    }
-
-    /**
-     * e<sup>x</sup> for a score less its maximum, x &le; 0, with a relative error up to 1.6e-7; e<sup>0</sup> is 1 and
-     * e<sup>-inf</sup> is 0. Attention computes one for every 4 dK FLOP of product, so it has a polynomial one degree shorter than
-     * the row operators' and no denormal numbers.
-     */
-    static float weight(float x) {
-        float z = x < WEIGHT_MIN ? WEIGHT_MIN : x;
-        float shifted = Math.fma(z, LOG2_E, ROUND);
-        float r = Math.fma(shifted - ROUND, -LN2_HIGH, z);
-        float q = Math.fma(Math.fma(Math.fma(Math.fma(WEIGHT_5, r, WEIGHT_4), r, WEIGHT_3), r, WEIGHT_2), r, WEIGHT_1);
-        return Math.fma(q, r, 1f) * Float.intBitsToFloat(Float.floatToRawIntBits(shifted) << 23);
     }
 
     /** x / (1 + e<sup>z</sup>). */

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The definition of attention, in plain Java, a query at a time. A score is one chain of fused multiply-adds of q &middot; scale
  * and k from 0 in ascending dimension, then soft cap, then the mask. For each key tile, cut every {@link #KEY_TILE} from the
- * sequence's first key: maximum, {@link Elementary#weight} of each score less the maximum, their sum in 4 partial sums folded
+ * sequence's first key: maximum, {@link Elementary#expOfScore} of each score less the maximum, their sum in 4 partial sums folded
  * by halves, the context one chain from 0 in ascending key; then fma(earlier context, correction, context). At the end all is
  * multiplied by 1 / sum. The oracle for bits.
  */
@@ -64,9 +64,9 @@ final class ScalarAttention implements Attention, WorkerPool.Task {
             }
             float shift = RowMath.softmaxShift(max);
             for (int j = 0; j < width; j++) {
-                scratch[weights + j] = Elementary.weight(scratch[weights + j] - shift);
+                scratch[weights + j] = Elementary.expOfScore(scratch[weights + j] - shift);
             }
-            float correction = Elementary.weight(before - shift);
+            float correction = Elementary.expOfScore(before - shift);
             sum = Math.fma(sum, correction, sum(weights, width, 0, 1));
             long values = call.at(call.v, b, head / call.group, from);
             for (int d = 0; d < call.dV; d++) {

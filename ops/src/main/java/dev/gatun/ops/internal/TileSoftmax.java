@@ -1,15 +1,14 @@
 package dev.gatun.ops.internal;
 
 import static dev.gatun.ops.internal.AttentionKernels.WIDTH_BYTES;
+import static dev.gatun.ops.internal.Elementary.EXP_MIN;
 import static dev.gatun.ops.internal.Elementary.LN2_HIGH;
 import static dev.gatun.ops.internal.Elementary.LOG2_E;
 import static dev.gatun.ops.internal.Elementary.ROUND;
-import static dev.gatun.ops.internal.Elementary.WEIGHT_1;
-import static dev.gatun.ops.internal.Elementary.WEIGHT_2;
-import static dev.gatun.ops.internal.Elementary.WEIGHT_3;
-import static dev.gatun.ops.internal.Elementary.WEIGHT_4;
-import static dev.gatun.ops.internal.Elementary.WEIGHT_5;
-import static dev.gatun.ops.internal.Elementary.WEIGHT_MIN;
+import static dev.gatun.ops.internal.Elementary.S0;
+import static dev.gatun.ops.internal.Elementary.S1;
+import static dev.gatun.ops.internal.Elementary.S2;
+import static dev.gatun.ops.internal.Elementary.S3;
 import static dev.gatun.ops.internal.Species.FLOATS;
 import static dev.gatun.ops.internal.Species.INTS;
 import static dev.gatun.ops.internal.Species.LANES;
@@ -82,9 +81,9 @@ final class TileSoftmax {
     }
 
     /**
-     * {@link Elementary#weight} of each score and of the row after them; l' = l &middot; correction + the sum, in four partial
-     * sums by key mod 4. Each turn reduces the argument of a row and evaluates the row before (why: {@link VectorElementary}); first
-     * and last stand apart, so that C2 sees rows evenly spaced and drops the checks of their bounds (20 instead of 9 cycles a vector).
+     * {@link Elementary#expOfScore} of each score and of the row after them; l' = l &middot; correction + the sum, in four partial
+     * sums by key mod 4. One vector a turn with nothing that lasts but sums, each added a turn later: C2 then unrolls the loop and
+     * mixes the chains of several vectors (see docs/PERFORMANCE.md, Rows). Evenly spaced rows let it drop the checks of bounds.
      */
     private static void weights(MemorySegment scores, long at, int rows, float[] max, float[] sum, int column) {
         scores = OffHeap.of(scores);
@@ -94,43 +93,27 @@ final class TileSoftmax {
         FloatVector b = a;
         FloatVector c = a;
         FloatVector d = a;
-        FloatVector z = fromMemorySegment(FLOATS, scores, at, ORDER).sub(shift);
-        z = z.blend(WEIGHT_MIN, z.compare(VectorOperators.LT, WEIGHT_MIN));
-        FloatVector shifted = z.fma(broadcast(FLOATS, LOG2_E), broadcast(FLOATS, ROUND));
-        FloatVector r = shifted.sub(ROUND).fma(broadcast(FLOATS, -LN2_HIGH), z);
-        long row = at;
-        for (int i = 0; i < rows; i++) {
-            z = fromMemorySegment(FLOATS, scores, row + WIDTH_BYTES, ORDER).sub(shift);
-            z = z.blend(WEIGHT_MIN, z.compare(VectorOperators.LT, WEIGHT_MIN));
-            FloatVector nextShifted = z.fma(broadcast(FLOATS, LOG2_E), broadcast(FLOATS, ROUND));
-            FloatVector nextR = nextShifted.sub(ROUND).fma(broadcast(FLOATS, -LN2_HIGH), z);
-            FloatVector q = r.fma(broadcast(FLOATS, WEIGHT_5), broadcast(FLOATS, WEIGHT_4))
-                    .fma(r, broadcast(FLOATS, WEIGHT_3))
-                    .fma(r, broadcast(FLOATS, WEIGHT_2))
-                    .fma(r, broadcast(FLOATS, WEIGHT_1));
-            IntVector bits = shifted.reinterpretAsInts();
-            FloatVector power = bits.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
-            FloatVector e = q.fma(r, broadcast(FLOATS, 1f)).mul(power);
-            e.intoMemorySegment(scores, row, ORDER);
+        FloatVector e = a;
+        for (int i = 0; i <= rows; i++) {
+            long row = at + i * WIDTH_BYTES;
             FloatVector next = a.add(e);
             a = b;
             b = c;
             c = d;
             d = next;
-            r = nextR;
-            shifted = nextShifted;
-            row += WIDTH_BYTES;
+            FloatVector z = fromMemorySegment(FLOATS, scores, row, ORDER).sub(shift);
+            VectorMask<Float> vanishes = z.compare(VectorOperators.LT, EXP_MIN);
+            FloatVector shifted = z.fma(broadcast(FLOATS, LOG2_E), broadcast(FLOATS, ROUND));
+            FloatVector r = shifted.sub(ROUND).fma(broadcast(FLOATS, -LN2_HIGH), z);
+            FloatVector q =
+                    r.fma(broadcast(FLOATS, S3), broadcast(FLOATS, S2)).fma(r, broadcast(FLOATS, S1));
+            e = q.fma(r, broadcast(FLOATS, S0)).fma(r, broadcast(FLOATS, 1f)).fma(r, broadcast(FLOATS, 1f));
+            IntVector power = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
+            e = e.mul(power.reinterpretAsFloats()).blend(0f, vanishes);
+            e.intoMemorySegment(scores, row, ORDER);
         }
-        FloatVector q = r.fma(broadcast(FLOATS, WEIGHT_5), broadcast(FLOATS, WEIGHT_4))
-                .fma(r, broadcast(FLOATS, WEIGHT_3))
-                .fma(r, broadcast(FLOATS, WEIGHT_2))
-                .fma(r, broadcast(FLOATS, WEIGHT_1));
-        IntVector bits = shifted.reinterpretAsInts();
-        FloatVector power = bits.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
-        FloatVector correction = q.fma(r, broadcast(FLOATS, 1f)).mul(power);
-        correction.intoMemorySegment(scores, row, ORDER);
-        // The accumulators have changed places, but a and c, b and d are still two apart.
-        fromArray(FLOATS, sum, column).fma(correction, a.add(c).add(b.add(d))).intoArray(sum, column);
+        // The last e is the correction. The accumulators have changed places; a and c, b and d are still two apart.
+        fromArray(FLOATS, sum, column).fma(e, a.add(c).add(b.add(d))).intoArray(sum, column);
     }
 
     /** context = context &middot; correction + added, {@code rows} rows of one vector. */

@@ -26,6 +26,9 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     /** Units a thread: the last ones cost least, so that all threads end at about the same time. */
     private static final int UNITS_PER_THREAD = 4;
 
+    /** Columns that are better taken one by one, with lanes for dimensions of V, than as lanes of a vector half empty. */
+    private static final int FEW_COLUMNS = 8;
+
     private static final VectorRows ROWS_OF_SCORES = new VectorRows();
 
     private final WorkerPool pool;
@@ -113,7 +116,9 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         for (int from = start; from < highest; from += KEY_TILE) {
             int width = Math.min(KEY_TILE, highest - from);
             copy(call.k, call.at(call.k, b, kvHead, from), width, dK, s.k, dK);
-            copy(call.v, call.at(call.v, b, kvHead, from), width, dV, s.v, paddedV);
+            if (columns > FEW_COLUMNS) {
+                copy(call.v, call.at(call.v, b, kvHead, from), width, dV, s.v, paddedV);
+            }
             for (int column = 0; column < columns; column += WIDTH) {
                 int last = Math.min(columns, column + WIDTH) - 1;
                 int seen = Math.min(width, s.high[last] - from);
@@ -125,7 +130,11 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                         long scores = s.scores + i * Species.BYTES;
                         TileSoftmax.tile(s.memory, scores, seen, s.max, s.sum, column + i * LANES);
                     }
-                    context(dV, paddedV, column, vectors, from, seen, s);
+                    if (columns > FEW_COLUMNS) {
+                        context(dV, paddedV, column, vectors, from, seen, s);
+                    } else {
+                        context(call, call.at(call.v, b, kvHead, from), columns, seen, s);
+                    }
                 }
             }
         }
@@ -276,6 +285,16 @@ final class VectorAttention implements Attention, WorkerPool.Task {
             long vector = v * Species.BYTES;
             TileSoftmax.add(
                     s.memory, s.context + block(column, paddedV) + vector, corrections + vector, s.added + vector, dV);
+        }
+    }
+
+    /** The same for {@link #FEW_COLUMNS}. */
+    private static void context(AttentionCall call, long v, int columns, int seen, TileScratch s) {
+        for (int column = 0; column < columns; column++) {
+            long at = column * (long) Float.BYTES;
+            long weights = s.scores + at;
+            FewColumns.context(seen, call.dV, call.v.segment, v, call.v.row, s.memory, weights, s.added);
+            FewColumns.add(s.memory, s.context + at, weights + seen * WIDTH_BYTES, s.added, call.dV);
         }
     }
 

@@ -1,0 +1,100 @@
+package dev.gatun.ops.internal;
+
+import static dev.gatun.ops.internal.AttentionKernels.WIDTH_BYTES;
+import static dev.gatun.ops.internal.Species.FLOATS;
+import static dev.gatun.ops.internal.Species.LANES;
+import static dev.gatun.ops.internal.Species.ORDER;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
+import static jdk.incubator.vector.FloatVector.broadcast;
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * The second product of attention where columns are too few to fill a vector, as in decoding: lanes are dimensions of V, which
+ * is read where it lies. The same chains as in {@link AttentionKernels}.
+ */
+final class FewColumns {
+    private FewColumns() {}
+
+    /**
+     * added[d] = the chain over keys of V[key, d] &middot; weight[key], for one column.
+     *
+     * @param weights the column's weight of the first key, the next keys' {@link AttentionKernels#WIDTH_BYTES} apart
+     */
+    static void context(
+            int keys,
+            int dV,
+            MemorySegment v,
+            long vAt,
+            long vRow,
+            MemorySegment scratch,
+            long weights,
+            long added) {
+        int d = 0;
+        for (; d <= dV - 4 * LANES; d += 4 * LANES) {
+            long offset = d * (long) Float.BYTES;
+            four(keys, v, vAt + offset, vRow, scratch, weights, added + offset);
+        }
+        for (; d <= dV - LANES; d += LANES) {
+            long offset = d * (long) Float.BYTES;
+            one(keys, v, vAt + offset, vRow, scratch, weights, added + offset);
+        }
+        for (; d < dV; d++) {
+            long offset = d * (long) Float.BYTES;
+            float sum = 0f;
+            for (int key = 0; key < keys; key++) {
+                float weight = scratch.get(JAVA_FLOAT_UNALIGNED, weights + key * WIDTH_BYTES);
+                sum = Math.fma(v.get(JAVA_FLOAT_UNALIGNED, vAt + key * vRow + offset), weight, sum);
+            }
+            scratch.set(JAVA_FLOAT_UNALIGNED, added + offset, sum);
+        }
+    }
+
+    private static void four(
+            int keys, MemorySegment v, long vAt, long vRow, MemorySegment scratch, long weights, long added) {
+        v = OffHeap.of(v);
+        scratch = OffHeap.of(scratch);
+        FloatVector a = FloatVector.zero(FLOATS);
+        FloatVector b = a;
+        FloatVector c = a;
+        FloatVector d = a;
+        for (int key = 0; key < keys; key++) {
+            FloatVector weight =
+                    broadcast(FLOATS, scratch.get(JAVA_FLOAT_UNALIGNED, weights + key * WIDTH_BYTES));
+            long row = vAt + key * vRow;
+            a = fromMemorySegment(FLOATS, v, row, ORDER).fma(weight, a);
+            b = fromMemorySegment(FLOATS, v, row + Species.BYTES, ORDER).fma(weight, b);
+            c = fromMemorySegment(FLOATS, v, row + 2 * Species.BYTES, ORDER).fma(weight, c);
+            d = fromMemorySegment(FLOATS, v, row + 3 * Species.BYTES, ORDER).fma(weight, d);
+        }
+        a.intoMemorySegment(scratch, added, ORDER);
+        b.intoMemorySegment(scratch, added + Species.BYTES, ORDER);
+        c.intoMemorySegment(scratch, added + 2 * Species.BYTES, ORDER);
+        d.intoMemorySegment(scratch, added + 3 * Species.BYTES, ORDER);
+    }
+
+    private static void one(
+            int keys, MemorySegment v, long vAt, long vRow, MemorySegment scratch, long weights, long added) {
+        v = OffHeap.of(v);
+        scratch = OffHeap.of(scratch);
+        FloatVector a = FloatVector.zero(FLOATS);
+        for (int key = 0; key < keys; key++) {
+            float weight = scratch.get(JAVA_FLOAT_UNALIGNED, weights + key * WIDTH_BYTES);
+            a = fromMemorySegment(FLOATS, v, vAt + key * vRow, ORDER).fma(broadcast(FLOATS, weight), a);
+        }
+        a.intoMemorySegment(scratch, added, ORDER);
+    }
+
+    /** context = context &middot; correction + added, for one column: contexts are a row's width apart. */
+    static void add(MemorySegment scratch, long context, long correctionAt, long added, int dV) {
+        float correction = scratch.get(JAVA_FLOAT_UNALIGNED, correctionAt);
+        for (int d = 0; d < dV; d++) {
+            long at = context + d * WIDTH_BYTES;
+            float sum = scratch.get(JAVA_FLOAT_UNALIGNED, added + d * (long) Float.BYTES);
+            scratch.set(
+                    JAVA_FLOAT_UNALIGNED, at, Math.fma(scratch.get(JAVA_FLOAT_UNALIGNED, at), correction, sum));
+        }
+    }
+}
