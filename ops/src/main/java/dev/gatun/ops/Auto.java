@@ -45,10 +45,15 @@ final class Auto implements AutoCloseable {
             Pick[][] picks,
             @Nullable AttentionPicks next) {}
 
-    /** @param table where choices are kept */
-    Auto(OpenBlasMatMul openBlas, AutoThread.TableSource table) {
+    /**
+     * Starts the thread.
+     *
+     * @param table where choices are kept
+     * @param kernels what the thread compiles kernels with
+     */
+    Auto(OpenBlasMatMul openBlas, AutoThread.TableSource table, Kernels.Factory kernels) {
         this.openBlas = openBlas;
-        this.thread = new AutoThread(this, table);
+        this.thread = new AutoThread(this, table, kernels);
         thread.start();
     }
 
