@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,12 +44,24 @@ final class Auto implements AutoCloseable {
             int dK,
             int dV,
             Pick[][] picks,
+            Compiled vector,
             @Nullable AttentionPicks next) {}
 
-    /** @param table where choices are kept */
-    Auto(OpenBlasMatMul openBlas, AutoThread.TableSource table) {
+    /** Whether vector kernels that have no rival but plain Java are compiled. */
+    private static final class Compiled {
+        private final AtomicBoolean asked = new AtomicBoolean();
+        private volatile boolean yes;
+    }
+
+    /**
+     * Starts the thread.
+     *
+     * @param table where choices are kept
+     * @param kernels what the thread compiles kernels with
+     */
+    Auto(OpenBlasMatMul openBlas, AutoThread.TableSource table, Kernels.Factory kernels) {
         this.openBlas = openBlas;
-        this.thread = new AutoThread(this, table);
+        this.thread = new AutoThread(this, table, kernels);
         thread.start();
     }
 
@@ -130,6 +143,17 @@ final class Auto implements AutoCloseable {
         return found.picks[AutoShapes.ofRows(queries)][AutoShapes.ofKeys(keys)];
     }
 
+    /** Whether vector attention is compiled; the first call sees to it that it will be. Makes no object but then. */
+    boolean isAttentionCompiled(int group, int queries, int keys, int dK, int dV) {
+        AttentionPicks found = find(group, dK, dV);
+        Compiled compiled = (found == null ? add(group, dK, dV) : found).vector;
+        if (!compiled.yes && !compiled.asked.get() && compiled.asked.compareAndSet(false, true)) {
+            thread.compile(
+                    Urgency.ATTENTION, kernels -> compiled.yes = kernels.attention(group, queries, keys, dK, dV));
+        }
+        return compiled.yes;
+    }
+
     private @Nullable AttentionPicks find(int group, int dK, int dV) {
         AttentionPicks found = attention;
         while (found != null && (found.group != group || found.dK != dK || found.dV != dV)) {
@@ -148,7 +172,7 @@ final class Auto implements AutoCloseable {
                     classes[i][j] = pick(new PickTable.Shape(operation, i, j, dK));
                 }
             }
-            found = new AttentionPicks(group, dK, dV, classes, attention);
+            found = new AttentionPicks(group, dK, dV, classes, new Compiled(), attention);
             attention = found;
         }
         return found;

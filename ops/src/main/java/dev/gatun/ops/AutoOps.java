@@ -5,6 +5,7 @@ import dev.gatun.ops.internal.AttentionCall;
 import dev.gatun.ops.internal.LinearTask;
 import dev.gatun.ops.internal.MatMul;
 import dev.gatun.ops.internal.ProductScratch;
+import dev.gatun.ops.internal.ScalarMatMul;
 import dev.gatun.ops.internal.TileScratches;
 import dev.gatun.ops.internal.WorkerPool;
 import java.lang.foreign.Arena;
@@ -20,6 +21,7 @@ final class AutoOps {
     private final Auto auto;
     private final LinearTask linear;
     private final Attention attention;
+    private final Attention plainAttention;
 
     /** Takes {@link #scratchByteSize} bytes of {@code arena}. */
     AutoOps(Auto auto, WorkerPool pool, TileScratches tiles, Arena arena) {
@@ -27,6 +29,7 @@ final class AutoOps {
         ProductScratch[] scratch = ProductScratch.of(auto.openBlas(), pool.threads(), arena);
         this.linear = new LinearTask(auto.openBlas(), auto.rows(), pool, scratch);
         this.attention = Attention.of(auto.openBlas(), auto.rows(), pool, tiles, scratch, arena);
+        this.plainAttention = Attention.of(new ScalarMatMul(), auto.rows(), pool, tiles, scratch, arena);
     }
 
     static long scratchByteSize(Auto auto, int threads) {
@@ -107,5 +110,16 @@ final class AutoOps {
             pick.report(way, (System.nanoTime() - start) / (double) call.scores());
         }
         return way;
+    }
+
+    /**
+     * Attention over keys in pages, which OpenBLAS does not read: plain Java until {@code vector} is compiled, with the same
+     * bits. Returns what {@link #choose} would.
+     */
+    int pagedAttention(Attention vector, AttentionCall call) {
+        boolean compiled =
+                auto.isAttentionCompiled(call.group(), call.mostQueries(), call.mostKeys(), call.dK(), call.dV());
+        (compiled ? vector : plainAttention).run(call);
+        return NO_CHOICE;
     }
 }

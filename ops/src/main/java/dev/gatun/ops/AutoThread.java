@@ -38,6 +38,7 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
 
     private final Auto auto;
     private final TableSource source;
+    private final Kernels.Factory kernelsFactory;
     private final CountDownLatch tableRead = new CountDownLatch(1);
     private volatile boolean stopped;
 
@@ -48,10 +49,11 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
     private int jobs;
     private boolean changed;
 
-    AutoThread(Auto auto, TableSource source) {
+    AutoThread(Auto auto, TableSource source, Kernels.Factory kernelsFactory) {
         super("gatun-auto");
         this.auto = auto;
         this.source = source;
+        this.kernelsFactory = kernelsFactory;
         setDaemon(true);
     }
 
@@ -62,7 +64,7 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
         ATTENTION
     }
 
-    private record Job(Urgency urgency, int number, Consumer<KernelCompiler> work) implements Comparable<Job> {
+    private record Job(Urgency urgency, int number, Consumer<Kernels> work) implements Comparable<Job> {
         @Override
         public int compareTo(Job other) {
             int byUrgency = urgency.compareTo(other.urgency);
@@ -71,7 +73,7 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
     }
 
     /** Will run {@code kernel}. */
-    synchronized void compile(Urgency urgency, Consumer<KernelCompiler> kernel) {
+    synchronized void compile(Urgency urgency, Consumer<Kernels> kernel) {
         if (jobs == 0) {
             graceEnd = System.nanoTime() + GRACE;
         }
@@ -121,7 +123,7 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
         } finally {
             tableRead.countDown();
         }
-        try (var compiler = new KernelCompiler(this::isStopped, this::rest)) {
+        try (Kernels compiler = kernelsFactory.open(this::isStopped, this::rest)) {
             while (!stopped) {
                 Job kernel;
                 Runnable fill;
@@ -171,7 +173,7 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
                 wait();
             }
         } catch (InterruptedException e) {
-            stopped = true;
+            return false; // see fill: close is what ends this thread
         }
         return false;
     }
@@ -185,7 +187,10 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
         try {
             fill.run();
         } catch (IllegalStateException e) {
-            // The model was closed meanwhile: nobody will use these panels.
+            // The model was closed meanwhile: nobody will use these panels. HotSpot interrupts whom it throws out of
+            // the memory
+            // (JavaThread::install_async_exception), and every later wait would end at once.
+            interrupted();
         }
     }
 

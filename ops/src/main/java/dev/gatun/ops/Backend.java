@@ -170,7 +170,8 @@ public final class Backend implements AutoCloseable {
         Blas blas = load(options, 1);
         var auto = new Auto(
                 new OpenBlasMatMul(blas, true),
-                () -> PickTable.in(cacheFolder(), MachineKey.of(blas.status(), options.threads)));
+                () -> PickTable.in(cacheFolder(), MachineKey.of(blas.status(), options.threads)),
+                KernelCompiler::new);
         return new Backend(
                 auto, options.threads, "fast from the first call; vector kernels where they are faster", blas);
     }

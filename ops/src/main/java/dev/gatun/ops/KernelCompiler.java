@@ -17,10 +17,8 @@ import java.util.function.BooleanSupplier;
  * Makes C2 compile vector kernels by calling them on invented data, and measures whether they have become fast. Until then one
  * multiply-add takes some 100 ns, for every vector is an object; so the calls are small and many: C2 starts after 15,000 turns
  * of a kernel's loop in 600 calls or more (Tier4CompileThreshold), whatever the turns do.
- *
- * <p>For one thread at a time. Whoever opens it closes it.
  */
-final class KernelCompiler implements AutoCloseable {
+final class KernelCompiler implements Kernels {
     /** Inner size of the first, small calls: see above. */
     private static final int SMALL_K = 24;
 
@@ -62,24 +60,19 @@ final class KernelCompiler implements AutoCloseable {
     private final BooleanSupplier stopped;
     private final Runnable rest;
 
-    /**
-     * Opens one.
-     *
-     * @param stopped asked now and then; when true, calls return soon
-     * @param rest called while C2 is at work: gives up the processor for a few milliseconds
-     */
+    /** As {@link Kernels.Factory#open}. */
     KernelCompiler(BooleanSupplier stopped, Runnable rest) {
         this.stopped = stopped;
         this.rest = rest;
     }
 
-    /** The rows whose kernels this compiles. */
-    Rows rows() {
+    @Override
+    public Rows rows() {
         return rows;
     }
 
-    /** Whether out[m, n] = x[m, k] W[n, k], with all that may be done to it on the way, has become fast. */
-    boolean linear(int m, WeightShape weight) {
+    @Override
+    public boolean linear(int m, WeightShape weight) {
         int rows = m <= MOST_ROWS ? m : MOST_ROWS + m % MOST_ROWS;
         WeightShape small = small(weight);
         WeightShape large = small.resized(small.n(), Math.min(weight.k(), LARGE_K));
@@ -119,8 +112,8 @@ final class KernelCompiler implements AutoCloseable {
         }
     }
 
-    /** Whether attention of {@code group} query heads to a key head has become fast. */
-    boolean attention(int group, int queries, int keys, int dK, int dV) {
+    @Override
+    public boolean attention(int group, int queries, int keys, int dK, int dV) {
         int q = Math.min(queries, MOST_ROWS);
         int s = Math.min(keys, 80);
         try (Arena data = Arena.ofShared()) {
@@ -139,8 +132,8 @@ final class KernelCompiler implements AutoCloseable {
         }
     }
 
-    /** Whether a kernel on rows has become as fast as plain Java, which is compiled on the way. */
-    boolean rows(RowsKernel kernel) {
+    @Override
+    public boolean rows(RowsKernel kernel) {
         double plainNanos = settle(() -> kernel.run(plain, rowsData));
         return compile(() -> kernel.run(rows, rowsData), plainNanos);
     }

@@ -223,8 +223,8 @@ final class Operands {
     private static void checkPackedHeads(String name, Tensor t) {
         checkF32("attentionPacked", name, t);
         if (t.rank() != 3 || t.stride(2) != 1 && t.dim(2) > 1) {
-            throw new ShapeException("attentionPacked: " + name + " " + t
-                    + " must be [tokens,heads,d], elements of a row adjacent");
+            throw new ShapeException(
+                    "attentionPacked: " + name + " " + t + " must be [tokens,heads,d], elements of a row adjacent");
         }
     }
 }

@@ -258,10 +258,12 @@ public final class Ops {
     private void attend(boolean choose) {
         AttentionEvent event = OpEvents.attention();
         int way = AutoOps.NO_CHOICE;
-        if (auto == null || !choose) {
+        if (auto == null) {
             attention.run(attentionCall);
-        } else {
+        } else if (choose) {
             way = auto.attention(attention, attentionCall);
+        } else {
+            way = auto.pagedAttention(attention, attentionCall);
         }
         OpEvents.end(event, name(way), attentionCall);
     }

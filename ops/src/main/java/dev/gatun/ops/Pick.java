@@ -54,7 +54,8 @@ final class Pick {
     private boolean cached;
 
     // Guarded by this.
-    private boolean asked;
+    private boolean asked; // ever
+    private boolean requested; // since the kernels were awaited last
     private final double[] openBlas = new double[SAMPLES];
     private final double[] vector = new double[SAMPLES];
     private int openBlasCount;
@@ -77,7 +78,8 @@ final class Pick {
             return decision;
         }
         if (state == State.WAITING) {
-            boolean first = !asked;
+            boolean first = !requested;
+            requested = true;
             asked = true;
             return first ? FIRST : 0;
         }
@@ -116,7 +118,7 @@ final class Pick {
     private void tryLater() {
         if (retries < RETRIES) {
             retries++;
-            asked = false;
+            requested = false;
             openBlasCount = 0;
             vectorCount = 0;
             state = State.WAITING;

@@ -26,7 +26,7 @@ final class WarmUp {
     }
 
     void run(Backend.Progress progress) {
-        List<Consumer<KernelCompiler>> steps = new ArrayList<>();
+        List<Consumer<Kernels>> steps = new ArrayList<>();
         synchronized (this) {
             shapes.forEach(shape -> steps.add(compiler -> compiler.linear(8, shape)));
             shapes.forEach(shape -> steps.add(compiler -> compiler.linear(1, shape)));
@@ -34,7 +34,7 @@ final class WarmUp {
         steps.add(compiler -> compiler.attention(1, 8, 64, 64, 64));
         ROWS.forEach(kernel -> steps.add(compiler -> compiler.rows(kernel)));
         long end = System.nanoTime() + LIMIT;
-        try (var compiler =
+        try (Kernels compiler =
                 new KernelCompiler(() -> System.nanoTime() - end > 0, () -> LockSupport.parkNanos(this, REST))) {
             for (int i = 0; i < steps.size(); i++) {
                 progress.at(i, steps.size());

@@ -94,9 +94,10 @@ class AllocationTest {
             int[] starts = {0, 7, 9};
             Tensor tokens = random(arena, 10, 9, 4, 16);
             Tensor context = nan(arena, 9, 4, 16);
+            AttentionMask full = AttentionMask.full();
             assertAllocatesNothing(
                     "attentionPacked",
-                    () -> ops.attentionPacked(tokens, tokens, tokens, starts, 2, AttentionMask.full(), 1f, 0f, context));
+                    () -> ops.attentionPacked(tokens, tokens, tokens, starts, 2, full, 1f, 0f, context));
             Tensor angles = random(arena, 9, 1, 9, 8);
             assertAllocatesNothing("rope", () -> ops.rope(heads, angles, angles, false, heads));
         }

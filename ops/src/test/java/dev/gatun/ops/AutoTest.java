@@ -6,6 +6,7 @@ import static dev.gatun.ops.TestTensors.nan;
 import static dev.gatun.ops.TestTensors.random;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.gatun.memory.BlockFormat;
 import dev.gatun.memory.DType;
 import dev.gatun.memory.Tensor;
 import dev.gatun.openblas.OpenBlasLibrary;
@@ -14,8 +15,10 @@ import dev.gatun.ops.Backend.Options;
 import dev.gatun.ops.Pick.Timing;
 import dev.gatun.ops.PickTable.Shape;
 import dev.gatun.ops.internal.OpenBlasMatMul;
+import dev.gatun.ops.internal.Rows;
 import dev.gatun.ops.internal.RowsKernel;
 import dev.gatun.ops.internal.TileScratches;
+import dev.gatun.ops.internal.VectorRows;
 import dev.gatun.ops.internal.WorkerPool;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -45,7 +48,35 @@ class AutoTest {
     }
 
     private Auto open(int threads) {
-        return new Auto(new OpenBlasMatMul(OpenBlasLibrary.load(), true), this::table);
+        return new Auto(new OpenBlasMatMul(OpenBlasLibrary.load(), true), this::table, (stopped, rest) -> new AtOnce());
+    }
+
+    /** Says that kernels are compiled without a look at them: how long C2 takes must not matter here. */
+    private static final class AtOnce implements Kernels {
+        private final Rows rows = new VectorRows();
+
+        @Override
+        public boolean linear(int m, WeightShape weight) {
+            return true;
+        }
+
+        @Override
+        public boolean attention(int group, int queries, int keys, int dK, int dV) {
+            return true;
+        }
+
+        @Override
+        public boolean rows(RowsKernel kernel) {
+            return true;
+        }
+
+        @Override
+        public Rows rows() {
+            return rows;
+        }
+
+        @Override
+        public void close() {}
     }
 
     private static Ops ops(Auto auto, WorkerPool pool, Arena arena) {
@@ -142,8 +173,7 @@ class AutoTest {
                         ops.linear(x, packed, bias, out);
                         assertClose("any call", out, expected, 1e-4);
                     },
-                    () -> auto.decisions().stream() // none while the kernels are awaited again
-                            .anyMatch(decision -> !decision.chosen().equals("undecided")));
+                    () -> packed.pick(M).isDecided());
             chosen = auto.decisions().getFirst().chosen();
         }
         Timing written = table().read().get(shape);
@@ -249,17 +279,19 @@ class AutoTest {
 
     @Test
     void aTableThatCannotEvenBeLookedForIsNoError() {
-        try (Auto auto = new Auto(new OpenBlasMatMul(OpenBlasLibrary.load(), true), () -> {
+        var openBlas = new OpenBlasMatMul(OpenBlasLibrary.load(), true);
+        AutoThread.TableSource nowhere = () -> {
             throw new IOException("no CPU");
-        })) {
+        };
+        try (Auto auto = new Auto(openBlas, nowhere, KernelCompiler::new)) {
             assertThat(auto.decisions()).isEmpty();
         }
     }
 
     @Test
     void closingEndsTheThreadWhateverItDoes() throws InterruptedException {
-        for (int pause : new int[] {0, 1, 50, 300}) {
-            var auto = open(2);
+        for (int pause : new int[] {0, 1, 50, 300}) { // until the Vector API, the table, the grace, C2
+            var auto = new Auto(new OpenBlasMatMul(OpenBlasLibrary.load(), true), this::table, KernelCompiler::new);
             try (Arena arena = Arena.ofShared();
                     var pool = new WorkerPool(2)) {
                 Ops ops = ops(auto, pool, arena);
@@ -273,6 +305,32 @@ class AutoTest {
                 assertThat(threads()).isZero();
                 ops.linear(x, packed, null, out);
                 assertClose("after closing", out, expected, 1e-4);
+            }
+        }
+    }
+
+    @Test
+    void kernelsOfAnyKindAreCalledUntilTheyAreStopped() {
+        for (WeightShape weight : List.of(
+                WeightShape.f32(70, 600),
+                new WeightShape(DType.BF16, null, 50, 41),
+                new WeightShape(null, BlockFormat.Q4_K, 50, 512))) {
+            var calls = new AtomicInteger();
+            try (var compiler = new KernelCompiler(() -> calls.incrementAndGet() > 20, () -> {})) {
+                assertThat(compiler.linear(3, weight))
+                        .as("%s, stopped after 20 looks", weight)
+                        .isFalse();
+            }
+        }
+    }
+
+    @Test
+    void warmingUpSaysHowFarItIs() {
+        List<Integer> steps = new ArrayList<>();
+        for (Kind kind : List.of(Kind.SCALAR, Kind.OPENBLAS)) {
+            try (Backend backend = Backend.open(new Options(kind, 1, null))) {
+                backend.warmUp((done, of) -> steps.add(done));
+                assertThat(steps).as("%s needs none", kind).isEmpty();
             }
         }
     }
@@ -347,7 +405,7 @@ class AutoTest {
                 Ops ops = ops(auto, pool, arena);
                 Tensor out = nan(arena, M, N);
                 threads.add(Thread.ofVirtual().start(() -> {
-                    for (int j = 0; j < 200; j++) {
+                    for (int j = 0; j < 50; j++) {
                         ops.linear(x, packed, null, out);
                         for (int at = 0; at < M; at++) {
                             if (Math.abs(out.getFloat(at, 0) - expected.getFloat(at, 0)) > 1e-4) {

@@ -140,7 +140,12 @@ class PackedAttentionTest {
                     new Wrong(random(arena, 3, 9, 2, 8), new int[] {0, 9}, 1, full, "k F32[9,2,8]"),
                     new Wrong(random(arena, 3, 10, 3, 8), new int[] {0, 9}, 1, full, "k F32[10,3,8]"),
                     new Wrong(random(arena, 3, 10, 2, 7), new int[] {0, 9}, 1, full, "k F32[10,2,7]"),
-                    new Wrong(random(arena, 3, 10, 16), new int[] {0, 9}, 1, full, "k F32[10,16] must be [tokens,heads,d]"),
+                    new Wrong(
+                            random(arena, 3, 10, 16),
+                            new int[] {0, 9},
+                            1,
+                            full,
+                            "k F32[10,16] must be [tokens,heads,d]"),
                     new Wrong(k, new int[] {0, 9}, 2, full, "2 starts for 2 sequences"),
                     new Wrong(k, new int[] {0, 5, 4}, 2, full, "start 2 is 4"),
                     new Wrong(k, new int[] {-1, 5}, 1, full, "start 0 is -1"),

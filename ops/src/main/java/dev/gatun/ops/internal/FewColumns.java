@@ -24,14 +24,7 @@ final class FewColumns {
      * @param weights the column's weight of the first key, the next keys' {@link AttentionKernels#WIDTH_BYTES} apart
      */
     static void context(
-            int keys,
-            int dV,
-            MemorySegment v,
-            long vAt,
-            long vRow,
-            MemorySegment scratch,
-            long weights,
-            long added) {
+            int keys, int dV, MemorySegment v, long vAt, long vRow, MemorySegment scratch, long weights, long added) {
         int d = 0;
         for (; d <= dV - 4 * LANES; d += 4 * LANES) {
             long offset = d * (long) Float.BYTES;
@@ -61,8 +54,7 @@ final class FewColumns {
         FloatVector c = a;
         FloatVector d = a;
         for (int key = 0; key < keys; key++) {
-            FloatVector weight =
-                    broadcast(FLOATS, scratch.get(JAVA_FLOAT_UNALIGNED, weights + key * WIDTH_BYTES));
+            FloatVector weight = broadcast(FLOATS, scratch.get(JAVA_FLOAT_UNALIGNED, weights + key * WIDTH_BYTES));
             long row = vAt + key * vRow;
             a = fromMemorySegment(FLOATS, v, row, ORDER).fma(weight, a);
             b = fromMemorySegment(FLOATS, v, row + Species.BYTES, ORDER).fma(weight, b);
@@ -93,8 +85,7 @@ final class FewColumns {
         for (int d = 0; d < dV; d++) {
             long at = context + d * WIDTH_BYTES;
             float sum = scratch.get(JAVA_FLOAT_UNALIGNED, added + d * (long) Float.BYTES);
-            scratch.set(
-                    JAVA_FLOAT_UNALIGNED, at, Math.fma(scratch.get(JAVA_FLOAT_UNALIGNED, at), correction, sum));
+            scratch.set(JAVA_FLOAT_UNALIGNED, at, Math.fma(scratch.get(JAVA_FLOAT_UNALIGNED, at), correction, sum));
         }
     }
 }

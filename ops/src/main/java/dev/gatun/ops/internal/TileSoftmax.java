@@ -105,8 +105,7 @@ final class TileSoftmax {
             VectorMask<Float> vanishes = z.compare(VectorOperators.LT, EXP_MIN);
             FloatVector shifted = z.fma(broadcast(FLOATS, LOG2_E), broadcast(FLOATS, ROUND));
             FloatVector r = shifted.sub(ROUND).fma(broadcast(FLOATS, -LN2_HIGH), z);
-            FloatVector q =
-                    r.fma(broadcast(FLOATS, S3), broadcast(FLOATS, S2)).fma(r, broadcast(FLOATS, S1));
+            FloatVector q = r.fma(broadcast(FLOATS, S3), broadcast(FLOATS, S2)).fma(r, broadcast(FLOATS, S1));
             e = q.fma(r, broadcast(FLOATS, S0)).fma(r, broadcast(FLOATS, 1f)).fma(r, broadcast(FLOATS, 1f));
             IntVector power = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
             e = e.mul(power.reinterpretAsFloats()).blend(0f, vanishes);
