@@ -7,10 +7,10 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The two products of attention, rows x vectors of accumulators in registers: each element is one chain of fused
- * multiply-adds in ascending k, from 0. At each k a tile reads whole vectors of b, side by side, and one float a row of a.
- * Rows of b and c are {@link #WIDTH_BYTES} apart. {@code scores} reads rows of a that are {@code step} floats apart,
- * {@code context} rows of a that are adjacent, {@code step} floats on for each k.
+ * The products of attention, rows x vectors of accumulators in registers: each element is one chain of fused
+ * multiply-adds in ascending k, from 0. At each k a tile reads whole vectors of b, side by side, and the floats of its rows
+ * of a: a is packed in panels [k, {@link #ROWS}], so that what a tile reads of it is 24 bytes a step and not a cache line.
+ * Rows of b and c are {@link #WIDTH_BYTES} apart.
  *
  * <p>What is read a float at a time is an array: C2 proves its bounds before the loop with a comparison each, where for a
  * segment it keeps ten instructions an access in front of the loop and spills row addresses inside (120 instead of 190
@@ -36,101 +36,52 @@ final class AttentionKernels {
 
     static final long WIDTH_BYTES = VECTORS * BYTES;
 
-    /** Rows of a tile. */
+    /** Rows of a panel of a. */
     static final int ROWS = 6;
 
     private AttentionKernels() {}
 
-    /** Rows 0 to {@link #ROWS} - 1 of {@code vectors} vectors. */
-    static void scores(
-            int vectors,
-            int k,
-            float[] a,
-            int aAt,
-            int step,
-            MemorySegment b,
-            long bAt,
-            MemorySegment c,
-            long cAt) {
-        switch (vectors) {
-            case 1 -> scores6x1(k, a, aAt, step, b, bAt, c, cAt);
-            case 2 -> scores6x2(k, a, aAt, step, b, bAt, c, cAt);
-            case 3 -> scores6x3(k, a, aAt, step, b, bAt, c, cAt);
-            default -> scores6x4(k, a, aAt, step, b, bAt, c, cAt);
-        }
+    /** Rows of the next tile where {@code rows} are left: 6, or 4. */
+    static int tileRows(int rows) {
+        return rows <= 4 ? 4 : ROWS;
     }
 
-    /** Rows 0 to {@link #ROWS} - 1, or 0 to 3, of {@code vectors} vectors. */
-    static void context(
-            boolean four,
+    /** Rows up to the end of the last tile. */
+    static int padded(int rows) {
+        int rest = rows % ROWS;
+        return rest == 0 ? rows : rows - rest + tileRows(rest);
+    }
+
+    /** c = a b for {@code rows} rows, 6 or 4, of 1 to {@link #VECTORS} vectors. */
+    static void tile(
+            int rows,
             int vectors,
             int k,
             float[] a,
             int aAt,
-            int step,
             MemorySegment b,
             long bAt,
             MemorySegment c,
             long cAt) {
-        if (four) {
+        if (rows == 4) {
             switch (vectors) {
-                case 1 -> context4x1(k, a, aAt, step, b, bAt, c, cAt);
-                case 2 -> context4x2(k, a, aAt, step, b, bAt, c, cAt);
-                case 3 -> context4x3(k, a, aAt, step, b, bAt, c, cAt);
-                default -> context4x4(k, a, aAt, step, b, bAt, c, cAt);
+                case 1 -> rows4vectors1(k, a, aAt, b, bAt, c, cAt);
+                case 2 -> rows4vectors2(k, a, aAt, b, bAt, c, cAt);
+                case 3 -> rows4vectors3(k, a, aAt, b, bAt, c, cAt);
+                default -> rows4vectors4(k, a, aAt, b, bAt, c, cAt);
             }
             return;
         }
         switch (vectors) {
-            case 1 -> context6x1(k, a, aAt, step, b, bAt, c, cAt);
-            case 2 -> context6x2(k, a, aAt, step, b, bAt, c, cAt);
-            case 3 -> context6x3(k, a, aAt, step, b, bAt, c, cAt);
-            default -> context6x4(k, a, aAt, step, b, bAt, c, cAt);
+            case 1 -> rows6vectors1(k, a, aAt, b, bAt, c, cAt);
+            case 2 -> rows6vectors2(k, a, aAt, b, bAt, c, cAt);
+            case 3 -> rows6vectors3(k, a, aAt, b, bAt, c, cAt);
+            default -> rows6vectors4(k, a, aAt, b, bAt, c, cAt);
         }
     }
 
-    private static void scores6x1(
-            int k, float[] a, int aAt, int step, MemorySegment b, long bAt, MemorySegment c, long cAt) {
-        b = OffHeap.of(b);
-        c = OffHeap.of(c);
-        FloatVector s0_0 = FloatVector.zero(S);
-        FloatVector s1_0 = FloatVector.zero(S);
-        FloatVector s2_0 = FloatVector.zero(S);
-        FloatVector s3_0 = FloatVector.zero(S);
-        FloatVector s4_0 = FloatVector.zero(S);
-        FloatVector s5_0 = FloatVector.zero(S);
-        int a1 = aAt + step;
-        int a2 = aAt + 2 * step;
-        int a3 = aAt + 3 * step;
-        int a4 = aAt + 4 * step;
-        int a5 = aAt + 5 * step;
-        long bRow = bAt;
-        for (int i = 0; i < k; i++) {
-            FloatVector b0 = FloatVector.fromMemorySegment(S, b, bRow, ORDER);
-            FloatVector x0 = FloatVector.broadcast(S, a[aAt + i]);
-            s0_0 = x0.fma(b0, s0_0);
-            FloatVector x1 = FloatVector.broadcast(S, a[a1 + i]);
-            s1_0 = x1.fma(b0, s1_0);
-            FloatVector x2 = FloatVector.broadcast(S, a[a2 + i]);
-            s2_0 = x2.fma(b0, s2_0);
-            FloatVector x3 = FloatVector.broadcast(S, a[a3 + i]);
-            s3_0 = x3.fma(b0, s3_0);
-            FloatVector x4 = FloatVector.broadcast(S, a[a4 + i]);
-            s4_0 = x4.fma(b0, s4_0);
-            FloatVector x5 = FloatVector.broadcast(S, a[a5 + i]);
-            s5_0 = x5.fma(b0, s5_0);
-            bRow += WIDTH_BYTES;
-        }
-        s0_0.intoMemorySegment(c, cAt, ORDER);
-        s1_0.intoMemorySegment(c, cAt + WIDTH_BYTES, ORDER);
-        s2_0.intoMemorySegment(c, cAt + 2 * WIDTH_BYTES, ORDER);
-        s3_0.intoMemorySegment(c, cAt + 3 * WIDTH_BYTES, ORDER);
-        s4_0.intoMemorySegment(c, cAt + 4 * WIDTH_BYTES, ORDER);
-        s5_0.intoMemorySegment(c, cAt + 5 * WIDTH_BYTES, ORDER);
-    }
-
-    private static void context6x1(
-            int k, float[] a, int aAt, int step, MemorySegment b, long bAt, MemorySegment c, long cAt) {
+    private static void rows6vectors1(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, MemorySegment c, long cAt) {
         b = OffHeap.of(b);
         c = OffHeap.of(c);
         FloatVector s0_0 = FloatVector.zero(S);
@@ -149,13 +100,16 @@ final class AttentionKernels {
             s1_0 = x1.fma(b0, s1_0);
             FloatVector x2 = FloatVector.broadcast(S, a[at + 2]);
             s2_0 = x2.fma(b0, s2_0);
+            if (i == k) {
+                break;
+            }
             FloatVector x3 = FloatVector.broadcast(S, a[at + 3]);
             s3_0 = x3.fma(b0, s3_0);
             FloatVector x4 = FloatVector.broadcast(S, a[at + 4]);
             s4_0 = x4.fma(b0, s4_0);
             FloatVector x5 = FloatVector.broadcast(S, a[at + 5]);
             s5_0 = x5.fma(b0, s5_0);
-            at += step;
+            at += ROWS;
             bRow += WIDTH_BYTES;
         }
         s0_0.intoMemorySegment(c, cAt, ORDER);
@@ -166,8 +120,8 @@ final class AttentionKernels {
         s5_0.intoMemorySegment(c, cAt + 5 * WIDTH_BYTES, ORDER);
     }
 
-    private static void context4x1(
-            int k, float[] a, int aAt, int step, MemorySegment b, long bAt, MemorySegment c, long cAt) {
+    private static void rows4vectors1(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, MemorySegment c, long cAt) {
         b = OffHeap.of(b);
         c = OffHeap.of(c);
         FloatVector s0_0 = FloatVector.zero(S);
@@ -186,7 +140,7 @@ final class AttentionKernels {
             s2_0 = x2.fma(b0, s2_0);
             FloatVector x3 = FloatVector.broadcast(S, a[at + 3]);
             s3_0 = x3.fma(b0, s3_0);
-            at += step;
+            at += ROWS;
             bRow += WIDTH_BYTES;
         }
         s0_0.intoMemorySegment(c, cAt, ORDER);
@@ -195,67 +149,8 @@ final class AttentionKernels {
         s3_0.intoMemorySegment(c, cAt + 3 * WIDTH_BYTES, ORDER);
     }
 
-    private static void scores6x2(
-            int k, float[] a, int aAt, int step, MemorySegment b, long bAt, MemorySegment c, long cAt) {
-        b = OffHeap.of(b);
-        c = OffHeap.of(c);
-        FloatVector s0_0 = FloatVector.zero(S);
-        FloatVector s0_1 = FloatVector.zero(S);
-        FloatVector s1_0 = FloatVector.zero(S);
-        FloatVector s1_1 = FloatVector.zero(S);
-        FloatVector s2_0 = FloatVector.zero(S);
-        FloatVector s2_1 = FloatVector.zero(S);
-        FloatVector s3_0 = FloatVector.zero(S);
-        FloatVector s3_1 = FloatVector.zero(S);
-        FloatVector s4_0 = FloatVector.zero(S);
-        FloatVector s4_1 = FloatVector.zero(S);
-        FloatVector s5_0 = FloatVector.zero(S);
-        FloatVector s5_1 = FloatVector.zero(S);
-        int a1 = aAt + step;
-        int a2 = aAt + 2 * step;
-        int a3 = aAt + 3 * step;
-        int a4 = aAt + 4 * step;
-        int a5 = aAt + 5 * step;
-        long bRow = bAt;
-        for (int i = 0; i < k; i++) {
-            FloatVector b0 = FloatVector.fromMemorySegment(S, b, bRow, ORDER);
-            FloatVector b1 = FloatVector.fromMemorySegment(S, b, bRow + BYTES, ORDER);
-            FloatVector x0 = FloatVector.broadcast(S, a[aAt + i]);
-            s0_0 = x0.fma(b0, s0_0);
-            s0_1 = x0.fma(b1, s0_1);
-            FloatVector x1 = FloatVector.broadcast(S, a[a1 + i]);
-            s1_0 = x1.fma(b0, s1_0);
-            s1_1 = x1.fma(b1, s1_1);
-            FloatVector x2 = FloatVector.broadcast(S, a[a2 + i]);
-            s2_0 = x2.fma(b0, s2_0);
-            s2_1 = x2.fma(b1, s2_1);
-            FloatVector x3 = FloatVector.broadcast(S, a[a3 + i]);
-            s3_0 = x3.fma(b0, s3_0);
-            s3_1 = x3.fma(b1, s3_1);
-            FloatVector x4 = FloatVector.broadcast(S, a[a4 + i]);
-            s4_0 = x4.fma(b0, s4_0);
-            s4_1 = x4.fma(b1, s4_1);
-            FloatVector x5 = FloatVector.broadcast(S, a[a5 + i]);
-            s5_0 = x5.fma(b0, s5_0);
-            s5_1 = x5.fma(b1, s5_1);
-            bRow += WIDTH_BYTES;
-        }
-        s0_0.intoMemorySegment(c, cAt, ORDER);
-        s0_1.intoMemorySegment(c, cAt + BYTES, ORDER);
-        s1_0.intoMemorySegment(c, cAt + WIDTH_BYTES, ORDER);
-        s1_1.intoMemorySegment(c, cAt + WIDTH_BYTES + BYTES, ORDER);
-        s2_0.intoMemorySegment(c, cAt + 2 * WIDTH_BYTES, ORDER);
-        s2_1.intoMemorySegment(c, cAt + 2 * WIDTH_BYTES + BYTES, ORDER);
-        s3_0.intoMemorySegment(c, cAt + 3 * WIDTH_BYTES, ORDER);
-        s3_1.intoMemorySegment(c, cAt + 3 * WIDTH_BYTES + BYTES, ORDER);
-        s4_0.intoMemorySegment(c, cAt + 4 * WIDTH_BYTES, ORDER);
-        s4_1.intoMemorySegment(c, cAt + 4 * WIDTH_BYTES + BYTES, ORDER);
-        s5_0.intoMemorySegment(c, cAt + 5 * WIDTH_BYTES, ORDER);
-        s5_1.intoMemorySegment(c, cAt + 5 * WIDTH_BYTES + BYTES, ORDER);
-    }
-
-    private static void context6x2(
-            int k, float[] a, int aAt, int step, MemorySegment b, long bAt, MemorySegment c, long cAt) {
+    private static void rows6vectors2(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, MemorySegment c, long cAt) {
         b = OffHeap.of(b);
         c = OffHeap.of(c);
         FloatVector s0_0 = FloatVector.zero(S);
@@ -284,6 +179,9 @@ final class AttentionKernels {
             FloatVector x2 = FloatVector.broadcast(S, a[at + 2]);
             s2_0 = x2.fma(b0, s2_0);
             s2_1 = x2.fma(b1, s2_1);
+            if (i == k) {
+                break;
+            }
             FloatVector x3 = FloatVector.broadcast(S, a[at + 3]);
             s3_0 = x3.fma(b0, s3_0);
             s3_1 = x3.fma(b1, s3_1);
@@ -293,7 +191,7 @@ final class AttentionKernels {
             FloatVector x5 = FloatVector.broadcast(S, a[at + 5]);
             s5_0 = x5.fma(b0, s5_0);
             s5_1 = x5.fma(b1, s5_1);
-            at += step;
+            at += ROWS;
             bRow += WIDTH_BYTES;
         }
         s0_0.intoMemorySegment(c, cAt, ORDER);
@@ -310,8 +208,8 @@ final class AttentionKernels {
         s5_1.intoMemorySegment(c, cAt + 5 * WIDTH_BYTES + BYTES, ORDER);
     }
 
-    private static void context4x2(
-            int k, float[] a, int aAt, int step, MemorySegment b, long bAt, MemorySegment c, long cAt) {
+    private static void rows4vectors2(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, MemorySegment c, long cAt) {
         b = OffHeap.of(b);
         c = OffHeap.of(c);
         FloatVector s0_0 = FloatVector.zero(S);
@@ -339,7 +237,7 @@ final class AttentionKernels {
             FloatVector x3 = FloatVector.broadcast(S, a[at + 3]);
             s3_0 = x3.fma(b0, s3_0);
             s3_1 = x3.fma(b1, s3_1);
-            at += step;
+            at += ROWS;
             bRow += WIDTH_BYTES;
         }
         s0_0.intoMemorySegment(c, cAt, ORDER);
@@ -352,86 +250,8 @@ final class AttentionKernels {
         s3_1.intoMemorySegment(c, cAt + 3 * WIDTH_BYTES + BYTES, ORDER);
     }
 
-    private static void scores6x3(
-            int k, float[] a, int aAt, int step, MemorySegment b, long bAt, MemorySegment c, long cAt) {
-        b = OffHeap.of(b);
-        c = OffHeap.of(c);
-        FloatVector s0_0 = FloatVector.zero(S);
-        FloatVector s0_1 = FloatVector.zero(S);
-        FloatVector s0_2 = FloatVector.zero(S);
-        FloatVector s1_0 = FloatVector.zero(S);
-        FloatVector s1_1 = FloatVector.zero(S);
-        FloatVector s1_2 = FloatVector.zero(S);
-        FloatVector s2_0 = FloatVector.zero(S);
-        FloatVector s2_1 = FloatVector.zero(S);
-        FloatVector s2_2 = FloatVector.zero(S);
-        FloatVector s3_0 = FloatVector.zero(S);
-        FloatVector s3_1 = FloatVector.zero(S);
-        FloatVector s3_2 = FloatVector.zero(S);
-        FloatVector s4_0 = FloatVector.zero(S);
-        FloatVector s4_1 = FloatVector.zero(S);
-        FloatVector s4_2 = FloatVector.zero(S);
-        FloatVector s5_0 = FloatVector.zero(S);
-        FloatVector s5_1 = FloatVector.zero(S);
-        FloatVector s5_2 = FloatVector.zero(S);
-        int a1 = aAt + step;
-        int a2 = aAt + 2 * step;
-        int a3 = aAt + 3 * step;
-        int a4 = aAt + 4 * step;
-        int a5 = aAt + 5 * step;
-        long bRow = bAt;
-        for (int i = 0; i < k; i++) {
-            FloatVector b0 = FloatVector.fromMemorySegment(S, b, bRow, ORDER);
-            FloatVector b1 = FloatVector.fromMemorySegment(S, b, bRow + BYTES, ORDER);
-            FloatVector b2 = FloatVector.fromMemorySegment(S, b, bRow + 2 * BYTES, ORDER);
-            FloatVector x0 = FloatVector.broadcast(S, a[aAt + i]);
-            s0_0 = x0.fma(b0, s0_0);
-            s0_1 = x0.fma(b1, s0_1);
-            s0_2 = x0.fma(b2, s0_2);
-            FloatVector x1 = FloatVector.broadcast(S, a[a1 + i]);
-            s1_0 = x1.fma(b0, s1_0);
-            s1_1 = x1.fma(b1, s1_1);
-            s1_2 = x1.fma(b2, s1_2);
-            FloatVector x2 = FloatVector.broadcast(S, a[a2 + i]);
-            s2_0 = x2.fma(b0, s2_0);
-            s2_1 = x2.fma(b1, s2_1);
-            s2_2 = x2.fma(b2, s2_2);
-            FloatVector x3 = FloatVector.broadcast(S, a[a3 + i]);
-            s3_0 = x3.fma(b0, s3_0);
-            s3_1 = x3.fma(b1, s3_1);
-            s3_2 = x3.fma(b2, s3_2);
-            FloatVector x4 = FloatVector.broadcast(S, a[a4 + i]);
-            s4_0 = x4.fma(b0, s4_0);
-            s4_1 = x4.fma(b1, s4_1);
-            s4_2 = x4.fma(b2, s4_2);
-            FloatVector x5 = FloatVector.broadcast(S, a[a5 + i]);
-            s5_0 = x5.fma(b0, s5_0);
-            s5_1 = x5.fma(b1, s5_1);
-            s5_2 = x5.fma(b2, s5_2);
-            bRow += WIDTH_BYTES;
-        }
-        s0_0.intoMemorySegment(c, cAt, ORDER);
-        s0_1.intoMemorySegment(c, cAt + BYTES, ORDER);
-        s0_2.intoMemorySegment(c, cAt + 2 * BYTES, ORDER);
-        s1_0.intoMemorySegment(c, cAt + WIDTH_BYTES, ORDER);
-        s1_1.intoMemorySegment(c, cAt + WIDTH_BYTES + BYTES, ORDER);
-        s1_2.intoMemorySegment(c, cAt + WIDTH_BYTES + 2 * BYTES, ORDER);
-        s2_0.intoMemorySegment(c, cAt + 2 * WIDTH_BYTES, ORDER);
-        s2_1.intoMemorySegment(c, cAt + 2 * WIDTH_BYTES + BYTES, ORDER);
-        s2_2.intoMemorySegment(c, cAt + 2 * WIDTH_BYTES + 2 * BYTES, ORDER);
-        s3_0.intoMemorySegment(c, cAt + 3 * WIDTH_BYTES, ORDER);
-        s3_1.intoMemorySegment(c, cAt + 3 * WIDTH_BYTES + BYTES, ORDER);
-        s3_2.intoMemorySegment(c, cAt + 3 * WIDTH_BYTES + 2 * BYTES, ORDER);
-        s4_0.intoMemorySegment(c, cAt + 4 * WIDTH_BYTES, ORDER);
-        s4_1.intoMemorySegment(c, cAt + 4 * WIDTH_BYTES + BYTES, ORDER);
-        s4_2.intoMemorySegment(c, cAt + 4 * WIDTH_BYTES + 2 * BYTES, ORDER);
-        s5_0.intoMemorySegment(c, cAt + 5 * WIDTH_BYTES, ORDER);
-        s5_1.intoMemorySegment(c, cAt + 5 * WIDTH_BYTES + BYTES, ORDER);
-        s5_2.intoMemorySegment(c, cAt + 5 * WIDTH_BYTES + 2 * BYTES, ORDER);
-    }
-
-    private static void context6x3(
-            int k, float[] a, int aAt, int step, MemorySegment b, long bAt, MemorySegment c, long cAt) {
+    private static void rows6vectors3(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, MemorySegment c, long cAt) {
         b = OffHeap.of(b);
         c = OffHeap.of(c);
         FloatVector s0_0 = FloatVector.zero(S);
@@ -470,6 +290,9 @@ final class AttentionKernels {
             s2_0 = x2.fma(b0, s2_0);
             s2_1 = x2.fma(b1, s2_1);
             s2_2 = x2.fma(b2, s2_2);
+            if (i == k) {
+                break;
+            }
             FloatVector x3 = FloatVector.broadcast(S, a[at + 3]);
             s3_0 = x3.fma(b0, s3_0);
             s3_1 = x3.fma(b1, s3_1);
@@ -482,7 +305,7 @@ final class AttentionKernels {
             s5_0 = x5.fma(b0, s5_0);
             s5_1 = x5.fma(b1, s5_1);
             s5_2 = x5.fma(b2, s5_2);
-            at += step;
+            at += ROWS;
             bRow += WIDTH_BYTES;
         }
         s0_0.intoMemorySegment(c, cAt, ORDER);
@@ -505,8 +328,8 @@ final class AttentionKernels {
         s5_2.intoMemorySegment(c, cAt + 5 * WIDTH_BYTES + 2 * BYTES, ORDER);
     }
 
-    private static void context4x3(
-            int k, float[] a, int aAt, int step, MemorySegment b, long bAt, MemorySegment c, long cAt) {
+    private static void rows4vectors3(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, MemorySegment c, long cAt) {
         b = OffHeap.of(b);
         c = OffHeap.of(c);
         FloatVector s0_0 = FloatVector.zero(S);
@@ -543,7 +366,7 @@ final class AttentionKernels {
             s3_0 = x3.fma(b0, s3_0);
             s3_1 = x3.fma(b1, s3_1);
             s3_2 = x3.fma(b2, s3_2);
-            at += step;
+            at += ROWS;
             bRow += WIDTH_BYTES;
         }
         s0_0.intoMemorySegment(c, cAt, ORDER);
@@ -560,105 +383,8 @@ final class AttentionKernels {
         s3_2.intoMemorySegment(c, cAt + 3 * WIDTH_BYTES + 2 * BYTES, ORDER);
     }
 
-    private static void scores6x4(
-            int k, float[] a, int aAt, int step, MemorySegment b, long bAt, MemorySegment c, long cAt) {
-        b = OffHeap.of(b);
-        c = OffHeap.of(c);
-        FloatVector s0_0 = FloatVector.zero(S);
-        FloatVector s0_1 = FloatVector.zero(S);
-        FloatVector s0_2 = FloatVector.zero(S);
-        FloatVector s0_3 = FloatVector.zero(S);
-        FloatVector s1_0 = FloatVector.zero(S);
-        FloatVector s1_1 = FloatVector.zero(S);
-        FloatVector s1_2 = FloatVector.zero(S);
-        FloatVector s1_3 = FloatVector.zero(S);
-        FloatVector s2_0 = FloatVector.zero(S);
-        FloatVector s2_1 = FloatVector.zero(S);
-        FloatVector s2_2 = FloatVector.zero(S);
-        FloatVector s2_3 = FloatVector.zero(S);
-        FloatVector s3_0 = FloatVector.zero(S);
-        FloatVector s3_1 = FloatVector.zero(S);
-        FloatVector s3_2 = FloatVector.zero(S);
-        FloatVector s3_3 = FloatVector.zero(S);
-        FloatVector s4_0 = FloatVector.zero(S);
-        FloatVector s4_1 = FloatVector.zero(S);
-        FloatVector s4_2 = FloatVector.zero(S);
-        FloatVector s4_3 = FloatVector.zero(S);
-        FloatVector s5_0 = FloatVector.zero(S);
-        FloatVector s5_1 = FloatVector.zero(S);
-        FloatVector s5_2 = FloatVector.zero(S);
-        FloatVector s5_3 = FloatVector.zero(S);
-        int a1 = aAt + step;
-        int a2 = aAt + 2 * step;
-        int a3 = aAt + 3 * step;
-        int a4 = aAt + 4 * step;
-        int a5 = aAt + 5 * step;
-        long bRow = bAt;
-        for (int i = 0; i < k; i++) {
-            FloatVector b0 = FloatVector.fromMemorySegment(S, b, bRow, ORDER);
-            FloatVector b1 = FloatVector.fromMemorySegment(S, b, bRow + BYTES, ORDER);
-            FloatVector b2 = FloatVector.fromMemorySegment(S, b, bRow + 2 * BYTES, ORDER);
-            FloatVector b3 = FloatVector.fromMemorySegment(S, b, bRow + 3 * BYTES, ORDER);
-            FloatVector x0 = FloatVector.broadcast(S, a[aAt + i]);
-            s0_0 = x0.fma(b0, s0_0);
-            s0_1 = x0.fma(b1, s0_1);
-            s0_2 = x0.fma(b2, s0_2);
-            s0_3 = x0.fma(b3, s0_3);
-            FloatVector x1 = FloatVector.broadcast(S, a[a1 + i]);
-            s1_0 = x1.fma(b0, s1_0);
-            s1_1 = x1.fma(b1, s1_1);
-            s1_2 = x1.fma(b2, s1_2);
-            s1_3 = x1.fma(b3, s1_3);
-            FloatVector x2 = FloatVector.broadcast(S, a[a2 + i]);
-            s2_0 = x2.fma(b0, s2_0);
-            s2_1 = x2.fma(b1, s2_1);
-            s2_2 = x2.fma(b2, s2_2);
-            s2_3 = x2.fma(b3, s2_3);
-            FloatVector x3 = FloatVector.broadcast(S, a[a3 + i]);
-            s3_0 = x3.fma(b0, s3_0);
-            s3_1 = x3.fma(b1, s3_1);
-            s3_2 = x3.fma(b2, s3_2);
-            s3_3 = x3.fma(b3, s3_3);
-            FloatVector x4 = FloatVector.broadcast(S, a[a4 + i]);
-            s4_0 = x4.fma(b0, s4_0);
-            s4_1 = x4.fma(b1, s4_1);
-            s4_2 = x4.fma(b2, s4_2);
-            s4_3 = x4.fma(b3, s4_3);
-            FloatVector x5 = FloatVector.broadcast(S, a[a5 + i]);
-            s5_0 = x5.fma(b0, s5_0);
-            s5_1 = x5.fma(b1, s5_1);
-            s5_2 = x5.fma(b2, s5_2);
-            s5_3 = x5.fma(b3, s5_3);
-            bRow += WIDTH_BYTES;
-        }
-        s0_0.intoMemorySegment(c, cAt, ORDER);
-        s0_1.intoMemorySegment(c, cAt + BYTES, ORDER);
-        s0_2.intoMemorySegment(c, cAt + 2 * BYTES, ORDER);
-        s0_3.intoMemorySegment(c, cAt + 3 * BYTES, ORDER);
-        s1_0.intoMemorySegment(c, cAt + WIDTH_BYTES, ORDER);
-        s1_1.intoMemorySegment(c, cAt + WIDTH_BYTES + BYTES, ORDER);
-        s1_2.intoMemorySegment(c, cAt + WIDTH_BYTES + 2 * BYTES, ORDER);
-        s1_3.intoMemorySegment(c, cAt + WIDTH_BYTES + 3 * BYTES, ORDER);
-        s2_0.intoMemorySegment(c, cAt + 2 * WIDTH_BYTES, ORDER);
-        s2_1.intoMemorySegment(c, cAt + 2 * WIDTH_BYTES + BYTES, ORDER);
-        s2_2.intoMemorySegment(c, cAt + 2 * WIDTH_BYTES + 2 * BYTES, ORDER);
-        s2_3.intoMemorySegment(c, cAt + 2 * WIDTH_BYTES + 3 * BYTES, ORDER);
-        s3_0.intoMemorySegment(c, cAt + 3 * WIDTH_BYTES, ORDER);
-        s3_1.intoMemorySegment(c, cAt + 3 * WIDTH_BYTES + BYTES, ORDER);
-        s3_2.intoMemorySegment(c, cAt + 3 * WIDTH_BYTES + 2 * BYTES, ORDER);
-        s3_3.intoMemorySegment(c, cAt + 3 * WIDTH_BYTES + 3 * BYTES, ORDER);
-        s4_0.intoMemorySegment(c, cAt + 4 * WIDTH_BYTES, ORDER);
-        s4_1.intoMemorySegment(c, cAt + 4 * WIDTH_BYTES + BYTES, ORDER);
-        s4_2.intoMemorySegment(c, cAt + 4 * WIDTH_BYTES + 2 * BYTES, ORDER);
-        s4_3.intoMemorySegment(c, cAt + 4 * WIDTH_BYTES + 3 * BYTES, ORDER);
-        s5_0.intoMemorySegment(c, cAt + 5 * WIDTH_BYTES, ORDER);
-        s5_1.intoMemorySegment(c, cAt + 5 * WIDTH_BYTES + BYTES, ORDER);
-        s5_2.intoMemorySegment(c, cAt + 5 * WIDTH_BYTES + 2 * BYTES, ORDER);
-        s5_3.intoMemorySegment(c, cAt + 5 * WIDTH_BYTES + 3 * BYTES, ORDER);
-    }
-
-    private static void context6x4(
-            int k, float[] a, int aAt, int step, MemorySegment b, long bAt, MemorySegment c, long cAt) {
+    private static void rows6vectors4(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, MemorySegment c, long cAt) {
         b = OffHeap.of(b);
         c = OffHeap.of(c);
         FloatVector s0_0 = FloatVector.zero(S);
@@ -707,6 +433,9 @@ final class AttentionKernels {
             s2_1 = x2.fma(b1, s2_1);
             s2_2 = x2.fma(b2, s2_2);
             s2_3 = x2.fma(b3, s2_3);
+            if (i == k) {
+                break;
+            }
             FloatVector x3 = FloatVector.broadcast(S, a[at + 3]);
             s3_0 = x3.fma(b0, s3_0);
             s3_1 = x3.fma(b1, s3_1);
@@ -722,7 +451,7 @@ final class AttentionKernels {
             s5_1 = x5.fma(b1, s5_1);
             s5_2 = x5.fma(b2, s5_2);
             s5_3 = x5.fma(b3, s5_3);
-            at += step;
+            at += ROWS;
             bRow += WIDTH_BYTES;
         }
         s0_0.intoMemorySegment(c, cAt, ORDER);
@@ -751,8 +480,8 @@ final class AttentionKernels {
         s5_3.intoMemorySegment(c, cAt + 5 * WIDTH_BYTES + 3 * BYTES, ORDER);
     }
 
-    private static void context4x4(
-            int k, float[] a, int aAt, int step, MemorySegment b, long bAt, MemorySegment c, long cAt) {
+    private static void rows4vectors4(
+            int k, float[] a, int aAt, MemorySegment b, long bAt, MemorySegment c, long cAt) {
         b = OffHeap.of(b);
         c = OffHeap.of(c);
         FloatVector s0_0 = FloatVector.zero(S);
@@ -798,7 +527,7 @@ final class AttentionKernels {
             s3_1 = x3.fma(b1, s3_1);
             s3_2 = x3.fma(b2, s3_2);
             s3_3 = x3.fma(b3, s3_3);
-            at += step;
+            at += ROWS;
             bRow += WIDTH_BYTES;
         }
         s0_0.intoMemorySegment(c, cAt, ORDER);

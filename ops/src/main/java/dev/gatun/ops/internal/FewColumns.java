@@ -12,11 +12,49 @@ import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * The second product of attention where columns are too few to fill a vector, as in decoding: lanes are dimensions of V, which
- * is read where it lies. The same chains as in {@link AttentionKernels}.
+ * The products of attention where columns are too few to fill a vector, as in decoding. Lanes are keys in the first product,
+ * dimensions of V, which is read where it lies, in the second. The same chains as in {@link AttentionKernels}.
  */
 final class FewColumns {
+    private static final long ROW_BYTES = TileScratch.KEYS * (long) Float.BYTES;
+
     private FewColumns() {}
+
+    /**
+     * Goes on with the chains over d of K[key, d] &middot; q[d], for one column.
+     *
+     * @param strip {@code dims} dimensions of the keys, [dims, {@link TileScratch#KEYS}]
+     * @param q the column's first of these elements, the next ones {@link AttentionKernels#WIDTH_BYTES} apart
+     * @param scores the scores, side by side, up to whole vectors
+     */
+    static void scores(int keys, int dims, MemorySegment scratch, long strip, long q, long scores) {
+        for (int key = 0; key < keys; key += 4 * LANES) {
+            long at = key * (long) Float.BYTES;
+            fourVectors(dims, scratch, strip + at, q, scores + at);
+        }
+    }
+
+    private static void fourVectors(int dims, MemorySegment scratch, long strip, long q, long scores) {
+        scratch = OffHeap.of(scratch);
+        FloatVector a = fromMemorySegment(FLOATS, scratch, scores, ORDER);
+        FloatVector b = fromMemorySegment(FLOATS, scratch, scores + Species.BYTES, ORDER);
+        FloatVector c = fromMemorySegment(FLOATS, scratch, scores + 2 * Species.BYTES, ORDER);
+        FloatVector d = fromMemorySegment(FLOATS, scratch, scores + 3 * Species.BYTES, ORDER);
+        for (int i = 0; i < dims; i++) {
+            FloatVector x = broadcast(FLOATS, scratch.get(JAVA_FLOAT_UNALIGNED, q + i * WIDTH_BYTES));
+            long at = strip + i * ROW_BYTES;
+            a = fromMemorySegment(FLOATS, scratch, at, ORDER).fma(x, a);
+            b = fromMemorySegment(FLOATS, scratch, at + Species.BYTES, ORDER).fma(x, b);
+            c = fromMemorySegment(FLOATS, scratch, at + 2 * Species.BYTES, ORDER)
+                    .fma(x, c);
+            d = fromMemorySegment(FLOATS, scratch, at + 3 * Species.BYTES, ORDER)
+                    .fma(x, d);
+        }
+        a.intoMemorySegment(scratch, scores, ORDER);
+        b.intoMemorySegment(scratch, scores + Species.BYTES, ORDER);
+        c.intoMemorySegment(scratch, scores + 2 * Species.BYTES, ORDER);
+        d.intoMemorySegment(scratch, scores + 3 * Species.BYTES, ORDER);
+    }
 
     /**
      * added[d] = the chain over keys of V[key, d] &middot; weight[key], for one column.

@@ -12,20 +12,29 @@ import java.lang.foreign.MemorySegment;
  * block of a matrix [n, columns] is n rows of a block's width, the blocks one after another.
  */
 final class TileScratch {
-    /**
-     * Floats of the queries of a unit, and of its context: 128 KiB each, beside a tile of keys and one of values in L2; and of one
-     * block of context.
-     */
-    static final int UNIT_FLOATS = 32_768;
+    /** Floats of the queries of a unit, and of its context: 256 KiB each, beside a tile of keys and one of values in L2. */
+    static final int UNIT_FLOATS = 65_536;
 
-    static final int UNIT_COLUMNS = 512;
+    static final int UNIT_COLUMNS = 1024;
+
+    /** Most elements of a query, and of a value; no model has more. */
+    static final int MOST_DIMENSIONS = 512;
+
+    /** Columns that are better taken one by one, with lanes for keys and dimensions, than as lanes of a vector half empty. */
+    static final int FEW_COLUMNS = 8;
+
+    /** Floats between the rows of a strip of transposed keys: whole vectors may be read from anywhere in a tile. */
+    static final int KEYS = Attention.KEY_TILE + 16;
 
     private static final long UNIT_BYTES = UNIT_FLOATS * (long) Float.BYTES;
+    private static final long ADDED_BYTES = (MOST_DIMENSIONS + ROWS) * WIDTH_BYTES;
     private static final long SCORES_BYTES = (Attention.KEY_TILE + ROWS) * WIDTH_BYTES;
     private static final long SQUARE_BYTES = Species.LANES * Species.BYTES;
+    private static final long STRIP_BYTES = Species.LANES * KEYS * (long) Float.BYTES;
+    private static final long FEW_BYTES = FEW_COLUMNS * KEYS * (long) Float.BYTES;
 
     /** Bytes of a session's memory for each thread. A multiple of 64. */
-    static final long BYTES = 3 * UNIT_BYTES + SCORES_BYTES + SQUARE_BYTES;
+    static final long BYTES = 2 * UNIT_BYTES + ADDED_BYTES + SCORES_BYTES + 2 * SQUARE_BYTES + STRIP_BYTES + FEW_BYTES;
 
     /** The session's memory. */
     MemorySegment memory = MemorySegment.NULL;
@@ -37,13 +46,21 @@ final class TileScratch {
     long added;
     /** Scores of a block, then their exponentials; the row after the last is the correction. */
     long scores;
-    /** What is being transposed. */
+    /** What is being transposed, and a square beside it. */
     long square;
 
-    /** A key tile's keys, [keys, dK], and values, [keys, dV up to whole tiles]. */
-    float[] k = {};
+    long otherSquare;
+    /** Some dimensions of a tile's keys, [LANES, KEYS]. */
+    long strip;
+    /** Scores of {@link #FEW_COLUMNS} columns, [FEW_COLUMNS, KEYS]. */
+    long few;
 
+    /** A key tile in panels, [keys / ROWS, dK, ROWS], of {@link #panel} floats each. */
+    float[] k = {};
+    /** The values of a key tile in panels, [dV / ROWS, KEY_TILE, ROWS]. */
     float[] v = {};
+    /** Byte offsets of the rows of a square. */
+    final long[] rows = new long[Species.LANES];
     /** Running maximum and sum of each column. */
     final float[] max = new float[UNIT_COLUMNS + WIDTH];
 
@@ -59,10 +76,22 @@ final class TileScratch {
         q = offset;
         context = q + UNIT_BYTES;
         added = context + UNIT_BYTES;
-        scores = added + UNIT_BYTES;
+        scores = added + ADDED_BYTES;
         square = scores + SCORES_BYTES;
-        k = fit(k, (Attention.KEY_TILE + ROWS) * dK);
-        v = fit(v, Attention.KEY_TILE * dV);
+        otherSquare = square + SQUARE_BYTES;
+        strip = otherSquare + SQUARE_BYTES;
+        few = strip + STRIP_BYTES;
+        k = fit(k, panels(Attention.KEY_TILE) * panel(dK));
+        v = fit(v, panels(dV) * panel(Attention.KEY_TILE));
+    }
+
+    /** Floats from one panel of k steps to the next: a row is stored as a whole vector, which ends beyond it. */
+    static int panel(int k) {
+        return k * ROWS + 16;
+    }
+
+    private static int panels(int rows) {
+        return (rows + ROWS - 1) / ROWS;
     }
 
     private static float[] fit(float[] array, int length) {

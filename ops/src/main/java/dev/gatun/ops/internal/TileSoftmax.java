@@ -126,12 +126,19 @@ final class TileSoftmax {
         }
     }
 
-    /** A vector of the result: context &middot; inverse of the sum; 0 where that is 0, and never -0. */
-    static void divide(MemorySegment scratch, long contextAt, float[] inverse, int column, long outAt) {
+    /** {@code rows} rows of a vector of columns: the context divided by the sum; 0 where that is 0, and never -0. */
+    static void divide(MemorySegment scratch, long context, int rows, float[] sum, int column) {
         scratch = OffHeap.of(scratch);
-        FloatVector v = fromArray(FLOATS, inverse, column);
-        FloatVector y =
-                fromMemorySegment(FLOATS, scratch, contextAt, ORDER).mul(v).add(RowMath.NO_NEGATIVE_ZERO);
-        y.blend(0f, v.compare(VectorOperators.EQ, 0f)).intoMemorySegment(scratch, outAt, ORDER);
+        for (int lane = 0; lane < LANES; lane++) {
+            sum[column + lane] = RowMath.inverseOrZero(sum[column + lane]);
+        }
+        FloatVector inverse = fromArray(FLOATS, sum, column);
+        VectorMask<Float> empty = inverse.compare(VectorOperators.EQ, 0f);
+        for (long row = 0; row < rows * WIDTH_BYTES; row += WIDTH_BYTES) {
+            FloatVector y = fromMemorySegment(FLOATS, scratch, context + row, ORDER)
+                    .mul(inverse)
+                    .add(RowMath.NO_NEGATIVE_ZERO);
+            y.blend(0f, empty).intoMemorySegment(scratch, context + row, ORDER);
+        }
     }
 }

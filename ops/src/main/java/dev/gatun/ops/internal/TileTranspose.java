@@ -1,5 +1,6 @@
 package dev.gatun.ops.internal;
 
+import static dev.gatun.ops.internal.Species.BYTES;
 import static dev.gatun.ops.internal.Species.FLOATS;
 import static dev.gatun.ops.internal.Species.LANES;
 import static dev.gatun.ops.internal.Species.ORDER;
@@ -11,9 +12,9 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorShuffle;
 
 /**
- * Transposes {@link Species#LANES} x LANES floats. For h = LANES / 2, ..., 2, 1 rows i and i + h exchange the lanes whose index
- * has bit h in one and not in the other; each step goes through L1, which is half the time of moving floats one
- * by one.
+ * Transposes {@link Species#LANES} x LANES floats. For h = 1, 2, 4, 8 below LANES rows i and i + h exchange the lanes whose index
+ * has bit h in one and not in the other. Four rows do two such steps in registers, so that a float goes through L1 once on its
+ * way; all steps in registers are more than C2 inlines.
  */
 final class TileTranspose {
     private static final VectorShuffle<Float> UP_8 = up(8);
@@ -50,70 +51,82 @@ final class TileTranspose {
         return VectorMask.fromLong(FLOATS, bits);
     }
 
-    /** A vector of {@code to} = a vector of {@code from}, times {@code factor}. */
-    static void move(MemorySegment from, long fromAt, float factor, MemorySegment to, long toAt) {
-        fromMemorySegment(FLOATS, OffHeap.of(from), fromAt, ORDER)
-                .mul(factor)
-                .intoMemorySegment(OffHeap.of(to), toAt, ORDER);
+    /** A vector of {@code to} = a vector of {@code from}. */
+    static void move(MemorySegment from, long fromAt, MemorySegment to, long toAt) {
+        fromMemorySegment(FLOATS, OffHeap.of(from), fromAt, ORDER).intoMemorySegment(OffHeap.of(to), toAt, ORDER);
     }
 
-    /** In place, LANES rows of a vector each from {@code at} on. */
-    static void transpose(MemorySegment tile, long at) {
-        if (LANES > 8) {
-            exchange8(tile, at);
+    /**
+     * Vector i of {@code to} = lane i of all vectors of {@code from}, times {@code factor}.
+     *
+     * @param fromRows byte offset of each vector, beside {@code fromAt}
+     * @param square where LANES vectors may be kept meanwhile
+     * @param toRows byte offset of each vector, beside {@code toAt}
+     */
+    static void transpose(
+            MemorySegment from,
+            long fromAt,
+            long[] fromRows,
+            float factor,
+            MemorySegment memory,
+            long square,
+            MemorySegment to,
+            long toAt,
+            long[] toRows) {
+        near(from, fromAt, fromRows, memory, square);
+        MemorySegment source = OffHeap.of(memory);
+        to = OffHeap.of(to);
+        FloatVector f = FloatVector.broadcast(FLOATS, factor);
+        if (LANES < 8) {
+            for (int i = 0; i < LANES; i++) {
+                FloatVector v = fromMemorySegment(FLOATS, source, square + i * BYTES, ORDER);
+                v.mul(f).intoMemorySegment(to, toAt + toRows[i], ORDER);
+            }
+            return;
         }
-        if (LANES > 4) {
-            exchange4(tile, at);
+        if (LANES == 8) {
+            for (int i = 0; i < 4; i++) {
+                FloatVector a = fromMemorySegment(FLOATS, source, square + i * BYTES, ORDER);
+                FloatVector b = fromMemorySegment(FLOATS, source, square + (i + 4) * BYTES, ORDER);
+                a.blend(b.rearrange(UP_4), ODD_4).mul(f).intoMemorySegment(to, toAt + toRows[i], ORDER);
+                a.rearrange(DOWN_4).blend(b, ODD_4).mul(f).intoMemorySegment(to, toAt + toRows[i + 4], ORDER);
+            }
+            return;
         }
-        exchange2(tile, at);
-        exchange1(tile, at);
+        for (int i = 0; i < 4; i++) {
+            FloatVector a = fromMemorySegment(FLOATS, source, square + i * BYTES, ORDER);
+            FloatVector b = fromMemorySegment(FLOATS, source, square + (i + 4) * BYTES, ORDER);
+            FloatVector c = fromMemorySegment(FLOATS, source, square + (i + 8) * BYTES, ORDER);
+            FloatVector d = fromMemorySegment(FLOATS, source, square + (i + 12) * BYTES, ORDER);
+            FloatVector a4 = a.blend(b.rearrange(UP_4), ODD_4);
+            FloatVector b4 = a.rearrange(DOWN_4).blend(b, ODD_4);
+            FloatVector c4 = c.blend(d.rearrange(UP_4), ODD_4);
+            FloatVector d4 = c.rearrange(DOWN_4).blend(d, ODD_4);
+            a4.blend(c4.rearrange(UP_8), ODD_8).mul(f).intoMemorySegment(to, toAt + toRows[i], ORDER);
+            b4.blend(d4.rearrange(UP_8), ODD_8).mul(f).intoMemorySegment(to, toAt + toRows[i + 4], ORDER);
+            a4.rearrange(DOWN_8).blend(c4, ODD_8).mul(f).intoMemorySegment(to, toAt + toRows[i + 8], ORDER);
+            b4.rearrange(DOWN_8).blend(d4, ODD_8).mul(f).intoMemorySegment(to, toAt + toRows[i + 12], ORDER);
+        }
     }
 
-    private static void exchange8(MemorySegment tile, long at) {
-        tile = OffHeap.of(tile);
-        for (int n = 0; n < LANES / 2; n++) {
-            long a = at + (n / 8 * 16 + n % 8) * Species.BYTES;
-            long b = a + 8 * Species.BYTES;
-            FloatVector va = fromMemorySegment(FLOATS, tile, a, ORDER);
-            FloatVector vb = fromMemorySegment(FLOATS, tile, b, ORDER);
-            va.blend(vb.rearrange(UP_8), ODD_8).intoMemorySegment(tile, a, ORDER);
-            va.rearrange(DOWN_8).blend(vb, ODD_8).intoMemorySegment(tile, b, ORDER);
-        }
-    }
-
-    private static void exchange4(MemorySegment tile, long at) {
-        tile = OffHeap.of(tile);
-        for (int n = 0; n < LANES / 2; n++) {
-            long a = at + (n / 4 * 8 + n % 4) * Species.BYTES;
-            long b = a + 4 * Species.BYTES;
-            FloatVector va = fromMemorySegment(FLOATS, tile, a, ORDER);
-            FloatVector vb = fromMemorySegment(FLOATS, tile, b, ORDER);
-            va.blend(vb.rearrange(UP_4), ODD_4).intoMemorySegment(tile, a, ORDER);
-            va.rearrange(DOWN_4).blend(vb, ODD_4).intoMemorySegment(tile, b, ORDER);
-        }
-    }
-
-    private static void exchange2(MemorySegment tile, long at) {
-        tile = OffHeap.of(tile);
-        for (int n = 0; n < LANES / 2; n++) {
-            long a = at + (n / 2 * 4 + n % 2) * Species.BYTES;
-            long b = a + 2 * Species.BYTES;
-            FloatVector va = fromMemorySegment(FLOATS, tile, a, ORDER);
-            FloatVector vb = fromMemorySegment(FLOATS, tile, b, ORDER);
-            va.blend(vb.rearrange(UP_2), ODD_2).intoMemorySegment(tile, a, ORDER);
-            va.rearrange(DOWN_2).blend(vb, ODD_2).intoMemorySegment(tile, b, ORDER);
-        }
-    }
-
-    private static void exchange1(MemorySegment tile, long at) {
-        tile = OffHeap.of(tile);
-        for (int n = 0; n < LANES / 2; n++) {
-            long a = at + 2L * n * Species.BYTES;
-            long b = a + Species.BYTES;
-            FloatVector va = fromMemorySegment(FLOATS, tile, a, ORDER);
-            FloatVector vb = fromMemorySegment(FLOATS, tile, b, ORDER);
-            va.blend(vb.rearrange(UP_1), ODD_1).intoMemorySegment(tile, a, ORDER);
-            va.rearrange(DOWN_1).blend(vb, ODD_1).intoMemorySegment(tile, b, ORDER);
+    /** Bits 1 and 2: four vectors at a time, into {@code square}. */
+    private static void near(MemorySegment from, long fromAt, long[] fromRows, MemorySegment memory, long square) {
+        from = OffHeap.of(from);
+        memory = OffHeap.of(memory);
+        for (int i = 0; i < LANES; i += 4) {
+            FloatVector a = fromMemorySegment(FLOATS, from, fromAt + fromRows[i], ORDER);
+            FloatVector b = fromMemorySegment(FLOATS, from, fromAt + fromRows[i + 1], ORDER);
+            FloatVector c = fromMemorySegment(FLOATS, from, fromAt + fromRows[i + 2], ORDER);
+            FloatVector d = fromMemorySegment(FLOATS, from, fromAt + fromRows[i + 3], ORDER);
+            FloatVector a1 = a.blend(b.rearrange(UP_1), ODD_1);
+            FloatVector b1 = a.rearrange(DOWN_1).blend(b, ODD_1);
+            FloatVector c1 = c.blend(d.rearrange(UP_1), ODD_1);
+            FloatVector d1 = c.rearrange(DOWN_1).blend(d, ODD_1);
+            long at = square + i * BYTES;
+            a1.blend(c1.rearrange(UP_2), ODD_2).intoMemorySegment(memory, at, ORDER);
+            b1.blend(d1.rearrange(UP_2), ODD_2).intoMemorySegment(memory, at + BYTES, ORDER);
+            a1.rearrange(DOWN_2).blend(c1, ODD_2).intoMemorySegment(memory, at + 2 * BYTES, ORDER);
+            b1.rearrange(DOWN_2).blend(d1, ODD_2).intoMemorySegment(memory, at + 3 * BYTES, ORDER);
         }
     }
 }

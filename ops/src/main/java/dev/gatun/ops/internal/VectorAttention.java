@@ -5,6 +5,8 @@ import static dev.gatun.ops.internal.AttentionKernels.WIDTH;
 import static dev.gatun.ops.internal.AttentionKernels.WIDTH_BYTES;
 import static dev.gatun.ops.internal.Species.FLOATS;
 import static dev.gatun.ops.internal.Species.LANES;
+import static dev.gatun.ops.internal.TileScratch.FEW_COLUMNS;
+import static dev.gatun.ops.internal.TileScratch.KEYS;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import dev.gatun.memory.Tensor;
@@ -26,8 +28,12 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     /** Units a thread: the last ones cost least, so that all threads end at about the same time. */
     private static final int UNITS_PER_THREAD = 4;
 
-    /** Columns that are better taken one by one, with lanes for dimensions of V, than as lanes of a vector half empty. */
-    private static final int FEW_COLUMNS = 8;
+    private static final int VALUE_PANEL = TileScratch.panel(KEY_TILE);
+    private static final long KEY_ROW = KEYS * (long) Float.BYTES;
+    private static final long PANEL_COLS = ROWS * (long) Float.BYTES;
+    private static final long[] BLOCK_ROWS = rows(WIDTH_BYTES);
+    private static final long[] STRIP_ROWS = rows(KEY_ROW);
+    private static final long[] SQUARE_ROWS = rows(Species.BYTES);
 
     private static final VectorRows ROWS_OF_SCORES = new VectorRows();
 
@@ -50,11 +56,12 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     @Override
     public void run(AttentionCall call) {
         int threads = pool.threads();
-        int most = TileScratch.UNIT_FLOATS / Math.max(1, Math.max(call.dK, contextRows(call.dV)));
-        if (most < WIDTH) { // heads of more than 512 dimensions: no model has them
+        int dimensions = Math.max(call.dK, call.dV);
+        if (dimensions > TileScratch.MOST_DIMENSIONS) {
             scalar.run(call);
             return;
         }
+        int most = TileScratch.UNIT_FLOATS / Math.max(1, AttentionKernels.padded(dimensions));
         if (threads > 1) {
             long columns = 0;
             for (int b = 0; b < call.batch; b++) {
@@ -94,7 +101,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         int columns = (int) Math.min(unitColumns, (long) call.group * call.queries(b) - first);
         TileScratch scratch = scratches.take();
         try {
-            scratch.use(memory, worker * TileScratch.BYTES, call.dK, contextRows(call.dV));
+            scratch.use(memory, worker * TileScratch.BYTES, call.dK, AttentionKernels.padded(call.dV));
             attend(call, b, at % call.nKvHeads, first, columns, scratch);
         } finally {
             scratches.give(scratch);
@@ -105,7 +112,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     private static void attend(AttentionCall call, int b, int kvHead, int first, int columns, TileScratch s) {
         int dK = call.dK;
         int dV = call.dV;
-        int paddedV = contextRows(dV);
+        int paddedV = AttentionKernels.padded(dV);
         int blocks = (columns + WIDTH - 1) / WIDTH;
         open(call, b, kvHead, first, columns, s);
         clear(s.memory, s.context, blocks * WIDTH_BYTES * paddedV);
@@ -115,16 +122,34 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         int start = keyFrom + (s.low[0] - keyFrom) / KEY_TILE * KEY_TILE;
         for (int from = start; from < highest; from += KEY_TILE) {
             int width = Math.min(KEY_TILE, highest - from);
-            copy(call.k, call.at(call.k, b, kvHead, from), width, dK, s.k, dK);
+            long keys = call.at(call.k, b, kvHead, from);
+            long values = call.at(call.v, b, kvHead, from);
             if (columns > FEW_COLUMNS) {
-                copy(call.v, call.at(call.v, b, kvHead, from), width, dV, s.v, paddedV);
+                for (int d = 0; d < dK; d += LANES) {
+                    int dims = strip(call.k, keys, width, d, dK, s);
+                    pack(s.memory, s.strip, KEY_ROW, dims, width, KEYS, s.k, d * ROWS, TileScratch.panel(dK));
+                }
+                pack(call.v.segment, values, call.v.row, width, dV, dV, s.v, 0, VALUE_PANEL);
+            } else {
+                clear(s.memory, s.few, columns * KEY_ROW);
+                for (int d = 0; d < dK; d += LANES) {
+                    int dims = strip(call.k, keys, width, d, dK, s);
+                    for (int column = 0; column < columns; column++) {
+                        long q = s.q + d * WIDTH_BYTES + column * (long) Float.BYTES;
+                        FewColumns.scores(width, dims, s.memory, s.strip, q, s.few + column * KEY_ROW);
+                    }
+                }
             }
             for (int column = 0; column < columns; column += WIDTH) {
                 int last = Math.min(columns, column + WIDTH) - 1;
                 int seen = Math.min(width, s.high[last] - from);
                 if (seen > 0 && s.low[column] < from + width) {
                     int vectors = (last - column) / LANES + 1;
-                    scores(dK, column, vectors, from, seen, s);
+                    if (columns > FEW_COLUMNS) {
+                        scores(dK, column, vectors, from, seen, s);
+                    } else {
+                        scatter(columns, seen, s);
+                    }
                     adjust(call, b, kvHead, first, column, last, vectors, from, seen, s);
                     for (int i = 0; i < vectors; i++) {
                         long scores = s.scores + i * Species.BYTES;
@@ -133,7 +158,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                     if (columns > FEW_COLUMNS) {
                         context(dV, paddedV, column, vectors, from, seen, s);
                     } else {
-                        context(call, call.at(call.v, b, kvHead, from), columns, seen, s);
+                        context(call, values, columns, seen, s);
                     }
                 }
             }
@@ -147,12 +172,6 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         for (long i = 0; i < bytes; i += Species.BYTES) {
             zero.intoMemorySegment(memory, at + i, Species.ORDER);
         }
-    }
-
-    /** dV up to whole register tiles of six rows, or a last one of four. */
-    private static int contextRows(int dV) {
-        int rest = dV % ROWS;
-        return dV - rest + (rest == 0 ? 0 : rest <= 4 ? 4 : ROWS);
     }
 
     /** Columns at the start: queries, what they see, and that nothing has been seen. */
@@ -170,23 +189,17 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         int whole = dK / LANES * LANES;
         for (int column = 0; column < all; column += LANES) {
             long to = s.q + block(column, dK);
+            for (int lane = 0; lane < LANES; lane++) {
+                s.rows[lane] = row(call, call.q, b, kvHead, first + Math.min(column + lane, columns - 1));
+            }
             for (int d = 0; d < whole; d += LANES) {
-                for (int lane = 0; lane < LANES; lane++) {
-                    int c = Math.min(column + lane, columns - 1);
-                    long from = row(call, call.q, b, kvHead, first + c) + d * (long) Float.BYTES;
-                    TileTranspose.move(q, from, 1f, s.memory, s.square + lane * Species.BYTES);
-                }
-                TileTranspose.transpose(s.memory, s.square);
-                for (int i = 0; i < LANES; i++) {
-                    long square = s.square + i * Species.BYTES;
-                    TileTranspose.move(s.memory, square, call.scale, s.memory, to + (d + i) * WIDTH_BYTES);
-                }
+                long at = d * (long) Float.BYTES;
+                long rows = to + d * WIDTH_BYTES;
+                TileTranspose.transpose(q, at, s.rows, call.scale, s.memory, s.square, s.memory, rows, BLOCK_ROWS);
             }
             for (int d = whole; d < dK; d++) {
                 for (int lane = 0; lane < LANES; lane++) {
-                    int c = Math.min(column + lane, columns - 1);
-                    long from = row(call, call.q, b, kvHead, first + c) + d * (long) Float.BYTES;
-                    float value = q.get(JAVA_FLOAT_UNALIGNED, from) * call.scale;
+                    float value = q.get(JAVA_FLOAT_UNALIGNED, s.rows[lane] + d * (long) Float.BYTES) * call.scale;
                     s.memory.set(JAVA_FLOAT_UNALIGNED, to + d * WIDTH_BYTES + lane * (long) Float.BYTES, value);
                 }
             }
@@ -203,30 +216,67 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         return call.at(operand, b, kvHead * call.group + column % call.group, column / call.group);
     }
 
-    /** Rows of a matrix side by side. */
-    private static void copy(AttentionCall.Operand operand, long at, int rows, int cols, float[] to, int toStep) {
-        if (operand.row == cols * (long) Float.BYTES && toStep == cols) {
-            MemorySegment.copy(operand.segment, JAVA_FLOAT_UNALIGNED, at, to, 0, rows * cols);
-            return;
-        }
-        MemorySegment from = OffHeap.of(operand.segment);
-        for (int i = 0; i < rows; i++) {
-            long row = at + i * operand.row;
-            int target = i * toStep;
-            int j = 0;
-            for (; j <= cols - 4 * LANES; j += 4 * LANES) {
-                long source = row + j * (long) Float.BYTES;
-                FloatVector v0 = FloatVector.fromMemorySegment(FLOATS, from, source, Species.ORDER);
-                FloatVector v1 = FloatVector.fromMemorySegment(FLOATS, from, source + Species.BYTES, Species.ORDER);
-                FloatVector v2 = FloatVector.fromMemorySegment(FLOATS, from, source + 2 * Species.BYTES, Species.ORDER);
-                FloatVector v3 = FloatVector.fromMemorySegment(FLOATS, from, source + 3 * Species.BYTES, Species.ORDER);
-                v0.intoArray(to, target + j);
-                v1.intoArray(to, target + j + LANES);
-                v2.intoArray(to, target + j + 2 * LANES);
-                v3.intoArray(to, target + j + 3 * LANES);
+    /** Up to LANES dimensions of a tile's keys, from {@code d} on, into the strip: returns how many. */
+    private static int strip(AttentionCall.Operand k, long at, int keys, int d, int dK, TileScratch s) {
+        int dims = Math.min(LANES, dK - d);
+        long from = at + d * (long) Float.BYTES;
+        if (dims < LANES) {
+            for (int i = 0; i < dims; i++) {
+                for (int key = 0; key < keys; key++) {
+                    float value = k.segment.get(JAVA_FLOAT_UNALIGNED, from + key * k.row + i * (long) Float.BYTES);
+                    s.memory.set(JAVA_FLOAT_UNALIGNED, s.strip + i * KEY_ROW + key * (long) Float.BYTES, value);
+                }
             }
-            for (; j < cols; j++) {
-                to[target + j] = from.get(JAVA_FLOAT_UNALIGNED, row + j * (long) Float.BYTES);
+            return dims;
+        }
+        for (int key = 0; key < keys; key += LANES) {
+            for (int lane = 0; lane < LANES; lane++) {
+                s.rows[lane] = Math.min(key + lane, keys - 1) * k.row;
+            }
+            long to = s.strip + key * (long) Float.BYTES;
+            TileTranspose.transpose(k.segment, from, s.rows, 1f, s.memory, s.square, s.memory, to, STRIP_ROWS);
+        }
+        return dims;
+    }
+
+    /**
+     * Rows as panels of {@link AttentionKernels#ROWS} columns: each row's part of a panel is stored as a whole vector, of which
+     * the next row overwrites what is too much.
+     *
+     * @param readable floats of a row that may be read
+     * @param panel floats from one panel to the next
+     */
+    private static void pack(
+            MemorySegment from,
+            long fromAt,
+            long rowBytes,
+            int rows,
+            int cols,
+            int readable,
+            float[] to,
+            int toAt,
+            int panel) {
+        from = OffHeap.of(from);
+        int panels = (cols + ROWS - 1) / ROWS;
+        int wide = (ROWS + LANES - 1) / LANES * LANES;
+        int whole = Math.clamp(Math.floorDiv(readable - wide, ROWS) + 1L, 0, panels);
+        for (int i = 0; i < rows; i++) {
+            long row = fromAt + i * rowBytes;
+            int at = toAt + i * ROWS;
+            for (int p = 0; p < whole; p++) {
+                for (int j = 0; j < ROWS; j += LANES) {
+                    FloatVector.fromMemorySegment(
+                                    FLOATS, from, row + p * PANEL_COLS + j * (long) Float.BYTES, Species.ORDER)
+                            .intoArray(to, at + p * panel + j);
+                }
+            }
+        }
+        for (int p = whole; p < panels; p++) {
+            for (int j = p * ROWS; j < Math.min(cols, (p + 1) * ROWS); j++) {
+                for (int i = 0; i < rows; i++) {
+                    float value = from.get(JAVA_FLOAT_UNALIGNED, fromAt + i * rowBytes + j * (long) Float.BYTES);
+                    to[toAt + p * panel + i * ROWS + j % ROWS] = value;
+                }
             }
         }
     }
@@ -251,13 +301,28 @@ final class VectorAttention implements Attention, WorkerPool.Task {
 
     private static void scores(int dK, int column, int vectors, int from, int seen, TileScratch s) {
         long q = s.q + block(column, dK);
-        for (int key = 0; key < seen; key += ROWS) {
+        int rows;
+        for (int key = 0; key < seen; key += rows) {
+            rows = AttentionKernels.tileRows(seen - key);
             int v = past(s, column, vectors, from + key);
-            int end = reached(s, column, vectors, from + key + ROWS - 1);
+            int end = reached(s, column, vectors, from + key + rows - 1);
             if (v < end) {
                 long at = v * Species.BYTES;
                 long scores = s.scores + key * WIDTH_BYTES + at;
-                AttentionKernels.scores(end - v, dK, s.k, key * dK, dK, s.memory, q + at, s.memory, scores);
+                int keys = key / ROWS * TileScratch.panel(dK);
+                AttentionKernels.tile(rows, end - v, dK, s.k, keys, s.memory, q + at, s.memory, scores);
+            }
+        }
+    }
+
+    /** The scores of {@link TileScratch#FEW_COLUMNS} to where the others' are. */
+    private static void scatter(int columns, int seen, TileScratch s) {
+        for (int column = 0; column < columns; column++) {
+            long from = s.few + column * KEY_ROW;
+            long to = s.scores + column * (long) Float.BYTES;
+            for (int key = 0; key < seen; key++) {
+                float score = s.memory.get(JAVA_FLOAT_UNALIGNED, from + key * (long) Float.BYTES);
+                s.memory.set(JAVA_FLOAT_UNALIGNED, to + key * WIDTH_BYTES, score);
             }
         }
     }
@@ -267,18 +332,12 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         int v = past(s, column, vectors, from);
         int end = reached(s, column, vectors, from + seen - 1);
         long at = v * Species.BYTES;
-        for (int d = 0; d < dV && v < end; d += ROWS) {
-            AttentionKernels.context(
-                    dV - d <= 4,
-                    end - v,
-                    seen,
-                    s.v,
-                    d,
-                    paddedV,
-                    s.memory,
-                    s.scores + at,
-                    s.memory,
-                    s.added + d * WIDTH_BYTES + at);
+        int rows;
+        for (int d = 0; d < dV && v < end; d += rows) {
+            rows = AttentionKernels.tileRows(dV - d);
+            long added = s.added + d * WIDTH_BYTES + at;
+            int values = d / ROWS * VALUE_PANEL;
+            AttentionKernels.tile(rows, end - v, seen, s.v, values, s.memory, s.scores + at, s.memory, added);
         }
         long corrections = s.scores + seen * WIDTH_BYTES;
         for (; v < end; v++) {
@@ -288,7 +347,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         }
     }
 
-    /** The same for {@link #FEW_COLUMNS}. */
+    /** The same for {@link TileScratch#FEW_COLUMNS}. */
     private static void context(AttentionCall call, long v, int columns, int seen, TileScratch s) {
         for (int column = 0; column < columns; column++) {
             long at = column * (long) Float.BYTES;
@@ -344,28 +403,40 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         for (int column = 0; column < columns; column += LANES) {
             long from = s.context + block(column, paddedV);
             int lanes = Math.min(LANES, columns - column);
+            TileSoftmax.divide(s.memory, from, call.dV, s.sum, column);
             for (int lane = 0; lane < LANES; lane++) {
-                s.sum[column + lane] = RowMath.inverseOrZero(s.sum[column + lane]);
+                s.rows[lane] = row(call, call.out, b, kvHead, first + Math.min(column + lane, columns - 1));
             }
             for (int d = 0; d < whole; d += LANES) {
-                for (int i = 0; i < LANES; i++) {
-                    long square = s.square + i * Species.BYTES;
-                    TileSoftmax.divide(s.memory, from + (d + i) * WIDTH_BYTES, s.sum, column, square);
+                long rows = from + d * WIDTH_BYTES;
+                long at = d * (long) Float.BYTES;
+                if (lanes == LANES) {
+                    TileTranspose.transpose(s.memory, rows, BLOCK_ROWS, 1f, s.memory, s.square, out, at, s.rows);
+                    continue;
                 }
-                TileTranspose.transpose(s.memory, s.square);
+                long square = s.otherSquare;
+                TileTranspose.transpose(
+                        s.memory, rows, BLOCK_ROWS, 1f, s.memory, s.square, s.memory, square, SQUARE_ROWS);
                 for (int lane = 0; lane < lanes; lane++) {
-                    long to = row(call, call.out, b, kvHead, first + column + lane) + d * (long) Float.BYTES;
-                    TileTranspose.move(s.memory, s.square + lane * Species.BYTES, 1f, out, to);
+                    TileTranspose.move(s.memory, square + lane * Species.BYTES, out, s.rows[lane] + at);
                 }
             }
             for (int d = whole; d < call.dV; d++) {
-                TileSoftmax.divide(s.memory, from + d * WIDTH_BYTES, s.sum, column, s.square);
                 for (int lane = 0; lane < lanes; lane++) {
-                    long to = row(call, call.out, b, kvHead, first + column + lane) + d * (long) Float.BYTES;
-                    float value = s.memory.get(JAVA_FLOAT_UNALIGNED, s.square + lane * (long) Float.BYTES);
-                    out.set(JAVA_FLOAT_UNALIGNED, to, value);
+                    long at = from + d * WIDTH_BYTES + lane * (long) Float.BYTES;
+                    float value = s.memory.get(JAVA_FLOAT_UNALIGNED, at);
+                    out.set(JAVA_FLOAT_UNALIGNED, s.rows[lane] + d * (long) Float.BYTES, value);
                 }
             }
         }
+    }
+
+    /** Offsets of LANES rows that are {@code step} bytes apart. */
+    private static long[] rows(long step) {
+        long[] rows = new long[LANES];
+        for (int i = 0; i < LANES; i++) {
+            rows[i] = i * step;
+        }
+        return rows;
     }
 }
