@@ -3,11 +3,15 @@ package dev.gatun.cli;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.gatun.cli.hub.FakeHub;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -15,6 +19,8 @@ import org.junit.jupiter.api.io.TempDir;
 class ProcessTest {
     @TempDir
     private Path folder;
+
+    private final Map<String, String> environment = new HashMap<>(); // more of it
 
     @Test
     void aMissingBlasIsAnErrorThatNamesTheFile() throws Exception {
@@ -60,6 +66,35 @@ class ProcessTest {
         assertThat(process.waitFor()).isZero();
     }
 
+    @Test
+    void aModelOfTheHubIsDownloadedOnce() throws Exception {
+        Path miniLm = Path.of(Objects.requireNonNull(NamedModel.of(NamedModel.DEFAULT))
+                .folder()
+                .name());
+        String[] embed = {"embed", "--model", "org/name", "--backend", "vector", "hello world"};
+        String expected = Outcome.of("embed", "--backend", "vector", "hello world")
+                .isDone()
+                .out();
+        environment.put("HF_HOME", folder.resolve("hf").toString());
+        try (FakeHub hub = new FakeHub()) {
+            environment.put("HF_ENDPOINT", hub.endpoint().toString());
+            for (String file :
+                    List.of("modules.json", "sentence_bert_config.json", "tokenizer.json", "1_Pooling/config.json")) {
+                hub.small(file, Files.readAllBytes(miniLm.resolve(file)));
+            }
+            hub.large("model.onnx", Files.readAllBytes(miniLm.resolve("model.onnx")));
+            Outcome first = start(embed);
+            assertThat(first.err()).startsWith("downloading org/name: 91,").contains(" MB in ");
+            assertThat(first.err().lines()).hasSize(2);
+            assertThat(first.out()).isEqualTo(expected);
+            start("generate", "--model", "org/name:q4", "--prompt", "x")
+                    .refusesWith("--model org/name:q4: no such path here; org/name:q4: no GGUF file is called \"q4\"");
+        }
+        assertThat(folder.resolve("hf/hub/models--org--name/refs/main")).exists();
+        environment.put("HF_HUB_OFFLINE", "1");
+        assertThat(start(embed).isDone().out()).isEqualTo(expected);
+    }
+
     private Outcome start(String... args) throws IOException, InterruptedException {
         Path err = folder.resolve("stderr");
         Process process = builder(args).redirectError(err.toFile()).start();
@@ -98,6 +133,7 @@ class ProcessTest {
                 builder.environment().put(name, folder.resolve("no-folder").toString());
             }
         }
+        builder.environment().putAll(environment);
         return builder;
     }
 }
