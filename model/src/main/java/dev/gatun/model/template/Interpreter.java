@@ -121,7 +121,7 @@ final class Interpreter {
                 String text = captured(filter.body(), new Scope(scope));
                 write(Values.text(at(
                         filter.line(),
-                        () -> Builtins.filter(
+                        () -> Filters.filter(
                                 this::test,
                                 filter.name(),
                                 text,
@@ -316,7 +316,7 @@ final class Interpreter {
                         slice.step() == null ? null : eval(slice.step(), scope));
             case Node.Call call -> call(call, scope, null);
             case Node.Filter filter ->
-                Builtins.filter(
+                Filters.filter(
                         this::test,
                         filter.name(),
                         eval(filter.value(), scope),
