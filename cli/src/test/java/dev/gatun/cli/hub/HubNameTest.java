@@ -55,7 +55,7 @@ class HubNameTest {
         assertThat(HubName.of("a/" + "b".repeat(100))).isNull();
     }
 
-    @Property(tries = 2000)
+    @Property(tries = 500)
     void aSafePathStaysBelowItsFolder(
             @ForAll @Chars({'/', '\\', '.', ':', '\n'}) @CharRange(from = 'a', to = 'c') String path) {
         Path folder = HOME.resolve("snapshots");
