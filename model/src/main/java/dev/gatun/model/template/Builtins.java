@@ -54,11 +54,14 @@ final class Builtins {
         long from = arguments.size() > 1 ? Values.integer(arguments.get(0)) : 0;
         long to = Values.integer(argument(arguments, arguments.size() > 1 ? 1 : 0));
         long step = arguments.size() > 2 ? Values.integer(arguments.get(2)) : 1;
-        if (step == 0 || Math.abs((to - from) / step) > MAX_RANGE) {
-            throw new TemplateException("range of more than " + MAX_RANGE + " numbers, or of step 0");
+        if (step == 0) {
+            throw new TemplateException("range of step 0");
         }
         List<Long> numbers = new ArrayList<>();
-        for (long i = from; step > 0 ? i < to : i > to; i += step) {
+        for (long i = from; step > 0 ? i < to : i > to; i += step) { // from, to and step have 32 bits
+            if (numbers.size() == MAX_RANGE) {
+                throw new TemplateException("range of more than " + MAX_RANGE + " numbers");
+            }
             numbers.add(i);
         }
         return numbers;
@@ -110,7 +113,7 @@ final class Builtins {
             case "callable" -> value instanceof Function;
             case "odd" -> Values.integer(value) % 2 != 0;
             case "even" -> Values.integer(value) % 2 == 0;
-            case "divisibleby" -> Values.integer(value) % Values.integer(argument(arguments, 0)) == 0;
+            case "divisibleby" -> Values.equal(Values.binary("%", value, argument(arguments, 0)), 0L);
             case "lower" -> Values.text(value).equals(Values.text(value).toLowerCase(Locale.ROOT));
             case "upper" -> Values.text(value).equals(Values.text(value).toUpperCase(Locale.ROOT));
             case "in" -> Values.contains(argument(arguments, 0), value);
@@ -135,6 +138,15 @@ final class Builtins {
         return place < positional.size() ? positional.get(place) : named.getOrDefault(name, fallback);
     }
 
+    private static Long index(List<?> list, @Nullable Object item) {
+        for (int i = 0; i < list.size(); i++) {
+            if (Values.equal(list.get(i), item)) {
+                return (long) i;
+            }
+        }
+        throw new TemplateException("index: it is not in the list");
+    }
+
     /** A method of a value, or null if it has none of that name. */
     static @Nullable Function method(@Nullable Object of, String name) {
         return switch (of) {
@@ -145,14 +157,14 @@ final class Builtins {
                     case "keys" -> (positional, named) -> new ArrayList<>(map.keySet());
                     case "values" -> (positional, named) -> new ArrayList<>(map.values());
                     case "get" ->
-                        (positional, named) -> map.containsKey(argument(positional, 0))
+                        (positional, named) -> Values.has(map, argument(positional, 0))
                                 ? map.get(positional.getFirst())
                                 : positional.size() > 1 ? positional.get(1) : null;
                     default -> null;
                 };
             case List<?> list ->
                 switch (name) {
-                    case "index" -> (positional, named) -> (long) list.indexOf(argument(positional, 0));
+                    case "index" -> (positional, named) -> index(list, argument(positional, 0));
                     case "count" ->
                         (positional, named) -> list.stream()
                                 .filter(item -> Values.equal(item, argument(positional, 0)))

@@ -57,7 +57,11 @@ final class Filters {
                 List<@Nullable Object> items = Values.items(value).reversed();
                 yield value instanceof String ? join(items, List.of(), Map.of()) : new ArrayList<>(items);
             }
-            case "unique" -> new ArrayList<>(new LinkedHashSet<>(Values.items(value)));
+            case "unique" -> {
+                List<@Nullable Object> items = Values.items(value);
+                items.forEach(Values::key);
+                yield new ArrayList<>(new LinkedHashSet<>(items));
+            }
             case "sort" -> sorted(value, positional, named);
             case "int" -> toInteger(value, Builtins.option(positional, named, 0, "default", 0L));
             case "float" -> toFloat(value, Builtins.option(positional, named, 0, "default", 0.0));
@@ -128,9 +132,7 @@ final class Filters {
         for (Object item : Values.items(value)) {
             text.append(before).append(Values.text(attribute == null ? item : Values.item(item, attribute)));
             before = separator;
-            if (text.length() > Interpreter.MAX_OUTPUT) {
-                throw new TemplateException("a string of more than " + Interpreter.MAX_OUTPUT + " characters");
-            }
+            Values.checkLength(text.length());
         }
         return text.toString();
     }
@@ -174,13 +176,18 @@ final class Filters {
         String by = width instanceof String s ? s : " ".repeat(Math.clamp(Values.integer(width), 0, 100));
         boolean first = Values.truth(Builtins.option(positional, named, 1, "first", false));
         boolean blank = Values.truth(Builtins.option(positional, named, 2, "blank", false));
-        String[] lines = text.split("\n", -1);
-        for (int i = 0; i < lines.length; i++) {
-            if ((i > 0 || first) && (blank || !lines[i].isEmpty())) {
-                lines[i] = by + lines[i];
+        var out = new StringBuilder();
+        for (int from = 0; from <= text.length(); ) {
+            int end = text.indexOf('\n', from);
+            int to = end < 0 ? text.length() : end;
+            if ((from > 0 || first) && (blank || to > from)) {
+                out.append(by);
             }
+            out.append(text, from, to).append(end < 0 ? "" : "\n");
+            Values.checkLength(out.length());
+            from = to + 1;
         }
-        return String.join("\n", lines);
+        return out.toString();
     }
 
     private static List<@Nullable Object> mapped(

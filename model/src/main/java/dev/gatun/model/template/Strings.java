@@ -26,7 +26,10 @@ final class Strings {
             case "split" -> (positional, named) -> split(s, positional, named, false);
             case "rsplit" -> (positional, named) -> split(s, positional, named, true);
             case "splitlines" ->
-                (positional, named) -> new ArrayList<Object>(s.lines().toList());
+                (positional, named) -> {
+                    Values.checkItems(s.chars().filter(c -> c == '\n').count());
+                    return new ArrayList<Object>(s.lines().toList());
+                };
             case "replace" ->
                 (positional, named) -> replace(
                         s,
@@ -65,6 +68,7 @@ final class Strings {
         var text = new StringBuilder();
         int next = 0;
         for (int i = 0; i < s.length(); i++) {
+            Values.checkLength(text.length());
             char c = s.charAt(i);
             if ((c == '{' || c == '}') && i + 1 < s.length() && s.charAt(i + 1) == c) {
                 text.append(c);
@@ -106,28 +110,44 @@ final class Strings {
             String s, List<@Nullable Object> positional, Map<String, @Nullable Object> named, boolean fromRight) {
         Object separator = Builtins.option(positional, named, 0, "sep", null);
         int most = Values.integer(Builtins.option(positional, named, 1, "maxsplit", -1L));
-        List<@Nullable Object> parts = new ArrayList<>();
         if (separator == null) {
-            for (String word : s.strip().split("\\s+", -1)) {
-                parts.add(word);
-            }
-            return s.isBlank() ? new ArrayList<>() : parts;
+            return words(s);
         }
         String cut = Values.text(separator);
         if (cut.isEmpty()) {
             throw new TemplateException("split at an empty string");
         }
-        String rest = s;
+        List<@Nullable Object> parts = new ArrayList<>();
+        int from = 0;
+        int to = s.length();
         while (most < 0 || parts.size() < most) {
-            int at = fromRight ? rest.lastIndexOf(cut) : rest.indexOf(cut);
-            if (at < 0) {
+            int at = fromRight ? s.lastIndexOf(cut, to - cut.length()) : s.indexOf(cut, from);
+            if (at < from) { // also -1
                 break;
             }
-            parts.add(fromRight ? rest.substring(at + cut.length()) : rest.substring(0, at));
-            rest = fromRight ? rest.substring(0, at) : rest.substring(at + cut.length());
+            Values.checkItems(parts.size() + 1L);
+            parts.add(fromRight ? s.substring(at + cut.length(), to) : s.substring(from, at));
+            from = fromRight ? from : at + cut.length();
+            to = fromRight ? at : to;
         }
-        parts.add(rest);
+        parts.add(s.substring(from, to));
         return fromRight ? new ArrayList<>(parts.reversed()) : parts;
+    }
+
+    private static List<@Nullable Object> words(String s) {
+        List<@Nullable Object> words = new ArrayList<>();
+        int from = -1;
+        for (int i = 0; i <= s.length(); i++) {
+            boolean space = i == s.length() || isIn(s.charAt(i), "");
+            if (!space && from < 0) {
+                from = i;
+            } else if (space && from >= 0) {
+                Values.checkItems(words.size() + 1L);
+                words.add(s.substring(from, i));
+                from = -1;
+            }
+        }
+        return words;
     }
 
     static String capitalized(String s) {
@@ -148,10 +168,10 @@ final class Strings {
     }
 
     static String replace(String text, String from, String to) {
-        long length = text.length() + (long) text.length() / Math.max(1, from.length()) * to.length();
-        if (length > Interpreter.MAX_OUTPUT && text.replace(from, "").length() != text.length()) {
-            throw new TemplateException("a string of more than " + Interpreter.MAX_OUTPUT + " characters");
-        }
+        long found = from.isEmpty()
+                ? text.length() + 1L
+                : (text.length() - text.replace(from, "").length()) / from.length();
+        Values.checkLength(text.length() + found * (to.length() - from.length()));
         return text.replace(from, to);
     }
 
