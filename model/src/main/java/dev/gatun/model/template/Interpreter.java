@@ -318,7 +318,9 @@ final class Interpreter {
             case Node.DictOf dict -> {
                 Map<@Nullable Object, @Nullable Object> map = new LinkedHashMap<>();
                 for (int i = 0; i < dict.keys().size(); i++) {
-                    map.put(Values.key(eval(dict.keys().get(i), scope)), eval(dict.values().get(i), scope));
+                    map.put(
+                            Values.key(eval(dict.keys().get(i), scope)),
+                            eval(dict.values().get(i), scope));
                 }
                 yield map;
             }

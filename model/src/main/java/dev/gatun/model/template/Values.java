@@ -157,9 +157,7 @@ final class Values {
         if (a instanceof Map<?, ?> x && b instanceof Map<?, ?> y) {
             boolean same = x.size() == y.size();
             for (var entry : x.entrySet()) {
-                same = same
-                        && has(y, entry.getKey())
-                        && equal(entry.getValue(), y.get(entry.getKey()), compared);
+                same = same && has(y, entry.getKey()) && equal(entry.getValue(), y.get(entry.getKey()), compared);
             }
             return same;
         }

@@ -20,28 +20,136 @@ class TemplatePropertyTest {
             Map.of("role", "user", "content", List.of(Map.of("type", "text", "text", "Hi"))));
 
     private static final String[] VALUES = {
-        "messages", "messages[0]", "messages[0].content", "loop", "ns", "x", "m", "none", "true", "1", "0", "-1", "2.5", "''",
-        "'a b'", "[1, 'b', none]", "{'k': [1]}", "range(3)", "namespace()", "dict(a=1)", "9223372036854775807", "[]", "messages[1:]",
-        "x.y.z", "raise_exception", "lambda", "ns.items", "'%s'"
+        "messages",
+        "messages[0]",
+        "messages[0].content",
+        "loop",
+        "ns",
+        "x",
+        "m",
+        "none",
+        "true",
+        "1",
+        "0",
+        "-1",
+        "2.5",
+        "''",
+        "'a b'",
+        "[1, 'b', none]",
+        "{'k': [1]}",
+        "range(3)",
+        "namespace()",
+        "dict(a=1)",
+        "9223372036854775807",
+        "[]",
+        "messages[1:]",
+        "x.y.z",
+        "raise_exception",
+        "lambda",
+        "ns.items",
+        "'%s'"
     };
     private static final String[] CALLS = {
-        "trim", "upper", "lower", "capitalize", "title", "string", "length", "tojson", "tojson(indent=2)", "join", "join(',')",
-        "default('d')", "first", "last", "list", "items", "dictsort", "reverse", "unique", "sort", "sort(reverse=true)", "int",
-        "float", "abs", "round", "round(400)", "sum", "max", "min", "replace('a', 'bb')", "replace('', 'b')", "indent", "indent('x')",
-        "escape", "map('upper')", "map(attribute='role')", "map", "select", "select('odd')", "reject('none')", "selectattr('role')",
-        "selectattr('role', 'equalto', 'user')", "rejectattr('role', 'in', ['a'])", "safe", "nothing"
+        "trim",
+        "upper",
+        "lower",
+        "capitalize",
+        "title",
+        "string",
+        "length",
+        "tojson",
+        "tojson(indent=2)",
+        "join",
+        "join(',')",
+        "default('d')",
+        "first",
+        "last",
+        "list",
+        "items",
+        "dictsort",
+        "reverse",
+        "unique",
+        "sort",
+        "sort(reverse=true)",
+        "int",
+        "float",
+        "abs",
+        "round",
+        "round(400)",
+        "sum",
+        "max",
+        "min",
+        "replace('a', 'bb')",
+        "replace('', 'b')",
+        "indent",
+        "indent('x')",
+        "escape",
+        "map('upper')",
+        "map(attribute='role')",
+        "map",
+        "select",
+        "select('odd')",
+        "reject('none')",
+        "selectattr('role')",
+        "selectattr('role', 'equalto', 'user')",
+        "rejectattr('role', 'in', ['a'])",
+        "safe",
+        "nothing"
     };
     private static final String[] METHODS = {
-        "strip()", "lstrip('a')", "split()", "split('')", "split(' ', 1)", "rsplit('b')", "splitlines()", "replace('a', 'b')",
-        "find('a')", "count('')", "join([1])", "format(1)", "isdigit()", "removeprefix('a')", "items()", "keys()", "get('role')",
-        "get()", "get([1])", "index(1)", "index()", "cycle()", "cycle(1, 2)", "startswith()", "endswith(['a', 1])", "append(1)",
-        "title()", "zzz()"
+        "strip()",
+        "lstrip('a')",
+        "split()",
+        "split('')",
+        "split(' ', 1)",
+        "rsplit('b')",
+        "splitlines()",
+        "replace('a', 'b')",
+        "find('a')",
+        "count('')",
+        "join([1])",
+        "format(1)",
+        "isdigit()",
+        "removeprefix('a')",
+        "items()",
+        "keys()",
+        "get('role')",
+        "get()",
+        "get([1])",
+        "index(1)",
+        "index()",
+        "cycle()",
+        "cycle(1, 2)",
+        "startswith()",
+        "endswith(['a', 1])",
+        "append(1)",
+        "title()",
+        "zzz()"
     };
     private static final String[] OPERATORS = {
-        "+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", ">=", "in", "not in", "and", "or", "is sameas", "is divisibleby",
+        "+",
+        "-",
+        "*",
+        "/",
+        "//",
+        "%",
+        "**",
+        "~",
+        "==",
+        "!=",
+        "<",
+        ">=",
+        "in",
+        "not in",
+        "and",
+        "or",
+        "is sameas",
+        "is divisibleby",
         "if 1 else"
     };
-    private static final String[] TESTS = {"odd", "even", "defined", "mapping", "iterable", "divisibleby(0)", "in(1)", "eq", "zzz"};
+    private static final String[] TESTS = {
+        "odd", "even", "defined", "mapping", "iterable", "divisibleby(0)", "in(1)", "eq", "zzz"
+    };
 
     private static String of(Random random, String[] choices) {
         return choices[random.nextInt(choices.length)];
@@ -75,11 +183,9 @@ class TemplatePropertyTest {
                         + "{% endcall %}";
             case 6 -> "{% filter upper %}{{ " + a + " }}{% endfilter %}";
             default ->
-                of(
-                        random,
-                        new String[] {
-                            "{% break %}", "{% endfor %}", "{{", "%}", "{#", "{% raw %}", "text", "\n", "-%}", "{%-"
-                        });
+                of(random, new String[] {
+                    "{% break %}", "{% endfor %}", "{{", "%}", "{#", "{% raw %}", "text", "\n", "-%}", "{%-"
+                });
         };
     }
 
@@ -125,17 +231,18 @@ class TemplatePropertyTest {
                 "{% for i in range(-9223372036854775807, 9223372036854775807) %}{% endfor %}",
                 "{{ 'ab' * 4611686019501129728 }}",
                 "{% set l = range(1000000) %}{{ l | select('in', l) | list }}",
-                "{% set ns = namespace(l=[]) %}{% for i in range(1000) %}{% set ns.l = ns.l + ['x' * 16000000] %}{% endfor"
-                        + " %}",
-                "{% set ns = namespace(l=[1]) %}{% for i in range(45) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}",
-                "{% set ns = namespace(l=[1]) %}{% for i in range(45) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l |"
-                        + " tojson }}",
-                "{% set ns = namespace(l=[1], r=[1]) %}{% for i in range(45) %}{% set ns.l = [ns.l, ns.l] %}{% set ns.r ="
-                        + " [ns.r, ns.r] %}{% endfor %}{{ ns.l == ns.r }}",
-                "{% set ns = namespace(l=[1]) %}{% for i in range(45) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ {ns.l: 1}"
-                        + " }}",
-                "{% set ns = namespace(l=[1]) %}{% for i in range(45) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ [ns.l] |"
-                        + " unique }}",
+                "{% set ns = namespace(l=[]) %}{% for i in range(1000) %}{% set ns.l = ns.l + ['x' * 16000000] %}{%"
+                        + " endfor %}",
+                "{% set ns = namespace(l=[1]) %}{% for i in range(45) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{"
+                        + " ns.l }}",
+                "{% set ns = namespace(l=[1]) %}{% for i in range(45) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{"
+                        + " ns.l | tojson }}",
+                "{% set ns = namespace(l=[1], r=[1]) %}{% for i in range(45) %}{% set ns.l = [ns.l, ns.l] %}{% set"
+                        + " ns.r = [ns.r, ns.r] %}{% endfor %}{{ ns.l == ns.r }}",
+                "{% set ns = namespace(l=[1]) %}{% for i in range(45) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{"
+                        + " {ns.l: 1} }}",
+                "{% set ns = namespace(l=[1]) %}{% for i in range(45) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{"
+                        + " [ns.l] | unique }}",
                 "{% set ns = namespace(l=[1]) %}{% for i in range(45) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{"
                         + " messages[0][ns.l] }}",
                 "{% set ns = namespace() %}{% set ns.a = ns %}{{ ns }}",
@@ -155,8 +262,8 @@ class TemplatePropertyTest {
                 "{% macro f(n) %}{{ f(n) }}{{ f(n) }}{% endmacro %}{{ f(1) }}"
             })
     void whatGrowsIsRefused(String template) {
-        assertThatThrownBy(() -> ChatTemplate.parse("m", template, "<s>", "</s>")
-                        .render(List.of(Map.of("role", "user")), true))
+        assertThatThrownBy(() ->
+                        ChatTemplate.parse("m", template, "<s>", "</s>").render(List.of(Map.of("role", "user")), true))
                 .isInstanceOf(TemplateException.class)
                 .hasMessageStartingWith("m: chat template");
     }
