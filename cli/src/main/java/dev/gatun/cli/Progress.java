@@ -86,8 +86,8 @@ final class Progress implements AutoCloseable {
         double seconds = (System.nanoTime() - start) / 1e9;
         err.println(String.format(
                 Locale.ROOT,
-                "%,d %s in %.1f s, %.0f a second",
-                done / unit.size,
+                unit.size == 1 ? "%,.0f %s in %.1f s, %.0f a second" : "%,.1f %s in %.1f s, %.1f a second",
+                (double) done / unit.size,
                 unit.name,
                 seconds,
                 done / seconds / unit.size));

@@ -75,7 +75,7 @@ class ProcessTest {
             hub.large("llama-spm.gguf", Files.readAllBytes(Path.of("../golden/spm/llama-spm.gguf")));
             first = start(generate);
             assertThat(first.err())
-                    .startsWith("downloading org/name: 136,256 bytes\n0 MB in ")
+                    .startsWith("downloading org/name: 136,256 bytes\n0.1 MB in ")
                     .contains(" tokens read in ");
             generate[2] = "org/name:q4";
             start(generate)

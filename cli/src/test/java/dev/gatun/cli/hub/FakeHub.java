@@ -216,7 +216,7 @@ public final class FakeHub implements AutoCloseable {
         String token = exchange.getRequestHeaders().getFirst("Authorization");
         requests.add((atHub ? "hub " : "store ") + method + " " + path + (range == null ? "" : " " + range)
                 + (token == null ? "" : " token"));
-        String name = path.replaceFirst("^/(org/name/resolve/[0-9a-f]*|store)/", "");
+        String name = path.replaceFirst("^/(org/name/resolve/[^/]*|store)/", "");
         Stored file = files.get(name);
         byte[] bytes = file == null ? new byte[0] : file.bytes;
         for (Map.Entry<String, Deque<Fault>> entry : faults.entrySet()) {
