@@ -5,6 +5,7 @@ module dev.gatun.cli {
     requires dev.gatun.model;
     requires com.fasterxml.jackson.core;
     requires info.picocli;
+    requires java.net.http;
     requires me.tongfei.progressbar;
 
     // Which has its commands run as the others are.

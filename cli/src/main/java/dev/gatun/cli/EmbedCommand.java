@@ -5,7 +5,6 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import dev.gatun.model.InputException;
 import dev.gatun.model.TextEmbedder;
 import dev.gatun.ops.Backend;
-import java.io.Console;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
@@ -100,9 +99,10 @@ final class EmbedCommand implements Command {
             TextSource source, TextEmbedder embedder, Invocation invocation, @Nullable NpyWriter writer)
             throws IOException {
         Path file = invocation.option("--file", Path.class);
-        boolean watched = System.getenv("TERM") != null && isTerminal(System.console());
-        try (Progress progress =
-                file == null ? null : new Progress(invocation.log(), "embed", Files.size(file), watched)) {
+        try (Progress progress = file == null
+                ? null
+                : new Progress(
+                        invocation.log(), "embed", Files.size(file), Progress.Unit.TEXTS, Progress.isWatched())) {
             List<String> texts = new ArrayList<>();
             int first = 1;
             for (String text; invocation.results().isRead() && (text = source.next()) != null; ) {
@@ -183,9 +183,5 @@ final class EmbedCommand implements Command {
             text.append(text.isEmpty() ? "" : " ").append(value);
         }
         return text.toString();
-    }
-
-    private static boolean isTerminal(@Nullable Console console) {
-        return console != null && console.isTerminal();
     }
 }

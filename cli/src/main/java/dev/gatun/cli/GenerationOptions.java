@@ -24,8 +24,7 @@ final class GenerationOptions {
     private GenerationOptions() {}
 
     static void addTo(CommandSpec spec, double temperature) {
-        spec.addOption(CommonOptions.path(
-                "--model", "FILE|DIR", "GGUF file, or folder with config.json, safetensors and tokenizer.json"));
+        spec.addOption(ModelOption.spec("GGUF file, or folder with config.json, safetensors and tokenizer.json"));
         spec.addOption(number("--max-tokens", Integer.class, "tokens to produce at most; default: 256"));
         spec.addOption(number(
                 "--temperature",
@@ -88,9 +87,9 @@ final class GenerationOptions {
 
     /** Opens the model that the options name. */
     static TextGenerator open(Invocation invocation, String command, Backend backend) throws IOException {
-        Path model = invocation.option("--model", Path.class);
+        Path model = ModelOption.path(invocation);
         if (model == null) {
-            throw new Failure(command + ": no model; give a GGUF file or a folder with --model");
+            throw new Failure(command + ": no model; give a GGUF file, a folder, or a name on the Hub with --model");
         }
         return TextGenerator.open(model, backend, format(invocation));
     }

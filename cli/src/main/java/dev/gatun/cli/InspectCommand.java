@@ -2,12 +2,14 @@ package dev.gatun.cli;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import dev.gatun.model.weights.GgufFile;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
 import dev.gatun.model.weights.Weights;
 import java.io.IOException;
 import java.io.StringWriter;
+import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -25,9 +27,9 @@ final class InspectCommand implements Command {
     public CommandSpec spec() {
         CommandSpec spec = CommandSpec.wrapWithoutInspection(this);
         spec.usageMessage()
-                .header("Prints the settings of a model's folder, and the tensors of it or of a safetensors file.")
+                .header("Prints the settings and the tensors of a model's folder or file.")
                 .description("The last line has the totals.");
-        spec.addPositional(CommonOptions.path("FILE|DIR", "safetensors file, or folder of a model"));
+        spec.addPositional(CommonOptions.path("FILE|DIR", "safetensors or GGUF file, or folder of a model"));
         spec.addOption(CommonOptions.flag("--json", "one JSON object a tensor instead, and nothing else"));
         return spec;
     }
@@ -42,7 +44,9 @@ final class InspectCommand implements Command {
                     results.line(object(name, weights.describe(name)));
                 }
             } else {
-                if (Files.exists(path.resolve(CONFIG))) {
+                if (path.toString().endsWith(".gguf")) {
+                    metadata(path, results);
+                } else if (Files.exists(path.resolve(CONFIG))) {
                     settings(JsonConfig.read(ModelFolder.of(path), CONFIG), results);
                 }
                 table(weights, results);
@@ -70,11 +74,26 @@ final class InspectCommand implements Command {
         for (String key : config.keys()) {
             String value = setting(config, key);
             if (value != null) {
-                String cut = value.length() <= MAX_SETTING ? value : value.substring(0, MAX_SETTING) + "...";
-                results.line(ErrorLine.printable(key + " = " + cut));
+                line(key, value, results);
             }
         }
         results.line("");
+    }
+
+    private static void line(String key, String value, Results results) {
+        String cut = value.length() <= MAX_SETTING ? value : value.substring(0, MAX_SETTING) + "...";
+        results.line(ErrorLine.printable(key + " = " + cut));
+    }
+
+    private static void metadata(Path path, Results results) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            GgufFile file = GgufFile.open(path, arena);
+            for (String key : file.keys()) {
+                Object value = file.value(key);
+                line(key, value == null ? file.arrayLength(key) + " elements" : value.toString(), results);
+            }
+            results.line("");
+        }
     }
 
     /** A single value as text; null for what is nested or null. */

@@ -1,18 +1,24 @@
 package dev.gatun.cli;
 
+import dev.gatun.cli.hub.Hub;
+import dev.gatun.cli.hub.HubException;
+import dev.gatun.cli.hub.HubName;
+import dev.gatun.cli.hub.HubOptions;
 import dev.gatun.model.weights.ModelFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.OptionSpec;
 
-/** The option that names a model of texts: a folder, or one that comes as a jar. */
+/** The option that names a model: a file or folder, one of the Hugging Face Hub, or for embeddings one that comes as a jar. */
 final class ModelOption {
     private ModelOption() {}
 
     static OptionSpec spec(String description) {
-        return CommonOptions.option("--model", "NAME|DIR", String.class, description);
+        return CommonOptions.option(
+                "--model", "NAME|PATH", String.class, description + "; or org/name, from the Hugging Face Hub");
     }
 
     /** The folder of the model that is asked for, by default {@link NamedModel#DEFAULT}. */
@@ -20,28 +26,53 @@ final class ModelOption {
         String asked = invocation.option("--model", String.class);
         String name = asked == null ? NamedModel.DEFAULT : asked;
         NamedModel named = NamedModel.of(name);
-        return named != null ? named.folder() : path(name);
+        return named != null ? named.folder() : existing(name, invocation);
     }
 
     /** The folder that has to be given. */
     static ModelFolder required(Invocation invocation, String command) throws IOException {
         String name = invocation.option("--model", String.class);
         if (name == null) {
-            throw new Failure(command + ": no model; give its folder with --model DIR");
+            throw new Failure(command + ": no model; give its folder, or its name on the Hub, with --model");
         }
-        return path(name);
+        return existing(name, invocation);
     }
 
-    private static ModelFolder path(String name) throws IOException {
+    /**
+     * Where the model is that is asked for, downloaded if it has to be; null if none is asked for.
+     *
+     * @throws IOException if the Hub does not give it; a path need not exist
+     */
+    static @Nullable Path path(Invocation invocation) throws IOException {
+        String name = invocation.option("--model", String.class);
+        return name == null ? null : path(name, invocation);
+    }
+
+    private static ModelFolder existing(String name, Invocation invocation) throws IOException {
+        Path path = path(name, invocation);
+        if (!Files.exists(path)) {
+            throw new Failure(
+                    "--model " + name + ": no such folder, and no model of that name; there are " + NamedModel.names());
+        }
+        return ModelFolder.of(path);
+    }
+
+    private static Path path(String name, Invocation invocation) throws IOException {
+        Path path;
         try {
-            Path path = Path.of(name);
-            if (!Files.exists(path)) {
-                throw new Failure("--model " + name + ": no such folder, and no model of that name; there are "
-                        + NamedModel.names());
-            }
-            return ModelFolder.of(path);
+            path = Path.of(name);
         } catch (InvalidPathException e) {
             throw new Failure("--model " + name + ": " + e.getReason(), e);
+        }
+        HubName onHub = Files.exists(path) ? null : HubName.of(name);
+        if (onHub == null) {
+            return path;
+        }
+        HubOptions options = HubOptions.of(System.getenv(), Path.of(System.getProperty("user.home")));
+        try (Hub hub = new Hub(options, new DownloadProgress(invocation.log()))) {
+            return hub.fetch(onHub);
+        } catch (HubException e) {
+            throw new Failure("--model " + name + ": no such path here; " + e.getMessage(), e);
         }
     }
 }

@@ -35,9 +35,7 @@ final class TranslateCommand implements Command {
                 .auxiliaryTypes(String.class)
                 .description("a sentence, in quotes; several are several texts")
                 .build());
-        spec.addOption(CommonOptions.path(
-                "--model",
-                "DIR",
+        spec.addOption(ModelOption.spec(
                 "folder of a Marian (OPUS-MT) model: config.json, safetensors, source.spm, target.spm, vocab.json"));
         spec.addOption(CommonOptions.option(
                 "--beams",
@@ -64,7 +62,7 @@ final class TranslateCommand implements Command {
             throw new Failure("translate: no TEXT; give one in quotes, or lines on stdin");
         }
         UnaryOperator<GenerationConfig> settings = settings(invocation);
-        Path model = invocation.option("--model", Path.class);
+        Path model = ModelOption.path(invocation);
         try (Backend backend = Backend.open(CommonOptions.backend(invocation));
                 Translator opened = model == null
                         ? Translator.openDemo(backend)

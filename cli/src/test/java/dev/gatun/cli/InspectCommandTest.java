@@ -35,6 +35,33 @@ class InspectCommandTest {
     }
 
     @Test
+    void aGgufFileShowsMetadataTensorsAndTotals() {
+        Outcome outcome = Outcome.of("inspect", "../golden/spm/llama-spm.gguf").isDone();
+        assertThat(outcome.lines())
+                .startsWith("general.architecture = llama")
+                .contains("llama.block_count = 2", "tokenizer.ggml.tokens = 400 elements", "")
+                .anyMatch(line -> line.matches("token_embd\\.weight +F32 +\\[400,32] +51,200"));
+        assertThat(outcome.lines().getLast())
+                .isEqualTo("20 tensors, 31,392 parameters, 125,568 bytes in files of 136,256 bytes");
+        assertThat(Outcome.of("inspect", "--json", "../golden/spm/llama-spm.gguf")
+                        .isDone()
+                        .lines())
+                .hasSize(20)
+                .contains("{\"name\":\"blk.0.attn_q.weight\",\"dtype\":\"F32\",\"shape\":[32,32],\"elements\":1024,"
+                        + "\"bytes\":4096}");
+    }
+
+    @Test
+    void aBrokenGgufFileIsAnErrorThatNamesIt(@TempDir Path folder) throws IOException {
+        byte[] whole = Files.readAllBytes(Path.of("../golden/spm/llama-spm.gguf"));
+        Path file = folder.resolve("cut.gguf");
+        for (int length : new int[] {0, 7, 24, 1000, whole.length - 100}) {
+            Files.write(file, Arrays.copyOf(whole, length));
+            Outcome.of("inspect", file.toString()).refusesWith(file.toString());
+        }
+    }
+
+    @Test
     void jsonIsAnObjectATensorAndNothingElse(@TempDir Path folder) throws IOException {
         Path file = folder.resolve("x.safetensors");
         write(file, "{\"a\\\"\\u001b\":{\"dtype\":\"F16\",\"shape\":[2,1],\"data_offsets\":[0,4]}}", 4);

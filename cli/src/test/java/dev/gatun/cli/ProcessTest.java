@@ -3,11 +3,14 @@ package dev.gatun.cli;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.gatun.cli.hub.FakeHub;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -15,6 +18,8 @@ import org.junit.jupiter.api.io.TempDir;
 class ProcessTest {
     @TempDir
     private Path folder;
+
+    private final Map<String, String> environment = new HashMap<>(); // more of it
 
     @Test
     void aMissingBlasIsAnErrorThatNamesTheFile() throws Exception {
@@ -60,6 +65,30 @@ class ProcessTest {
         assertThat(process.waitFor()).isZero();
     }
 
+    @Test
+    void aModelOfTheHubIsDownloadedOnce() throws Exception {
+        String[] generate = {"generate", "--model", "org/name:spm", "--prompt", "The vocabulary", "--max-tokens", "4"};
+        environment.put("HF_HOME", folder.resolve("hf").toString());
+        Outcome first;
+        try (FakeHub hub = new FakeHub()) {
+            environment.put("HF_ENDPOINT", hub.endpoint().toString());
+            hub.large("llama-spm.gguf", Files.readAllBytes(Path.of("../golden/spm/llama-spm.gguf")));
+            first = start(generate);
+            assertThat(first.err())
+                    .startsWith("downloading org/name: 136,256 bytes\n0.1 MB in ")
+                    .contains(" tokens read in ");
+            generate[2] = "org/name:q4";
+            start(generate)
+                    .refusesWith("--model org/name:q4: no such path here; org/name:q4: no GGUF file is called \"q4\"");
+        }
+        assertThat(folder.resolve("hf/hub/models--org--name/refs/main")).exists();
+        environment.put("HF_HUB_OFFLINE", "1");
+        generate[2] = "org/name:spm";
+        Outcome offline = start(generate);
+        assertThat(offline.out()).isEqualTo(first.out()).isNotBlank();
+        assertThat(offline.err().lines()).hasSize(1);
+    }
+
     private Outcome start(String... args) throws IOException, InterruptedException {
         Path err = folder.resolve("stderr");
         Process process = builder(args).redirectError(err.toFile()).start();
@@ -98,6 +127,7 @@ class ProcessTest {
                 builder.environment().put(name, folder.resolve("no-folder").toString());
             }
         }
+        builder.environment().putAll(environment);
         return builder;
     }
 }

@@ -22,6 +22,8 @@ final class Interpreter {
     static final int MAX_OUTPUT = 1 << 24;
 
     private static final int MAX_DEPTH = 200;
+    private static final int CHARS_A_STEP = 256;
+    private static final int ITEMS_A_STEP = 16;
 
     /** Names of a block, and where to look further. */
     private static final class Scope {
@@ -73,6 +75,27 @@ final class Interpreter {
         }
     }
 
+    /** Work on a large value takes more than one step. */
+    private <T extends @Nullable Object> T charged(T value) {
+        if (value instanceof String s) {
+            steps += s.length() / CHARS_A_STEP;
+        } else if (value instanceof List<?> list) {
+            steps += list.size() / ITEMS_A_STEP;
+        }
+        step();
+        return value;
+    }
+
+    /** What was made takes memory, too. */
+    private <T extends @Nullable Object> T made(T value) {
+        if (value instanceof List<?> list) {
+            steps += list.size();
+        } else if (value instanceof String s) {
+            Values.checkLength(s.length());
+        }
+        return charged(value);
+    }
+
     private void write(String text) {
         if (text.length() > MAX_OUTPUT - out.length()) {
             throw new TemplateException("writes more than " + MAX_OUTPUT + " characters");
@@ -121,8 +144,7 @@ final class Interpreter {
                 String text = captured(filter.body(), new Scope(scope));
                 write(Values.text(at(
                         filter.line(),
-                        () -> Builtins.filter(
-                                this::test,
+                        () -> filtered(
                                 filter.name(),
                                 text,
                                 positional(filter.arguments(), scope),
@@ -236,7 +258,8 @@ final class Interpreter {
         loop.put("length", (long) n);
         loop.put("previtem", i == 0 ? Values.UNDEFINED : items.get(i - 1));
         loop.put("nextitem", i == n - 1 ? Values.UNDEFINED : items.get(i + 1));
-        Function cycle = (positional, named) -> positional.get(i % positional.size());
+        Function cycle =
+                (positional, named) -> Builtins.argument(positional, positional.isEmpty() ? 0 : i % positional.size());
         loop.put("cycle", cycle);
         return loop;
     }
@@ -295,7 +318,9 @@ final class Interpreter {
             case Node.DictOf dict -> {
                 Map<@Nullable Object, @Nullable Object> map = new LinkedHashMap<>();
                 for (int i = 0; i < dict.keys().size(); i++) {
-                    map.put(eval(dict.keys().get(i), scope), eval(dict.values().get(i), scope));
+                    map.put(
+                            Values.key(eval(dict.keys().get(i), scope)),
+                            eval(dict.values().get(i), scope));
                 }
                 yield map;
             }
@@ -309,15 +334,14 @@ final class Interpreter {
                         : found;
             }
             case Node.Slice slice ->
-                Values.slice(
-                        eval(slice.of(), scope),
+                charged(Values.slice(
+                        charged(eval(slice.of(), scope)),
                         slice.from() == null ? null : eval(slice.from(), scope),
                         slice.to() == null ? null : eval(slice.to(), scope),
-                        slice.step() == null ? null : eval(slice.step(), scope));
+                        slice.step() == null ? null : eval(slice.step(), scope)));
             case Node.Call call -> call(call, scope, null);
             case Node.Filter filter ->
-                Builtins.filter(
-                        this::test,
+                filtered(
                         filter.name(),
                         eval(filter.value(), scope),
                         positional(filter.arguments(), scope),
@@ -334,7 +358,18 @@ final class Interpreter {
     }
 
     private boolean test(String name, @Nullable Object value, List<@Nullable Object> arguments) {
-        return Builtins.test(name, value, arguments);
+        arguments.forEach(this::charged);
+        return Builtins.test(name, charged(value), arguments);
+    }
+
+    private @Nullable Object filtered(
+            String name,
+            @Nullable Object value,
+            List<@Nullable Object> positional,
+            Map<String, @Nullable Object> named) {
+        positional.forEach(this::charged);
+        Object result = Filters.filter(this::test, name, charged(value), positional, named);
+        return result instanceof List ? charged(result) : made(result);
     }
 
     private static @Nullable Object unary(String operator, @Nullable Object value) {
@@ -353,26 +388,18 @@ final class Interpreter {
         if (binary.operator().equals("or")) {
             return Values.truth(left) ? left : eval(binary.right(), scope);
         }
-        Object result = Values.binary(binary.operator(), left, eval(binary.right(), scope));
-        if (result instanceof String s && s.length() > MAX_OUTPUT) {
-            throw new TemplateException("a string of more than " + MAX_OUTPUT + " characters");
-        }
-        if (result instanceof List<?> list) {
-            steps += list.size();
-        } else if (result instanceof String s) {
-            steps += s.length() / 1024; // copying counts too
-        }
-        return result;
+        Object right = eval(binary.right(), scope);
+        return made(Values.binary(binary.operator(), charged(left), charged(right)));
     }
 
-    private static @Nullable Object attribute(@Nullable Object of, String name) {
+    private @Nullable Object attribute(@Nullable Object of, String name) {
         if (of == Values.UNDEFINED) {
             throw new TemplateException("something undefined has no attribute " + name);
         }
         if (of instanceof Map<?, ?> map && map.containsKey(name)) {
             return map.get(name);
         }
-        Function method = Builtins.method(of, name);
+        Function method = Builtins.method(charged(of), name);
         return method == null ? Values.UNDEFINED : method;
     }
 
@@ -388,10 +415,8 @@ final class Interpreter {
         if (caller != null) {
             named.put("caller", caller);
         }
-        Object result = function.call(positional(call.arguments(), scope), named);
-        if (result instanceof List<?> list) {
-            steps += list.size();
-        }
-        return result;
+        List<@Nullable Object> positional = positional(call.arguments(), scope);
+        positional.forEach(this::charged);
+        return made(function.call(positional, named));
     }
 }

@@ -16,9 +16,7 @@ final class Json {
     }
 
     private static void write(@Nullable Object value, int indent, int depth, StringBuilder out) {
-        if (depth > 50) {
-            throw new TemplateException("a value is nested more than 50 deep");
-        }
+        Values.checkNested(depth, out);
         switch (value) {
             case null -> out.append("null");
             case Boolean b -> out.append(b);

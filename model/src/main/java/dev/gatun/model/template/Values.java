@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,6 +33,11 @@ final class Values {
         }
     };
 
+    private static final int MAX_DEPTH = 50;
+
+    /** Parts of two values that are compared to tell whether they are equal. */
+    private static final int MAX_COMPARED = 4096;
+
     private Values() {}
 
     static boolean truth(@Nullable Object value) {
@@ -50,32 +56,65 @@ final class Values {
 
     /** str(value). */
     static String text(@Nullable Object value) {
-        return value instanceof String s ? s : value == UNDEFINED ? "" : repr(value, 0);
+        if (value instanceof String s) {
+            return s;
+        }
+        var out = new StringBuilder();
+        if (value != UNDEFINED) {
+            repr(value, 0, out);
+        }
+        return out.toString();
     }
 
-    private static String repr(@Nullable Object value, int depth) {
-        if (depth > 50) {
-            throw new TemplateException("a value is nested more than 50 deep");
-        }
-        return switch (value) {
-            case null -> "None";
-            case Boolean b -> b ? "True" : "False";
-            case Double d -> decimal(d);
-            case String s -> quoted(s);
+    private static void repr(@Nullable Object value, int depth, StringBuilder out) {
+        checkNested(depth, out);
+        switch (value) {
+            case null -> out.append("None");
+            case Boolean b -> out.append(b ? "True" : "False");
+            case Long n -> out.append(n);
+            case Double d -> out.append(decimal(d));
+            case String s -> out.append(quoted(s));
             case List<?> list -> {
-                List<String> items = new ArrayList<>();
+                String before = "[";
                 for (Object item : list) {
-                    items.add(repr(item, depth + 1));
+                    repr(item, depth + 1, out.append(before));
+                    before = ", ";
                 }
-                yield "[" + String.join(", ", items) + "]";
+                out.append(list.isEmpty() ? "[]" : "]");
             }
             case Map<?, ?> map -> {
-                List<String> items = new ArrayList<>();
-                map.forEach((k, v) -> items.add(repr(k, depth + 1) + ": " + repr(v, depth + 1)));
-                yield "{" + String.join(", ", items) + "}";
+                String before = "{";
+                for (var entry : map.entrySet()) {
+                    repr(entry.getKey(), depth + 1, out.append(before));
+                    repr(entry.getValue(), depth + 1, out.append(": "));
+                    before = ", ";
+                }
+                out.append(map.isEmpty() ? "{}" : "}");
             }
-            default -> value.toString();
-        };
+            default -> out.append(value == UNDEFINED ? "" : kind(value));
+        }
+    }
+
+    /** A list may be in itself, or twice in one that is twice in another, and so on: its text ends somewhere. */
+    static void checkNested(int depth, StringBuilder out) {
+        if (depth > MAX_DEPTH) {
+            throw new TemplateException("a value is nested more than " + MAX_DEPTH + " deep");
+        }
+        checkLength(out.length());
+    }
+
+    /** A string may be so long. */
+    static void checkLength(long length) {
+        if (length > Interpreter.MAX_OUTPUT) {
+            throw new TemplateException("a string of more than " + Interpreter.MAX_OUTPUT + " characters");
+        }
+    }
+
+    /** A list may have so many items. */
+    static void checkItems(long n) {
+        if (n > Interpreter.MAX_STEPS) {
+            throw new TemplateException("a list of more than " + Interpreter.MAX_STEPS + " items");
+        }
     }
 
     private static String quoted(String s) {
@@ -97,10 +136,46 @@ final class Values {
     }
 
     static boolean equal(@Nullable Object a, @Nullable Object b) {
+        return equal(a, b, new int[1]);
+    }
+
+    /** Collections would compare what they share again and again, and for ever if they are in themselves. */
+    private static boolean equal(@Nullable Object a, @Nullable Object b, int[] compared) {
+        if (++compared[0] > MAX_COMPARED) {
+            throw new TemplateException("two values have too many parts to be compared");
+        }
         if (isNumber(a) && isNumber(b)) {
             return number(a) == number(b);
         }
+        if (a instanceof List<?> x && b instanceof List<?> y) {
+            boolean same = x.size() == y.size();
+            for (int i = 0; same && i < x.size(); i++) {
+                same = equal(x.get(i), y.get(i), compared);
+            }
+            return same;
+        }
+        if (a instanceof Map<?, ?> x && b instanceof Map<?, ?> y) {
+            boolean same = x.size() == y.size();
+            for (var entry : x.entrySet()) {
+                same = same && has(y, entry.getKey()) && equal(entry.getValue(), y.get(entry.getKey()), compared);
+            }
+            return same;
+        }
         return a == b || a != null && a.equals(b);
+    }
+
+    /** A value by which others are found. */
+    static @Nullable Object key(@Nullable Object value) {
+        if (value instanceof List || value instanceof Map) {
+            throw new TemplateException(kind(value) + " cannot be a key");
+        }
+        return value;
+    }
+
+    /** Whether a value is found by that key. */
+    static boolean has(Map<?, ?> map, @Nullable Object key) {
+        // The caller's maps may be immutable ones, which throw when they are asked for null.
+        return key(key) == null ? map.keySet().stream().anyMatch(Objects::isNull) : map.containsKey(key);
     }
 
     private static boolean isNumber(@Nullable Object value) {
@@ -144,8 +219,11 @@ final class Values {
         return switch (value) {
             case List<?> list -> new ArrayList<>(list);
             case Map<?, ?> map -> new ArrayList<>(map.keySet());
-            case String s ->
-                new ArrayList<>(s.codePoints().mapToObj(Character::toString).toList());
+            case String s -> {
+                checkItems(s.length());
+                yield new ArrayList<>(
+                        s.codePoints().mapToObj(Character::toString).toList());
+            }
             case null, default -> {
                 if (value == UNDEFINED) {
                     yield new ArrayList<>();
@@ -168,7 +246,7 @@ final class Values {
     static boolean contains(@Nullable Object container, @Nullable Object item) {
         return switch (container) {
             case String s -> s.contains(text(item));
-            case Map<?, ?> map -> map.containsKey(item);
+            case Map<?, ?> map -> has(map, item);
             case List<?> list -> list.stream().anyMatch(each -> equal(each, item));
             case null, default -> {
                 if (container == UNDEFINED) {
@@ -213,6 +291,7 @@ final class Values {
                     return x + y;
                 }
                 if (a instanceof List<?> x && b instanceof List<?> y) {
+                    checkItems((long) x.size() + y.size());
                     List<@Nullable Object> both = new ArrayList<>(x);
                     both.addAll(y);
                     return both;
@@ -229,10 +308,9 @@ final class Values {
     }
 
     private static String repeat(String s, long n) {
-        if (n * s.length() > Interpreter.MAX_OUTPUT) {
-            throw new TemplateException("a string of more than " + Interpreter.MAX_OUTPUT + " characters");
-        }
-        return s.repeat((int) Math.max(0, n));
+        long times = Math.clamp(n, 0, Interpreter.MAX_OUTPUT + 1L);
+        checkLength(times * s.length());
+        return s.repeat(s.isEmpty() ? 0 : (int) times);
     }
 
     private static Object arithmetic(String operator, @Nullable Object a, @Nullable Object b) {
@@ -271,7 +349,7 @@ final class Values {
 
     static @Nullable Object item(@Nullable Object of, @Nullable Object index) {
         return switch (of) {
-            case Map<?, ?> map -> map.containsKey(index) ? map.get(index) : UNDEFINED;
+            case Map<?, ?> map -> has(map, index) ? map.get(index) : UNDEFINED;
             case List<?> list
             when index instanceof Long || index instanceof Boolean -> {
                 int i = integer(index);

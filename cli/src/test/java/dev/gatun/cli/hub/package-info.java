@@ -1,0 +1,4 @@
+@NullMarked
+package dev.gatun.cli.hub;
+
+import org.jspecify.annotations.NullMarked;
