@@ -74,8 +74,8 @@ class EncoderSessionTest {
             MemoryPlan one = model.plan(1 << 14);
             MemoryPlan two = model.plan(1 << 15);
             long growth = two.totalBytes(Lifetime.SESSION) - one.totalBytes(Lifetime.SESSION);
-            // x, q, k, v, context and the two rows of pooling's weights
-            assertThat(growth).isEqualTo((1L << 14) * (5 * 48 + 2) * Float.BYTES);
+            // x and the two rows of pooling's weights
+            assertThat(growth).isEqualTo((1L << 14) * (48 + 2) * Float.BYTES);
         }
     }
 
