@@ -10,6 +10,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import dev.gatun.memory.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
@@ -138,7 +139,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                 }
             }
         }
-        close(call, b, kvHead, first, columns, paddedV, s);
+        close(call, columns, paddedV, s);
     }
 
     private static void clear(MemorySegment memory, long at, long bytes) {
@@ -149,10 +150,15 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         }
     }
 
-    /** dV up to whole register tiles of six rows, or a last one of four. */
+    /** dV up to whole register tiles of six rows, the last one or two of four. */
     private static int contextRows(int dV) {
         int rest = dV % ROWS;
-        return dV - rest + (rest == 0 ? 0 : rest <= 4 ? 4 : ROWS);
+        return rest == 2 && dV > ROWS ? dV : dV - rest + (rest == 0 ? 0 : rest <= 4 ? 4 : ROWS);
+    }
+
+    /** Rows of the tile that the last {@code rows} rows of a context begin with. */
+    private static int tileRows(int rows) {
+        return rows <= 4 || rows == 8 ? 4 : ROWS;
     }
 
     /** Columns at the start: queries, what they see, and that nothing has been seen. */
@@ -160,32 +166,37 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         int dK = call.dK;
         MemorySegment q = call.q.segment;
         int all = (columns + WIDTH - 1) / WIDTH * WIDTH;
-        java.util.Arrays.fill(s.max, 0, all, Float.NEGATIVE_INFINITY);
-        java.util.Arrays.fill(s.sum, 0, all, 0f);
+        Arrays.fill(s.max, 0, all, Float.NEGATIVE_INFINITY);
+        Arrays.fill(s.sum, 0, all, 0f);
+        int i = first / call.group;
+        int head = first % call.group;
         for (int column = 0; column < all; column++) {
-            int i = (first + Math.min(column, columns - 1)) / call.group; // columns beyond the last repeat it
             s.low[column] = call.low(b, i);
             s.high[column] = call.high(b, i);
+            s.qRow[column] = call.at(call.q, b, kvHead * call.group + head, i);
+            s.outRow[column] = call.at(call.out, b, kvHead * call.group + head, i);
+            if (column < columns - 1 && ++head == call.group) { // columns beyond the last repeat it
+                head = 0;
+                i++;
+            }
         }
         int whole = dK / LANES * LANES;
         for (int column = 0; column < all; column += LANES) {
             long to = s.q + block(column, dK);
             for (int d = 0; d < whole; d += LANES) {
                 for (int lane = 0; lane < LANES; lane++) {
-                    int c = Math.min(column + lane, columns - 1);
-                    long from = row(call, call.q, b, kvHead, first + c) + d * (long) Float.BYTES;
+                    long from = s.qRow[column + lane] + d * (long) Float.BYTES;
                     TileTranspose.move(q, from, 1f, s.memory, s.square + lane * Species.BYTES);
                 }
                 TileTranspose.transpose(s.memory, s.square);
-                for (int i = 0; i < LANES; i++) {
-                    long square = s.square + i * Species.BYTES;
-                    TileTranspose.move(s.memory, square, call.scale, s.memory, to + (d + i) * WIDTH_BYTES);
+                for (int j = 0; j < LANES; j++) {
+                    long square = s.square + j * Species.BYTES;
+                    TileTranspose.move(s.memory, square, call.scale, s.memory, to + (d + j) * WIDTH_BYTES);
                 }
             }
             for (int d = whole; d < dK; d++) {
                 for (int lane = 0; lane < LANES; lane++) {
-                    int c = Math.min(column + lane, columns - 1);
-                    long from = row(call, call.q, b, kvHead, first + c) + d * (long) Float.BYTES;
+                    long from = s.qRow[column + lane] + d * (long) Float.BYTES;
                     float value = q.get(JAVA_FLOAT_UNALIGNED, from) * call.scale;
                     s.memory.set(JAVA_FLOAT_UNALIGNED, to + d * WIDTH_BYTES + lane * (long) Float.BYTES, value);
                 }
@@ -196,11 +207,6 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     /** Byte offset of a vector of columns in the first of a matrix's {@code rows} rows. */
     private static long block(int column, int rows) {
         return column / WIDTH * WIDTH_BYTES * rows + column % WIDTH * (long) Float.BYTES;
-    }
-
-    /** Byte offset of the row that belongs to a column: head {@code column % group} of query {@code column / group}. */
-    private static long row(AttentionCall call, AttentionCall.Operand operand, int b, int kvHead, int column) {
-        return call.at(operand, b, kvHead * call.group + column % call.group, column / call.group);
     }
 
     /** Rows of a matrix side by side. */
@@ -224,6 +230,10 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                 v1.intoArray(to, target + j + LANES);
                 v2.intoArray(to, target + j + 2 * LANES);
                 v3.intoArray(to, target + j + 3 * LANES);
+            }
+            for (; j <= cols - LANES; j += LANES) {
+                FloatVector.fromMemorySegment(FLOATS, from, row + j * (long) Float.BYTES, Species.ORDER)
+                        .intoArray(to, target + j);
             }
             for (; j < cols; j++) {
                 to[target + j] = from.get(JAVA_FLOAT_UNALIGNED, row + j * (long) Float.BYTES);
@@ -267,9 +277,9 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         int v = past(s, column, vectors, from);
         int end = reached(s, column, vectors, from + seen - 1);
         long at = v * Species.BYTES;
-        for (int d = 0; d < dV && v < end; d += ROWS) {
+        for (int d = 0; d < dV && v < end; d += tileRows(dV - d)) {
             AttentionKernels.context(
-                    dV - d <= 4,
+                    tileRows(dV - d) == 4,
                     end - v,
                     seen,
                     s.v,
@@ -337,8 +347,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     }
 
     /** Columns at the end: the context divided by the sum; zeros if no key was seen. */
-    private static void close(
-            AttentionCall call, int b, int kvHead, int first, int columns, int paddedV, TileScratch s) {
+    private static void close(AttentionCall call, int columns, int paddedV, TileScratch s) {
         MemorySegment out = call.out.segment;
         int whole = call.dV / LANES * LANES;
         for (int column = 0; column < columns; column += LANES) {
@@ -354,14 +363,14 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                 }
                 TileTranspose.transpose(s.memory, s.square);
                 for (int lane = 0; lane < lanes; lane++) {
-                    long to = row(call, call.out, b, kvHead, first + column + lane) + d * (long) Float.BYTES;
+                    long to = s.outRow[column + lane] + d * (long) Float.BYTES;
                     TileTranspose.move(s.memory, s.square + lane * Species.BYTES, 1f, out, to);
                 }
             }
             for (int d = whole; d < call.dV; d++) {
                 TileSoftmax.divide(s.memory, from + d * WIDTH_BYTES, s.sum, column, s.square);
                 for (int lane = 0; lane < lanes; lane++) {
-                    long to = row(call, call.out, b, kvHead, first + column + lane) + d * (long) Float.BYTES;
+                    long to = s.outRow[column + lane] + d * (long) Float.BYTES;
                     float value = s.memory.get(JAVA_FLOAT_UNALIGNED, s.square + lane * (long) Float.BYTES);
                     out.set(JAVA_FLOAT_UNALIGNED, to, value);
                 }
