@@ -8,17 +8,30 @@ import java.nio.file.Path;
 import picocli.CommandLine.Model.OptionSpec;
 
 /** The option that names a model of texts: a folder, or one that comes as a jar. */
-final class ModelOption {
+public final class ModelOption {
     private ModelOption() {}
 
     static OptionSpec spec(String description) {
         return CommonOptions.option("--model", "NAME|DIR", String.class, description);
     }
 
+    /**
+     * The folder of the model that {@code gatun embed} uses unless another is asked for.
+     *
+     * @throws Failure if its jar is not on the class path
+     * @throws IOException if it cannot be taken out
+     */
+    public static ModelFolder byDefault() throws IOException {
+        return named(NamedModel.DEFAULT);
+    }
+
     /** The folder of the model that is asked for, by default {@link NamedModel#DEFAULT}. */
     static ModelFolder folder(Invocation invocation) throws IOException {
         String asked = invocation.option("--model", String.class);
-        String name = asked == null ? NamedModel.DEFAULT : asked;
+        return named(asked == null ? NamedModel.DEFAULT : asked);
+    }
+
+    private static ModelFolder named(String name) throws IOException {
         NamedModel named = NamedModel.of(name);
         return named != null ? named.folder() : path(name);
     }

@@ -175,7 +175,12 @@ class PackedAttentionTest {
                     new Wrong(k, new int[] {-1, 5}, 1, full, "start 0 is -1"),
                     new Wrong(k, new int[] {0, 11}, 1, full, "start 1 is 11"),
                     new Wrong(k, new int[] {0, 9}, 1, full.atPositions(new int[1]), "take a window and a tensor alone"),
-                    new Wrong(k, new int[] {0, 9}, 1, full.with(random(arena, 4, 4, 9, 8)), "at least 9 queries and keys"),
+                    new Wrong(
+                            k,
+                            new int[] {0, 9},
+                            1,
+                            full.with(random(arena, 4, 4, 9, 8)),
+                            "at least 9 queries and keys"),
                     new Wrong(k, new int[] {0, 9}, 1, full.with(random(arena, 4, 3, 9, 9)), "mask F32[3,9,9]"))) {
                 assertThatThrownBy(() -> ops.attentionPacked(
                                 q, wrong.k, k, wrong.starts, wrong.sequences, wrong.mask, SCALE, 0, out))

@@ -96,7 +96,12 @@ record PackedViews(int[] starts, Tensor x, Part[] parts, Block[] blocks) {
             while (to < starts.length - 1 && starts[to + 1] - starts[from] <= blockRows) {
                 to++;
             }
-            parts.add(part(workspace, x, Arrays.copyOfRange(starts, from, to + 1), model.config().nHeads(), rotary));
+            parts.add(part(
+                    workspace,
+                    x,
+                    Arrays.copyOfRange(starts, from, to + 1),
+                    model.config().nHeads(),
+                    rotary));
             from = to;
         }
         Block[] blocks = new Block[(tokens + blockRows - 1) / blockRows];

@@ -1,7 +1,7 @@
 package dev.gatun.model.encoder;
 
-import dev.gatun.model.nn.Linear;
 import dev.gatun.memory.Tensor;
+import dev.gatun.model.nn.Linear;
 import dev.gatun.ops.AttentionMask;
 import dev.gatun.ops.Ops;
 import org.jspecify.annotations.Nullable;
