@@ -26,7 +26,7 @@ import report
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GATUN = os.path.join(HERE, "..", "..", "gatun")
-OURS = {"attention": ["gatun-vector", "gatun-openblas", "gatun-auto"]}
+OURS = {table: ["gatun-vector", "gatun-openblas", "gatun-auto"] for table in ("attention", "encoder")}
 SETTLE = float(os.environ.get("PEERS_SETTLE", "0.8"))
 
 
@@ -60,7 +60,7 @@ def argv(table, peer, cmds):
 def defaults(table):
     if table in ("encoder", "startup"):
         import encoder
-        peers = encoder.PEERS[:1] + ["ort-java"] + encoder.PEERS[1:]
+        peers = OURS["encoder"] + encoder.PEERS[:1] + ["ort-java"] + encoder.PEERS[1:]
         if table == "startup":
             peers = ["ort", "ort-java", "torch-sdpa", "ct2-f32", "llamacpp-f32", "llamacpp-c"]
         return peers, c.ENCODER_CASES

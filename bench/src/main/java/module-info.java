@@ -5,6 +5,7 @@ module dev.gatun.bench {
     requires dev.gatun.model;
     requires dev.gatun.openblas;
     requires com.fasterxml.jackson.core;
+    requires com.microsoft.onnxruntime;
     requires dev.ludovic.netlib.blas;
     requires info.picocli;
     requires java.logging; // for netlib, which logs through it: an automatic module cannot say so

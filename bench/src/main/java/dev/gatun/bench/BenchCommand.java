@@ -17,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.SequencedMap;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -37,20 +38,23 @@ final class BenchCommand implements Command {
         spec.usageMessage()
                 .header("Measures the limits of this computer, and how near to them each backend gets.")
                 .description("Backends take turns in processes of their own; a share is one of the limit as it was"
-                        + " meanwhile. * marks the fastest. gatun bench peer --help: one table for"
-                        + " bench/peers; gatun bench jmh -h: the same operations under JMH.");
+                        + " meanwhile. * marks the fastest. gatun bench encoder: sentence"
+                        + " embeddings beside ONNX Runtime's (the same as --only encoder); gatun bench peer --help: one"
+                        + " table for bench/peers; gatun bench jmh -h: the same operations under JMH.");
         spec.addOption(CommonOptions.flag("--quick", "fewer operations and samples: some minutes, not twenty"));
         spec.addOption(
                 CommonOptions.path("--model", "DIR", "measure products with the shapes of this model's weights"));
         spec.addOption(many("--only", "GROUP", Group.class)
                 .converters(BenchCommand::group)
                 .description("measure this group, one of " + String.join(", ", names())
-                        + "; may be repeated. Default: all but long")
+                        + "; may be repeated. Default: all but long and encoder")
                 .build());
         spec.addOption(many("--backend", "NAME", Backend.Kind.class)
                 .converters(CommonOptions::kind)
-                .description("measure this backend, and no peers; may be repeated. Default: openblas, vector, auto and"
-                        + " the BLAS of dev.ludovic.netlib, in Java and by JNI")
+                .description(
+                        "measure this backend, without netlib; may be repeated. Default: openblas, vector, auto; in"
+                            + " products the BLAS of dev.ludovic.netlib, in Java and by JNI. ONNX Runtime is always in"
+                            + " encoder")
                 .build());
         spec.addOption(many("--blas", "PATH", Path.class)
                 .description("measure the library with the C interface of BLAS in this file too; may be repeated")
@@ -104,20 +108,21 @@ final class BenchCommand implements Command {
                 .map(EngineKind::blas)
                 .toList();
         kinds.addAll(asked);
-        if (allEngines) {
+        List<Group> groups = all(invocation, "--only", Group.class, model == null ? GROUPS : List.of());
+        if (allEngines
+                && (model != null
+                        || !Set.of(Group.ENCODER, Group.CALLS, Group.COLD).containsAll(groups))) {
             kinds.addAll(List.of(EngineKind.NETLIB_JAVA, EngineKind.NETLIB_JNI));
+        }
+        if (groups.contains(Group.ENCODER)) {
+            kinds.add(EngineKind.ONNX_RUNTIME);
         }
         BenchRun run = new BenchRun(
                 BenchRun.Settings.of(invocation.flag("--quick"), threads, caches),
                 kind -> new EngineProcess(kind, threads),
                 facts(threads),
                 new TextReport(invocation.results()));
-        Report report = run.run(
-                all(invocation, "--only", Group.class, model == null ? GROUPS : List.of()),
-                shapes,
-                kinds,
-                asked,
-                backends);
+        Report report = run.run(groups, shapes, kinds, asked, backends);
         if (html != null) {
             Files.writeString(html, HtmlReport.of(report));
         }

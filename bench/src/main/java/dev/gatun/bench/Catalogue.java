@@ -41,6 +41,9 @@ record Catalogue(Caches caches, boolean quick, int longest) {
     private static final int[] GOAL_ROWS = {8, 16, 32, 128, 256};
     private static final int[] ROWS = {4, 128};
 
+    /** As bench/peers has them. */
+    private static final List<String> ENCODER_CASES = List.of("1x16", "1x128", "1x256", "8x128", "32x128", "32xmix");
+
     /** Weight types of {@link Group#MATVEC}. A type that a backend widens at load is still counted as it is stored. */
     private static final List<DType> WEIGHT_TYPES = List.of(DType.F32, DType.BF16);
 
@@ -56,6 +59,7 @@ record Catalogue(Caches caches, boolean quick, int longest) {
             case MATVEC -> matvec();
             case ATTENTION -> attention();
             case LONG -> longAttention();
+            case ENCODER -> encoder();
             case ROWS -> rows();
             case CALLS -> calls();
             case MODEL, COLD -> List.of();
@@ -112,6 +116,18 @@ record Catalogue(Caches caches, boolean quick, int longest) {
                 layer.name + " " + layer.n + "x" + layer.k,
                 "M " + m,
                 new Op.Linear(m, layer.n, layer.k, DType.F32, 1));
+    }
+
+    private List<Case> encoder() {
+        List<Case> cases = new ArrayList<>();
+        for (String name : ENCODER_CASES) {
+            Op.Encode op = Op.Encode.named(name);
+            int most = Math.max(2, longest / 16);
+            var capped =
+                    new Op.Encode(Math.min(op.sequences(), most), Math.min(op.from(), most), Math.min(op.to(), most));
+            cases.add(new Case(Group.ENCODER, "MiniLM-L6-v2", name, capped));
+        }
+        return cases;
     }
 
     private List<Case> matvec() {

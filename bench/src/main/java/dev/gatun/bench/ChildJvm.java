@@ -5,6 +5,7 @@ import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,6 +28,22 @@ final class ChildJvm {
         }
         command.addAll(args);
         return new ProcessBuilder(command);
+    }
+
+    /**
+     * Moves the arguments to a file, which may be deleted once the JVM runs: ONNX Runtime 1.29 dies where the command line of its
+     * process has more than 4 KB, as one has that names every jar.
+     */
+    static Path argumentsToFile(ProcessBuilder builder) throws IOException {
+        List<String> command = builder.command();
+        Path file = Files.createTempFile("gatun-bench", ".args");
+        Files.write(
+                file,
+                command.subList(1, command.size()).stream()
+                        .map(arg -> '"' + arg.replace("\\", "\\\\").replace("\"", "\\\"") + '"')
+                        .toList());
+        builder.command(command.getFirst(), "@" + file);
+        return file;
     }
 
     /** Starts it, with its stderr on ours, but for what every JVM with the Vector API says. */

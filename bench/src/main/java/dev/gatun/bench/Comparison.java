@@ -1,6 +1,7 @@
 package dev.gatun.bench;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -39,6 +40,14 @@ final class Comparison {
 
     /** Threads that have computed spin a while before they sleep, OpenBLAS's for 2^26 cycles: the next engine waits for it. */
     private static final long SPINNING_MILLIS = 30;
+
+    /**
+     * A sample of single calls lasts so many times as long, for a call of a whole model takes milliseconds; of one text longer, so
+     * that a hundredth of all calls is some.
+     */
+    private static final int CALLS = 6;
+
+    private static final int CALLS_OF_ONE = 20;
 
     private final Pace pace;
     private final int threads;
@@ -90,13 +99,18 @@ final class Comparison {
 
     /** A case by every engine that has it. */
     Result run(Case benchmark, int weight) {
+        boolean single = benchmark.op() instanceof Op.Encode;
+        long sampleNanos = pace.sampleNanos;
+        if (benchmark.op() instanceof Op.Encode encode) {
+            sampleNanos *= encode.sequences() == 1 ? CALLS_OF_ONE : CALLS;
+        }
         List<EngineKind> running = new ArrayList<>();
         double nanosPerRound = 0;
         for (Map.Entry<EngineKind, Engine> entry : engines.entrySet()) {
             double nanos = open(entry.getKey(), entry.getValue(), benchmark);
             if (!Double.isNaN(nanos)) {
                 running.add(entry.getKey());
-                nanosPerRound += Math.max(nanos, (double) pace.sampleNanos);
+                nanosPerRound += Math.max(nanos, (double) sampleNanos);
             }
         }
         Op.@Nullable Probe probe =
@@ -104,15 +118,20 @@ final class Comparison {
         if (probe != null) {
             nanosPerRound += Math.max(machine.open(probe, pace.warmUpNanos), (double) pace.sampleNanos);
         }
-        Map<EngineKind, List<Double>> samples = new LinkedHashMap<>();
+        Map<EngineKind, List<Double>> samples = new LinkedHashMap<>(); // nanoseconds
         List<Double> limits = new ArrayList<>();
         for (int round = pace.rounds(nanosPerRound); round > 0; round--) {
             if (probe != null) {
                 limits.add(probe.work() / sample(machine));
             }
             for (EngineKind kind : running) {
-                double nanos = sample(engine(kind));
-                samples.computeIfAbsent(kind, _ -> new ArrayList<>()).add(benchmark.value(nanos));
+                List<Double> own = samples.computeIfAbsent(kind, _ -> new ArrayList<>());
+                if (single) {
+                    rest();
+                    Arrays.stream(engine(kind).calls(sampleNanos)).forEach(own::add);
+                } else {
+                    own.add(sample(engine(kind)));
+                }
             }
             Collections.rotate(running, 1);
         }
@@ -120,14 +139,18 @@ final class Comparison {
             machine.closeOp();
         }
         SequencedMap<EngineKind, Stats> values = new LinkedHashMap<>();
+        Map<EngineKind, Result.Calls> calls = new LinkedHashMap<>();
         for (EngineKind kind : engines.keySet()) {
             List<Double> own = samples.get(kind);
             if (own != null) {
-                values.put(kind, Stats.of(own));
+                values.put(kind, Stats.of(own, benchmark::value));
+                if (single) {
+                    calls.put(kind, Result.Calls.of(own));
+                }
                 engine(kind).closeOp();
             }
         }
-        return new Result(benchmark, probe == null ? null : Stats.of(limits), values, weight);
+        return new Result(benchmark, probe == null ? null : Stats.of(limits), values, calls, weight);
     }
 
     private Engine engine(EngineKind kind) {
@@ -135,6 +158,11 @@ final class Comparison {
     }
 
     private double sample(Engine engine) {
+        rest();
+        return engine.sample(pace.sampleNanos);
+    }
+
+    private void rest() {
         if (threads > 1) {
             try {
                 Thread.sleep(SPINNING_MILLIS);
@@ -142,7 +170,6 @@ final class Comparison {
                 throw new IllegalStateException("interrupted while it measured", e);
             }
         }
-        return engine.sample(pace.sampleNanos);
     }
 
     private double open(EngineKind kind, Engine engine, Case benchmark) {

@@ -20,6 +20,13 @@ interface Engine extends AutoCloseable {
      */
     double sample(long nanos);
 
+    /**
+     * Times single calls of the open operation, for about so long, and one at least.
+     *
+     * @return nanoseconds of each
+     */
+    double[] calls(long nanos);
+
     /** Ends the open operation and frees its memory. */
     void closeOp();
 

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * A library that can be compared.
  *
  * @param id its name in reports and on the command line of its process: machine, a {@link Backend.Kind}, netlib-java,
- *     netlib-jni, or blas:PATH
+ *     netlib-jni, onnxruntime, or blas:PATH
  */
 record EngineKind(String id) {
     /** The limits of the machine. */
@@ -20,6 +20,9 @@ record EngineKind(String id) {
 
     /** The BLAS of Spark, through JNI. */
     static final EngineKind NETLIB_JNI = new EngineKind("netlib-jni");
+
+    /** Microsoft's, which runs ONNX files. */
+    static final EngineKind ONNX_RUNTIME = new EngineKind("onnxruntime");
 
     private static final String BLAS = "blas:";
 
@@ -63,6 +66,9 @@ record EngineKind(String id) {
         }
         if (equals(NETLIB_JAVA) || equals(NETLIB_JNI)) {
             return new NetlibLibrary(equals(NETLIB_JNI));
+        }
+        if (equals(ONNX_RUNTIME)) {
+            return new OnnxRuntimeLibrary(threads);
         }
         Path blas = blasPath();
         Backend.Kind kind = blas != null ? Backend.Kind.OPENBLAS : backend(id);

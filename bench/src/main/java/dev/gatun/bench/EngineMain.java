@@ -8,6 +8,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.util.Arrays;
+import java.util.stream.Collectors;
 
 /** The process of an {@link EngineProcess}. */
 final class EngineMain {
@@ -49,6 +51,10 @@ final class EngineMain {
                     + switch (words[0]) {
                         case "open" -> engine.open(Op.parse(words[2]), Long.parseLong(words[1]));
                         case "sample" -> engine.sample(Long.parseLong(words[1]));
+                        case "calls" ->
+                            Arrays.stream(engine.calls(Long.parseLong(words[1])))
+                                    .mapToObj(Double::toString)
+                                    .collect(Collectors.joining(" "));
                         default -> {
                             engine.closeOp();
                             yield 0;

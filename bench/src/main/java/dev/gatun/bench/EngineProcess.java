@@ -8,6 +8,9 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.OutputStreamWriter;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 
 /** An engine in a JVM of its own, which {@link EngineMain} serves: a line asks, a line answers. */
@@ -29,6 +32,7 @@ final class EngineProcess implements Engine {
      * @throws UnsupportedOperationException if the library is not there; the message says why
      */
     EngineProcess(EngineKind kind, int threads) {
+        Path arguments;
         try {
             // Compilation that the caller waits for: a kernel is never timed while it is still interpreted.
             ProcessBuilder builder = ChildJvm.of(
@@ -36,6 +40,7 @@ final class EngineProcess implements Engine {
             for (String name : List.of("OPENBLAS", "BLIS", "MKL", "OMP")) { // where nobody calls a function for it
                 builder.environment().put(name + "_NUM_THREADS", Integer.toString(threads));
             }
+            arguments = ChildJvm.argumentsToFile(builder);
             process = ChildJvm.start(builder);
         } catch (IOException e) {
             throw new UncheckedIOException("a JVM for " + kind.id() + " does not start", e);
@@ -47,6 +52,16 @@ final class EngineProcess implements Engine {
         } catch (UnsupportedOperationException e) {
             close();
             throw e;
+        } finally {
+            delete(arguments);
+        }
+    }
+
+    private static void delete(Path file) {
+        try {
+            Files.deleteIfExists(file);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot delete " + file, e);
         }
     }
 
@@ -89,6 +104,13 @@ final class EngineProcess implements Engine {
     @Override
     public double sample(long nanos) {
         return Double.parseDouble(ask("sample " + nanos));
+    }
+
+    @Override
+    public double[] calls(long nanos) {
+        return Arrays.stream(ask("calls " + nanos).split(" ", -1))
+                .mapToDouble(Double::parseDouble)
+                .toArray();
     }
 
     @Override

@@ -1,13 +1,17 @@
 package dev.gatun.bench;
 
+import dev.gatun.cli.ModelOption;
 import dev.gatun.memory.DType;
 import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
+import dev.gatun.model.TextEmbedder;
 import dev.gatun.ops.Activation;
 import dev.gatun.ops.AttentionMask;
 import dev.gatun.ops.Backend;
 import dev.gatun.ops.Ops;
 import dev.gatun.ops.PackedWeight;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import org.jspecify.annotations.Nullable;
 
@@ -15,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 final class GatunLibrary implements Library {
     private final Backend backend;
     private final boolean hasCalls;
+    private @Nullable TextEmbedder embedder;
 
     GatunLibrary(Backend.Options options) {
         hasCalls = options.kind() == Backend.Kind.OPENBLAS && options.blas() == null;
@@ -35,6 +40,7 @@ final class GatunLibrary implements Library {
             Runnable call = switch (op) {
                 case Op.Linear linear -> linear(linear, arena);
                 case Op.Attention attention -> attention(attention, arena);
+                case Op.Encode encode -> encode(encode);
                 case Op.Rows rows -> rows(rows, arena);
                 case Op.NativeCall nativeCall -> hasCalls ? NativeCalls.of(nativeCall.function(), arena) : null;
                 case Op.Probe _ -> null;
@@ -103,6 +109,26 @@ final class GatunLibrary implements Library {
         return x.splitHeads(nHeads);
     }
 
+    private Runnable encode(Op.Encode op) {
+        TextEmbedder model = embedder();
+        int[][] ids = op.ids();
+        return () -> model.embedTokens(ids);
+    }
+
+    /** The model, from its jar: loaded when it is first needed. */
+    TextEmbedder embedder() {
+        TextEmbedder model = embedder;
+        if (model == null) {
+            try {
+                model = TextEmbedder.open(ModelOption.byDefault(), backend);
+            } catch (IOException e) {
+                throw new UncheckedIOException("MiniLM cannot be loaded: " + e.getMessage(), e);
+            }
+            embedder = model;
+        }
+        return model;
+    }
+
     private Runnable rows(Op.Rows op, Arena arena) {
         Operands operands = new Operands();
         Ops ops = backend.newOps(arena);
@@ -120,6 +146,9 @@ final class GatunLibrary implements Library {
 
     @Override
     public void close() {
+        if (embedder != null) {
+            embedder.close();
+        }
         backend.close();
     }
 }

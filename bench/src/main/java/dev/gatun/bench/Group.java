@@ -12,6 +12,8 @@ enum Group {
     ATTENTION("Attention"),
     /** All attention of 32,768 positions: minutes. */
     LONG("Attention, 32,768 positions"),
+    /** Sentence embeddings of a whole model, beside ONNX Runtime's. */
+    ENCODER("Sentence embeddings, MiniLM-L6-v2 F32"),
     /** Functions of rows, beyond the last-level cache. */
     ROWS("Rows, from memory to memory"),
     /** The way into native code. */

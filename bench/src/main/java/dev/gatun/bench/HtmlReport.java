@@ -147,6 +147,9 @@ final class HtmlReport {
             case MATVEC ->
                 "One row of activations. Share of the read bandwidth that the bytes of the weights take, as the"
                         + " checkpoint stores them.";
+            case ENCODER ->
+                "Token ids to normalised embeddings. Share of the FMA peak; padding, softmax, norms and GELU count"
+                        + " nothing.";
             case ATTENTION, LONG -> "Share of the FMA peak; only products that the mask lets through are counted.";
             case ROWS -> "Share of the read-plus-write bandwidth.";
             case MODEL ->
@@ -265,6 +268,8 @@ final class HtmlReport {
                             .append(Math.round(100 * result.share(value)))
                             .append("%)</small>");
                 }
+                Result.Calls calls = result.calls().get(kind);
+                html.append(calls == null ? "" : " <small>" + escape(calls.toString()) + "</small>");
             }
             html.append("</td>");
         }

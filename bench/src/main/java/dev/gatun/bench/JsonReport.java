@@ -102,6 +102,15 @@ final class JsonReport {
             json.writeObjectFieldStart(value.getKey().id());
             stats("value", value.getValue(), benchmark.unit());
             number("share", result.share(value.getValue()));
+            Result.Calls calls = result.calls().get(value.getKey());
+            if (calls != null) {
+                json.writeObjectFieldStart("calls");
+                number("median", calls.median());
+                number("p99", calls.p99());
+                json.writeNumberField("samples", calls.count());
+                json.writeStringField("unit", "ms");
+                json.writeEndObject();
+            }
             json.writeEndObject();
         }
         json.writeEndObject();

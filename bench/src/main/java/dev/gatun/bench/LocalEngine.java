@@ -2,6 +2,7 @@ package dev.gatun.bench;
 
 import java.lang.management.CompilationMXBean;
 import java.lang.management.ManagementFactory;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /** Times a library in this JVM. */
@@ -17,6 +18,9 @@ final class LocalEngine implements Engine {
 
     /** Before a sample the operation runs untimed for so long: its operands come back into the caches. */
     private static final long LEAD_IN_NANOS = 5_000_000;
+
+    /** Before single calls one runs untimed, unless it is so long that operands out of the caches matter little. */
+    private static final long LEAD_IN_CALL_NANOS = 100_000_000;
 
     private final Library library;
     private Library.@Nullable Workload workload;
@@ -75,12 +79,36 @@ final class LocalEngine implements Engine {
         return runFor(nanos);
     }
 
-    /** Nanoseconds a call. */
-    private double runFor(long nanos) {
+    @Override
+    public double[] calls(long nanos) {
+        Library.Workload open = workload();
+        if (nanosPerCall < LEAD_IN_CALL_NANOS) {
+            open.run();
+        }
+        double[] calls = new double[16];
+        int n = 0;
+        long start = System.nanoTime();
+        for (long before = start; n == 0 || before - start < nanos; ) {
+            open.run();
+            long after = System.nanoTime();
+            calls = n == calls.length ? Arrays.copyOf(calls, 2 * n) : calls;
+            calls[n++] = after - before;
+            before = after;
+        }
+        return Arrays.copyOf(calls, n);
+    }
+
+    private Library.Workload workload() {
         Library.Workload open = workload;
         if (open == null) {
             throw new IllegalStateException("no operation is open");
         }
+        return open;
+    }
+
+    /** Nanoseconds a call. */
+    private double runFor(long nanos) {
+        Library.Workload open = workload();
         long start = System.nanoTime();
         long calls = 0;
         long elapsed;

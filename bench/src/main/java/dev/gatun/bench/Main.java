@@ -2,6 +2,7 @@ package dev.gatun.bench;
 
 import dev.gatun.cli.Commands;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -12,7 +13,7 @@ public final class Main {
     /**
      * Runs, and ends the JVM with the exit code.
      *
-     * @param args what follows {@code gatun}: {@code bench}, and then options, {@code peer} or {@code jmh}
+     * @param args what follows {@code gatun}: {@code bench}, and then options, {@code encoder}, {@code peer} or {@code jmh}
      */
     public static void main(String[] args) throws IOException, InterruptedException {
         String second = args.length > 1 ? args[1] : "";
@@ -26,8 +27,16 @@ public final class Main {
                     case "peer" ->
                         dev.gatun.cli.Main.run(
                                 new Commands("gatun bench", List.of("peer"), _ -> new PeerCommand()), rest);
-                    default ->
-                        dev.gatun.cli.Main.run(new Commands("gatun", List.of("bench"), _ -> new BenchCommand()), args);
+                    case "encoder" -> {
+                        List<String> all = new ArrayList<>(List.of("bench", "--only", "encoder"));
+                        all.addAll(List.of(rest).subList(1, rest.length));
+                        yield dev.gatun.cli.Main.run(bench(), all.toArray(String[]::new));
+                    }
+                    default -> dev.gatun.cli.Main.run(bench(), args);
                 });
+    }
+
+    private static Commands bench() {
+        return new Commands("gatun", List.of("bench"), _ -> new BenchCommand());
     }
 }

@@ -1,6 +1,9 @@
 package dev.gatun.bench;
 
+import dev.gatun.cli.Failure;
 import dev.gatun.memory.DType;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -120,6 +123,73 @@ sealed interface Op {
         }
     }
 
+    /**
+     * Sentence embeddings of MiniLM-L6-v2 from token ids: {@code sequences} texts of {@code from} to {@code to} tokens, as different
+     * as that allows. What is done on padding counts nothing, nor do softmax, norms, GELU and pooling.
+     */
+    record Encode(int sequences, int from, int to) implements Op {
+        private static final double LAYERS = 6;
+        private static final double HIDDEN = 384;
+        private static final double FFN = 1536;
+
+        /** As {@link #toString} of the peers' cases: 8x128, or with lengths of every kind 32xmix, which is 8 to 128. */
+        static Encode named(String name) {
+            Matcher matcher =
+                    Pattern.compile("([1-9]\\d{0,3})x(?:([1-9]\\d{0,2})|mix)").matcher(name);
+            if (!matcher.matches()) {
+                throw new Failure("case " + name + ": must be the number of texts, x, and their tokens or mix");
+            }
+            int sequences = Integer.parseInt(matcher.group(1));
+            String tokens = matcher.group(2);
+            return tokens == null
+                    ? new Encode(sequences, 8, 128)
+                    : new Encode(sequences, Integer.parseInt(tokens), Integer.parseInt(tokens));
+        }
+
+        /** Tokens of a text. */
+        int length(int text) {
+            return from + text * 13 % sequences * (to - from) / Math.max(1, sequences - 1);
+        }
+
+        /** Token ids, as in bench/peers: [CLS], words, [SEP]. */
+        int[][] ids() {
+            int[][] ids = new int[sequences][];
+            for (int b = 0; b < sequences; b++) {
+                int n = length(b);
+                ids[b] = new int[n];
+                for (int i = 0; i < n; i++) {
+                    ids[b][i] = i == 0 ? 101 : i == n - 1 ? 102 : (int) (1000 + (i * 7919L + b * 104729L) % 20000);
+                }
+            }
+            return ids;
+        }
+
+        @Override
+        public double flop() {
+            double flop = 0;
+            for (int b = 0; b < sequences; b++) {
+                double n = length(b);
+                flop += LAYERS * (n * (8 * HIDDEN * HIDDEN + 4 * HIDDEN * FFN) + 4 * n * n * HIDDEN);
+            }
+            return flop;
+        }
+
+        @Override
+        public double bytes() {
+            return Float.BYTES * LAYERS * (4 * HIDDEN * HIDDEN + 2 * HIDDEN * FFN);
+        }
+
+        @Override
+        public Limit limit() {
+            return Limit.FMA;
+        }
+
+        @Override
+        public String toString() {
+            return "encode " + sequences + " " + from + " " + to;
+        }
+    }
+
     /** What is called, and how. */
     enum NativeFunction {
         /** openblas_get_num_threads: a load. */
@@ -203,6 +273,7 @@ sealed interface Op {
                         integer(words[3]),
                         integer(words[4]),
                         Boolean.parseBoolean(words[5]));
+            case "encode" -> new Encode(integer(words[1]), integer(words[2]), integer(words[3]));
             case "rows" -> new Rows(RowFunction.valueOf(words[1]), integer(words[2]), integer(words[3]));
             case "call" -> new NativeCall(NativeFunction.valueOf(words[1]));
             case "probe" -> new Probe(Limit.valueOf(words[1]), Long.parseLong(words[2]), integer(words[3]));

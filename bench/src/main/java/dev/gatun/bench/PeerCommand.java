@@ -29,6 +29,8 @@ final class PeerCommand implements Command {
 
     private static final Pattern CASE = Pattern.compile("h(\\d{1,4})n(\\d{1,7})");
     private static final int MAX_SAMPLES = 12;
+    private static final int MAX_CALLS = 1000;
+    private static final double ENCODER_SECONDS = 1.5;
     private static final double WARM_UP_SECONDS = 2;
     private static final double ENOUGH_SECONDS = 6;
     private static final double TOO_LONG_SECONDS = 20;
@@ -43,26 +45,31 @@ final class PeerCommand implements Command {
                 .paramLabel("TABLE")
                 .required(true)
                 .type(String.class)
-                .description("attention: causal self-attention of one sequence, dK 64")
+                .description("attention: causal self-attention of one sequence, dK 64; encoder: sentence embeddings of"
+                        + " MiniLM-L6-v2")
                 .build());
         spec.addOption(CommonOptions.option(
-                "--cases", "LIST", String.class, "cases between commas, as h8n2048 for 8 heads and 2048 positions"));
+                "--cases",
+                "LIST",
+                String.class,
+                "cases between commas, as h8n2048 for 8 heads and 2048 positions, 8x128 for 8 texts of 128 tokens"));
         return spec;
     }
 
     @Override
     public int run(Invocation invocation) throws IOException {
         String table = invocation.parameter("");
-        if (!table.equals("attention")) {
-            throw new Failure("table " + table + ": there is only attention");
+        boolean encoder = table.equals("encoder");
+        if (!encoder && !table.equals("attention")) {
+            throw new Failure("table " + table + ": there are attention and encoder");
         }
         String cases = invocation.option("--cases", String.class);
         Backend.Kind kind = invocation.option("--backend", Backend.Kind.class);
         Path blas = invocation.option("--blas", Path.class);
-        List<Op.Attention> ops = new ArrayList<>();
-        List<String> names = List.of((cases == null ? "h8n2048" : cases).split(","));
-        names.forEach(name -> ops.add(attention(name)));
-        try (Library library = new GatunLibrary(new Backend.Options(
+        List<Op> ops = new ArrayList<>();
+        List<String> names = List.of((cases != null ? cases : encoder ? "1x16" : "h8n2048").split(","));
+        names.forEach(name -> ops.add(encoder ? Op.Encode.named(name) : attention(name)));
+        try (GatunLibrary library = new GatunLibrary(new Backend.Options(
                 kind == null ? Backend.Kind.AUTO : kind, CommonOptions.threads(invocation), blas))) {
             for (int i = 0; i < ops.size(); i++) {
                 invocation.results().line(MARK + measure(library, names.get(i), ops.get(i)));
@@ -82,10 +89,10 @@ final class PeerCommand implements Command {
     }
 
     /** As the peers are measured: samples of one call each, after a warm-up. */
-    private static String measure(Library library, String name, Op op) throws IOException {
+    private static String measure(GatunLibrary library, String name, Op op) throws IOException {
         try (Library.Workload workload = library.open(op)) {
             if (workload == null) {
-                throw new IllegalStateException("no attention in " + library.description());
+                throw new IllegalStateException("no " + op + " in " + library.description());
             }
             long start = System.nanoTime();
             do {
@@ -97,17 +104,34 @@ final class PeerCommand implements Command {
                 long before = System.nanoTime();
                 workload.run();
                 millis.add((System.nanoTime() - before) / 1e6);
-            } while (millis.size() < MAX_SAMPLES
-                    && seconds(start) < (millis.size() < 3 ? TOO_LONG_SECONDS : ENOUGH_SECONDS));
-            return json(name, millis);
+            } while (goesOn(op, millis.size(), seconds(start)));
+            return json(name, millis, op instanceof Op.Encode encode ? ofShortest(library, encode) : null);
         }
+    }
+
+    private static boolean goesOn(Op op, int samples, double seconds) {
+        if (op instanceof Op.Encode encode) {
+            boolean enough = samples >= (encode.sequences() == 1 ? 100 : 5) && seconds >= ENCODER_SECONDS;
+            return samples < MAX_CALLS && !enough && (samples < 2 || seconds < TOO_LONG_SECONDS);
+        }
+        return samples < MAX_SAMPLES && seconds < (samples < 3 ? TOO_LONG_SECONDS : ENOUGH_SECONDS);
+    }
+
+    /** The vector of the shortest text, which shows whether all peers compute the same. */
+    private static float[] ofShortest(GatunLibrary library, Op.Encode op) {
+        int[][] ids = op.ids();
+        int shortest = 0;
+        for (int b = 0; b < ids.length; b++) {
+            shortest = ids[b].length < ids[shortest].length ? b : shortest;
+        }
+        return library.embedder().embedTokens(ids)[shortest];
     }
 
     private static double seconds(long since) {
         return (System.nanoTime() - since) / 1e9;
     }
 
-    private static String json(String name, List<Double> millis) throws IOException {
+    private static String json(String name, List<Double> millis, float @Nullable [] vector) throws IOException {
         StringWriter text = new StringWriter();
         try (JsonGenerator json = new JsonFactory().createGenerator(text)) {
             json.writeStartObject();
@@ -117,6 +141,13 @@ final class PeerCommand implements Command {
                 json.writeNumber(value);
             }
             json.writeEndArray();
+            if (vector != null) {
+                json.writeArrayFieldStart("emb");
+                for (float value : vector) {
+                    json.writeNumber(value);
+                }
+                json.writeEndArray();
+            }
             Double rss = peakRssMegabytes();
             if (rss != null) {
                 json.writeNumberField("rss_mb", rss);

@@ -30,7 +30,7 @@ record Stats(double median, double p10, double p90, int samples) {
     }
 
     /** Between the two samples that are nearest, as far as it lies. */
-    private static double quantile(double[] sorted, double q) {
+    static double quantile(double[] sorted, double q) {
         double at = q * (sorted.length - 1);
         int below = (int) at;
         double above = sorted[Math.min(below + 1, sorted.length - 1)];

@@ -51,6 +51,8 @@ final class TextReport {
             if (result.limit() != null) {
                 line.append(String.format(Locale.ROOT, " (%.0f%%)", 100 * result.share(entry.getValue())));
             }
+            Result.Calls calls = result.calls().get(entry.getKey());
+            line.append(calls == null ? "" : " " + calls + ";");
         }
         line.append("  ").append(benchmark.unit());
         line("%s", line);

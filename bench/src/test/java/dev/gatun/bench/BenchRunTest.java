@@ -29,6 +29,7 @@ class BenchRunTest {
             EngineKind.of(Backend.Kind.VECTOR),
             EngineKind.of(Backend.Kind.AUTO),
             EngineKind.NETLIB_JAVA,
+            EngineKind.ONNX_RUNTIME,
             new EngineKind("missing"));
 
     private final ByteArrayOutputStream out = new ByteArrayOutputStream();
@@ -44,7 +45,10 @@ class BenchRunTest {
                     if (kind.id().equals("missing")) {
                         throw new UnsupportedOperationException("there is none");
                     }
-                    return new LocalEngine(kind.open(threads));
+                    // Which dies where a command line is as long as that of a JVM with tests.
+                    return kind.equals(EngineKind.ONNX_RUNTIME)
+                            ? new EngineProcess(kind, threads)
+                            : new LocalEngine(kind.open(threads));
                 },
                 new LinkedHashMap<>(),
                 new TextReport(new Results(out)));
@@ -52,7 +56,8 @@ class BenchRunTest {
 
     @Test
     void everyOperationOfAQuickRunIsMeasuredByEveryEngineThatHasIt() throws Exception {
-        List<Group> groups = List.of(Group.MATMUL, Group.MATVEC, Group.ATTENTION, Group.ROWS, Group.CALLS, Group.COLD);
+        List<Group> groups = List.of(
+                Group.MATMUL, Group.MATVEC, Group.ATTENTION, Group.ENCODER, Group.ROWS, Group.CALLS, Group.COLD);
         Report report = run(2).run(groups, List.of(), ENGINES, List.of(), List.of(Backend.Kind.AUTO));
 
         List<Case> cases = new ArrayList<>();
@@ -63,10 +68,12 @@ class BenchRunTest {
             int engines = switch (result.benchmark().op()) {
                 case Op.Linear linear -> linear.weights().byteSize() == 4 ? 4 : 3;
                 case Op.NativeCall _ -> 1;
+                case Op.Encode _ -> 4;
                 default -> 3;
             };
             assertThat(result.values()).as(result.benchmark().name()).hasSize(engines);
             assertThat(result.values().values()).allMatch(stats -> stats.median() > 0 && stats.samples() == 1);
+            assertThat(result.calls()).hasSize(result.benchmark().op() instanceof Op.Encode ? engines : 0);
             assertThat(result.limit() == null).isEqualTo(result.benchmark().isTime());
         }
         assertThat(report.coldStarts())
@@ -74,7 +81,8 @@ class BenchRunTest {
                 .satisfies(cold -> assertThat(cold.first().median()).isPositive());
         assertThat(report.notes()).anyMatch(note -> note.equals("not measured: missing, there is none"));
         assertThat(out.toString(UTF_8))
-                .contains("FMA peak", "GPT-2 ffn up 64x768 M 128", "netlib-java", "first result");
+                .contains(
+                        "FMA peak", "GPT-2 ffn up 64x768 M 128", "netlib-java", "MiniLM-L6-v2 32xmix", "first result");
         assertThatReportsAreWhole(report);
     }
 
@@ -89,7 +97,16 @@ class BenchRunTest {
         JsonReport.write(report, json);
         assertThat(fields(json))
                 .contains(
-                        "schema", "machine", "limits", "engines", "results", "coldStarts", "notes", "share", "winner");
+                        "schema",
+                        "machine",
+                        "limits",
+                        "engines",
+                        "results",
+                        "calls",
+                        "coldStarts",
+                        "notes",
+                        "share",
+                        "winner");
     }
 
     /** The names of all fields; a file that is no JSON fails. */

@@ -8,8 +8,10 @@ import dev.gatun.ops.Backend;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SequencedMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -39,6 +41,7 @@ class NumbersTest {
         assertThat(new Op.Linear(1, 10, 20, DType.BF16, 1).bytes()).isEqualTo(2.0 * 200 + 4 * 30);
         assertThat(new Op.Attention(8, 8, 64, 2048, true).flop()).isEqualTo(2.0 * 64 * 8 * 2048 * 2049);
         assertThat(new Op.Attention(8, 8, 64, 2048, false).flop()).isEqualTo(4.0 * 64 * 8 * 2048 * 2048);
+        assertThat(Op.Encode.named("1x128").flop()).isEqualTo(6 * 128.0 * (12 * 2 * 384 * 384 + 4 * 128 * 384));
     }
 
     private static Result result(Op op, Stats limit, double openblas, double vector, double auto) {
@@ -46,7 +49,7 @@ class NumbersTest {
         values.put(OPENBLAS, new Stats(openblas, openblas, openblas, 1));
         values.put(VECTOR, new Stats(vector, vector, vector, 1));
         values.put(AUTO, new Stats(auto, auto, auto, 1));
-        return new Result(new Case(Group.MATMUL, "a", "b", op), limit, values, 1);
+        return new Result(new Case(Group.MATMUL, "a", "b", op), limit, values, Map.of(), 1);
     }
 
     @Test
@@ -56,6 +59,16 @@ class NumbersTest {
         assertThat(result.bestShare()).isEqualTo(0.8);
         assertThat(Winners.of(List.of(result)))
                 .isEqualTo(" Fastest: vector 1 of 1 times; the fastest reaches 80% of the limit in the median.");
+    }
+
+    @Test
+    void mixedTextsHaveLengthsOfEveryKind() {
+        int[][] ids = Op.Encode.named("32xmix").ids();
+        assertThat(Arrays.stream(ids).mapToInt(text -> text.length))
+                .hasSize(32)
+                .doesNotHaveDuplicates()
+                .contains(8, 128);
+        assertThat(ids[3]).startsWith(101, 1000 + (7919 + 3 * 104729) % 20000).endsWith(102);
     }
 
     @Test

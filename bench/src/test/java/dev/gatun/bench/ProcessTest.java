@@ -60,6 +60,8 @@ class ProcessTest {
                 List.of("bench", "--html", "no/such/folder/report.html"),
                 List.of("bench", "--model", "no-such-model"),
                 List.of("bench", "peer", "lunch"),
+                List.of("bench", "encoder", "--only", "lunch"),
+                List.of("bench", "peer", "encoder", "--cases", "8x0"),
                 List.of("bench", "peer", "attention", "--cases", "h0n0"))) {
             Outcome outcome = Outcome.of(wrong.toArray(String[]::new));
             assertThat(outcome.err).as(wrong.toString()).startsWith("gatun: ").hasLineCount(1);
@@ -74,5 +76,12 @@ class ProcessTest {
         assertThat(outcome.err).isEmpty();
         assertThat(outcome.out.lines()).hasSize(2).allMatch(line -> line.startsWith("@@{\"case\":\"h"));
         assertThat(outcome.out).contains("\"h2n16\",\"ms\":[", "\"h1n32\",\"ms\":[");
+    }
+
+    @Test
+    void theCommandOfEmbeddingsIsItsGroup() throws Exception {
+        Outcome outcome = Outcome.of("bench", "encoder", "--help");
+        assertThat(outcome.out).contains("--only=GROUP", "gatun bench encoder");
+        assertThat(outcome.code).isZero();
     }
 }

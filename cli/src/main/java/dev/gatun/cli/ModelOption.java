@@ -9,11 +9,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.OptionSpec;
 
 /** The option that names a model: a file or folder, one of the Hugging Face Hub, or for embeddings one that comes as a jar. */
-final class ModelOption {
+public final class ModelOption {
     private ModelOption() {}
 
     static OptionSpec spec(String description) {
@@ -21,12 +22,24 @@ final class ModelOption {
                 "--model", "NAME|PATH", String.class, description + "; or org/name, from the Hugging Face Hub");
     }
 
+    /**
+     * The folder of the model that {@code gatun embed} uses unless another is asked for.
+     *
+     * @throws Failure if its jar is not on the class path
+     * @throws IOException if it cannot be taken out
+     */
+    public static ModelFolder byDefault() throws IOException {
+        return Objects.requireNonNull(NamedModel.of(NamedModel.DEFAULT)).folder();
+    }
+
     /** The folder of the model that is asked for, by default {@link NamedModel#DEFAULT}. */
     static ModelFolder folder(Invocation invocation) throws IOException {
         String asked = invocation.option("--model", String.class);
-        String name = asked == null ? NamedModel.DEFAULT : asked;
-        NamedModel named = NamedModel.of(name);
-        return named != null ? named.folder() : existing(name, invocation);
+        if (asked == null) {
+            return byDefault();
+        }
+        NamedModel named = NamedModel.of(asked);
+        return named != null ? named.folder() : existing(asked, invocation);
     }
 
     /** The folder that has to be given. */

@@ -117,11 +117,27 @@ public final class AttentionMask {
         return tensor;
     }
 
-    /** Checks that only the window is set, which alone has a meaning for packed sequences. */
-    void checkPacked() {
-        if (firstQuery != null || keyFrom != null || keyTo != null || tensor != null) {
-            throw new ShapeException("attentionPacked: the mask has positions, key ranges or a tensor; packed sequences"
-                    + " take a window alone");
+    /** Checks that nothing is set that has no meaning for packed sequences, and that the tensor has a corner for each. */
+    void checkPacked(int heads, int[] starts, int sequences) {
+        if (firstQuery != null || keyFrom != null || keyTo != null) {
+            throw new ShapeException("attentionPacked: the mask has positions or key ranges; packed sequences take a"
+                    + " window and a tensor alone");
+        }
+        if (tensor == null) {
+            return;
+        }
+        int longest = 0;
+        for (int s = 0; s < sequences; s++) {
+            longest = Math.max(longest, starts[s + 1] - starts[s]);
+        }
+        boolean fits = tensor.rank() < 4 || tensor.dim(0) == 1;
+        for (int i = 1; i <= Math.min(3, tensor.rank()); i++) {
+            int dim = tensor.dim(-i);
+            fits = fits && (dim == 1 || (i == 3 ? dim == heads : dim >= longest));
+        }
+        if (!fits) {
+            throw new ShapeException("attentionPacked: mask " + tensor + " does not fit [1,heads,queries,keys] with "
+                    + heads + " heads and at least " + longest + " queries and keys");
         }
     }
 

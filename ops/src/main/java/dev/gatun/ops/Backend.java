@@ -1,5 +1,6 @@
 package dev.gatun.ops;
 
+import dev.gatun.memory.DType;
 import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.ShapeException;
 import dev.gatun.memory.Tensor;
@@ -211,11 +212,17 @@ public final class Backend implements AutoCloseable {
         return auto == null ? matMul.packedByteSize(weight) : auto.packedByteSize(weight);
     }
 
+    /** Whether a product reads the bytes of a contiguous weight of this type where they are, in full or among others. */
+    public boolean readsInPlace(DType type) {
+        return type == DType.F32 && !(matMul instanceof VectorMatMul);
+    }
+
     /**
      * Brings a weight into the layout that this backend's products read. The vector backend keeps BF16 and F16 as they are, and
      * widens in its kernels; others read F32, and widen here.
      *
-     * @param weight W [N, K] of any floating-point type; must stay alive and unchanged as long as the result is used
+     * @param weight W [N, K] of any floating-point type; must stay alive and unchanged as long as the result is used, where
+     *     it is {@linkplain #readsInPlace read in place}
      * @param arena where packed bytes live
      */
     public PackedWeight pack(Tensor weight, Arena arena) {

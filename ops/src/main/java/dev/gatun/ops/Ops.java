@@ -300,7 +300,8 @@ public final class Ops {
      * @param k [tokens, nKvHeads, dK]
      * @param v [tokens, nKvHeads, dV]
      * @param starts {@code sequences} + 1 of them, ascending; rows of out that are in no sequence stay as they are
-     * @param mask full, causal or {@linkplain AttentionMask#within within a window}, from each sequence's own first token
+     * @param mask full, causal or {@linkplain AttentionMask#within within a window}, from each sequence's own first token; its
+     *     tensor, if it has one, is for one sequence, and of as many queries and keys as the longest one at least
      * @param out [tokens, nHeads, dV]
      * @throws ShapeException if shapes or types do not fit
      */
@@ -315,7 +316,7 @@ public final class Ops {
             float softCap,
             Tensor out) {
         checkPackedAttention(q, k, v, starts, sequences, attention.maxHeads(), out);
-        mask.checkPacked();
+        mask.checkPacked(q.dim(1), starts, sequences);
         if (out.elements() > 0) {
             attentionCall.setPacked(q, k, v, starts, sequences, mask, scale, softCap, out);
             attend(true);

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Sequences packed one after another give what each gives alone. Run again at each vector width. */
 @Tag("species")
@@ -108,6 +109,29 @@ class PackedAttentionTest {
         }
     }
 
+    @ParameterizedTest
+    @EnumSource(names = {"SCALAR", "VECTOR", "OPENBLAS"})
+    void eachSequenceReadsItsCornerOfAMaskForTheLongest(Kind kind) {
+        try (Arena arena = Arena.ofShared();
+                Backend backend = Backend.open(new Backend.Options(kind, 2, null))) {
+            Ops ops = backend.newOps(arena);
+            Tensor q = random(arena, 1, TOKENS, HEADS, 8);
+            Tensor bias = random(arena, 2, 1, HEADS, 256, 260);
+            Tensor expected = nan(arena, TOKENS, HEADS, 8);
+            for (int s = 0; s < SEQUENCES; s++) {
+                int n = STARTS[s + 1] - STARTS[s];
+                Tensor own = heads(q, STARTS[s], STARTS[s + 1]);
+                AttentionMask mask =
+                        AttentionMask.full().with(bias.slice(2, 0, n).slice(3, 0, n));
+                ops.attention(own, own, own, mask, SCALE, 0, heads(expected, STARTS[s], STARTS[s + 1]));
+            }
+            Tensor out = nan(arena, TOKENS, HEADS, 8);
+            AttentionMask mask = AttentionMask.full().with(bias);
+            ops.attentionPacked(q, q, q, STARTS, SEQUENCES, mask, SCALE, 0, out);
+            assertSameBits("bias", out, expected);
+        }
+    }
+
     private static Tensor copy(Arena arena, Tensor t) {
         return Tensor.copyOf(arena, t.toFloats(), t.dim(0), t.dim(1), t.dim(2));
     }
@@ -150,8 +174,14 @@ class PackedAttentionTest {
                     new Wrong(k, new int[] {0, 5, 4}, 2, full, "start 2 is 4"),
                     new Wrong(k, new int[] {-1, 5}, 1, full, "start 0 is -1"),
                     new Wrong(k, new int[] {0, 11}, 1, full, "start 1 is 11"),
-                    new Wrong(k, new int[] {0, 9}, 1, full.atPositions(new int[1]), "take a window alone"),
-                    new Wrong(k, new int[] {0, 9}, 1, full.with(random(arena, 4, 1)), "take a window alone"))) {
+                    new Wrong(k, new int[] {0, 9}, 1, full.atPositions(new int[1]), "take a window and a tensor alone"),
+                    new Wrong(
+                            k,
+                            new int[] {0, 9},
+                            1,
+                            full.with(random(arena, 4, 4, 9, 8)),
+                            "at least 9 queries and keys"),
+                    new Wrong(k, new int[] {0, 9}, 1, full.with(random(arena, 4, 3, 9, 9)), "mask F32[3,9,9]"))) {
                 assertThatThrownBy(() -> ops.attentionPacked(
                                 q, wrong.k, k, wrong.starts, wrong.sequences, wrong.mask, SCALE, 0, out))
                         .isInstanceOf(ShapeException.class)

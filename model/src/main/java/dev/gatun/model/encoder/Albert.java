@@ -80,9 +80,7 @@ final class Albert {
         int d = config.dModel();
         return new EncoderBlock(
                 SelfAttention.full(
-                        parts.linear(name + ".attention.query", d, d),
-                        parts.linear(name + ".attention.key", d, d),
-                        parts.linear(name + ".attention.value", d, d),
+                        parts.stacked(d, d, name + ".attention.", "query", "key", "value"),
                         parts.linear(name + ".attention.dense", d, d),
                         config.headDim()),
                 parts.norm(name + ".attention.LayerNorm", d, config.epsilon()),

@@ -88,9 +88,7 @@ final class Bert {
         int d = config.dModel();
         return new EncoderBlock(
                 SelfAttention.full(
-                        parts.linear(name + ".attention.self.query", d, d),
-                        parts.linear(name + ".attention.self.key", d, d),
-                        parts.linear(name + ".attention.self.value", d, d),
+                        parts.stacked(d, d, name + ".attention.self.", "query", "key", "value"),
                         parts.linear(name + ".attention.output.dense", d, d),
                         config.headDim()),
                 parts.norm(name + ".attention.output.LayerNorm", d, config.epsilon()),

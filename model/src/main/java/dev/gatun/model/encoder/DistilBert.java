@@ -62,9 +62,7 @@ final class DistilBert {
         int d = config.dModel();
         return new EncoderBlock(
                 SelfAttention.full(
-                        parts.linear(name + ".attention.q_lin", d, d),
-                        parts.linear(name + ".attention.k_lin", d, d),
-                        parts.linear(name + ".attention.v_lin", d, d),
+                        parts.stacked(d, d, name + ".attention.", "q_lin", "k_lin", "v_lin"),
                         parts.linear(name + ".attention.out_lin", d, d),
                         config.headDim()),
                 parts.norm(name + ".sa_layer_norm", d, EPSILON),

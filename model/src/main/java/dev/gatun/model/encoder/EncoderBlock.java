@@ -23,35 +23,36 @@ record EncoderBlock(
     /** A position-wise network. */
     interface Network {
         /** Adds f(in) of some rows [n, D] to x of the block, overwriting its hidden rows; in may be x. */
-        void addTo(Ops ops, Tensor in, PackedViews.Block rows);
+        void addTo(Ops ops, Tensor in, PackedViews.Block block);
     }
 
     /** x [N, D] of p = the layer's output for x, in place. */
-    void forward(Ops ops, PackedViews p, @Nullable RelativeBias bias, RotaryRows[] rotary) {
-        Tensor in = enter(ops, p, attentionNorm);
-        attention.addTo(ops, in, p, bias, rotary); //                           [N, D]
-        leave(ops, p, attentionNorm);
-
-        enter(ops, p, networkNorm);
-        for (PackedViews.Block rows : p.blocks()) {
-            network.addTo(ops, normFirst ? rows.normed() : rows.x(), rows); //  [n, D]
+    void forward(Ops ops, PackedViews p, @Nullable RelativeBias bias) {
+        for (PackedViews.Part part : p.parts()) {
+            Tensor in = enter(ops, part.x(), part.rows(), attentionNorm);
+            attention.addTo(ops, in, part, bias); //                  [n, D]
+            leave(ops, part.x(), attentionNorm);
         }
-        leave(ops, p, networkNorm);
+        for (PackedViews.Block block : p.blocks()) {
+            Tensor in = enter(ops, block.x(), block.rows(), networkNorm);
+            network.addTo(ops, in, block); //                         [n, D]
+            leave(ops, block.x(), networkNorm);
+        }
     }
 
     /** What the sublayer reads: x, or with pre-norm norm(x). */
-    private Tensor enter(Ops ops, PackedViews p, @Nullable LayerNorm norm) {
+    private Tensor enter(Ops ops, Tensor x, Tensor rows, @Nullable LayerNorm norm) {
         if (!normFirst || norm == null) {
-            return p.x();
+            return x;
         }
-        norm.forward(ops, p.x(), p.normed()); //                                [N, D]
-        return p.normed();
+        norm.forward(ops, x, rows); //                                [n, D]
+        return rows;
     }
 
     /** With post-norm x = norm(x), to which the sublayer's output has been added. */
-    private void leave(Ops ops, PackedViews p, @Nullable LayerNorm norm) {
+    private void leave(Ops ops, Tensor x, @Nullable LayerNorm norm) {
         if (!normFirst && norm != null) {
-            norm.forward(ops, p.x(), p.x()); //                                 [N, D]
+            norm.forward(ops, x, x); //                               [n, D]
         }
     }
 }

@@ -65,7 +65,6 @@ public final class EncoderSession implements AutoCloseable {
     private Tensor[] onesOf = {}; // as many as a sequence has tokens
     private Tensor[] rampOf = {};
     private RotaryRows[] rotaryOfBatch = {};
-    private Tensor[] embedding = {}; // sum, term
     private boolean encoded;
 
     private EncoderSession(Encoder model, int maxTokens, @Nullable Trace trace, Arena arena) {
@@ -105,7 +104,7 @@ public final class EncoderSession implements AutoCloseable {
             sinTables[i] = model.rotary().get(i).sin().select(0, 0);
             rotaryRows[i] = new RotaryRows(workspace.get("cos" + i), workspace.get("sin" + i));
         }
-        views = PackedViews.of(workspace, new int[] {0}, model.config().nHeads());
+        views = PackedViews.of(model, workspace, new int[] {0}, rotaryOfBatch);
     }
 
     static EncoderSession open(Encoder model, int maxTokens, @Nullable Trace trace) {
@@ -120,14 +119,8 @@ public final class EncoderSession implements AutoCloseable {
 
     static Workspace.Layout layout(Encoder model, int maxTokens) {
         int dModel = model.config().dModel();
-        Workspace.Layout layout = PackedViews.layout(
-                        maxTokens, dModel, model.config().dFf())
-                .f32("ones", 1, maxTokens)
-                .f32("ramp", 1, maxTokens);
-        TokenEmbeddings tokens = model.tokens();
-        if (tokens != null && tokens.projection() != null) {
-            layout.f32("sum", maxTokens, tokens.width()).f32("term", maxTokens, tokens.width());
-        }
+        Workspace.Layout layout =
+                PackedViews.layout(model, maxTokens).f32("ones", 1, maxTokens).f32("ramp", 1, maxTokens);
         PatchEmbeddings patches = model.patches();
         if (patches != null) {
             int side = patches.imageSize();
@@ -186,8 +179,9 @@ public final class EncoderSession implements AutoCloseable {
             }
             tokens.positions(ids, starts[b], starts[b + 1], positions);
         }
-        Tensor x = views.x();
-        tokens.forward(ops, ids, types, positions, embedding[0], embedding[1], x); //       [N, D]
+        for (PackedViews.Block block : views.blocks()) {
+            tokens.forward(ops, ids, types, positions, block); //            [N, D]
+        }
         for (int i = 0; i < rotaryOfBatch.length; i++) {
             ops.gather(cosTables[i], positions, 0, rotaryOfBatch[i].cos()); //   [1, N, dK / 2]
             ops.gather(sinTables[i], positions, 0, rotaryOfBatch[i].sin());
@@ -228,7 +222,7 @@ public final class EncoderSession implements AutoCloseable {
     private void layers() {
         see(0);
         for (int i = 0; i < model.layers().size(); i++) {
-            model.layers().get(i).forward(ops, views, model.bias(), rotaryOfBatch); //           [N, D]
+            model.layers().get(i).forward(ops, views, model.bias()); //            [N, D]
             see(i + 1);
         }
         LayerNorm last = model.finalNorm();
@@ -275,24 +269,16 @@ public final class EncoderSession implements AutoCloseable {
         for (int b = 0; b < count; b++) {
             starts[b + 1] = starts[b] + lengths[b];
         }
-        views = PackedViews.of(workspace, starts, model.config().nHeads());
+        int n = starts[count];
+        rotaryOfBatch = new RotaryRows[rotaryRows.length];
+        Arrays.setAll(rotaryOfBatch, i -> rotaryRows[i].slice(0, n));
+        views = PackedViews.of(model, workspace, starts, rotaryOfBatch);
         sequences = new Tensor[count];
         Arrays.setAll(sequences, b -> views.x().slice(0, starts[b], starts[b + 1]));
         onesOf = new Tensor[count];
         Arrays.setAll(onesOf, b -> ones.slice(1, 0, views.length(b)));
         rampOf = new Tensor[count];
         Arrays.setAll(rampOf, b -> ramp.slice(1, 0, views.length(b)));
-        int n = starts[count];
-        rotaryOfBatch = new RotaryRows[rotaryRows.length];
-        Arrays.setAll(rotaryOfBatch, i -> rotaryRows[i].first(n));
-        TokenEmbeddings texts = model.tokens();
-        if (texts != null) {
-            boolean projected = texts.projection() != null;
-            embedding = new Tensor[] {
-                projected ? workspace.get("sum").slice(0, 0, n) : views.x(),
-                projected ? workspace.get("term").slice(0, 0, n) : views.q()
-            };
-        }
     }
 
     /** Sequences in the batch. */

@@ -15,8 +15,8 @@ import dev.gatun.ops.Ops;
  */
 record GatedNetwork(Linear gate, Linear up, Activation activation, Linear down) implements EncoderBlock.Network {
     @Override
-    public void addTo(Ops ops, Tensor in, PackedViews.Block rows) {
-        ops.linearGated(in, gate.weight(), gate.bias(), activation, up.weight(), up.bias(), rows.hidden()); // [n, dFf]
-        ops.linearAdd(rows.hidden(), down.weight(), down.bias(), rows.x(), rows.x()); //               [n, D]
+    public void addTo(Ops ops, Tensor in, PackedViews.Block block) {
+        ops.linearGated(in, gate.weight(), gate.bias(), activation, up.weight(), up.bias(), block.hidden()); // [n, dFf]
+        ops.linearAdd(block.hidden(), down.weight(), down.bias(), block.x(), block.x()); //               [n, D]
     }
 }

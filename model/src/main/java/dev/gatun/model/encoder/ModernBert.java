@@ -121,24 +121,24 @@ final class ModernBert {
 
     private SelfAttention attention(String name, int rope, AttentionMask mask) {
         int d = config.dModel();
-        Linear[] qkv = rows(name + ".Wqkv", 3, d); // rows of Q, then K, then V
+        Linear qkv = parts.linear(name + ".Wqkv", 3 * d, d); // rows of Q, then K, then V
         float scale = (float) (1 / Math.sqrt(config.headDim()));
-        return new SelfAttention(qkv[0], qkv[1], qkv[2], parts.linear(name + ".Wo", d, d), scale, mask, rope);
+        return new SelfAttention(qkv, parts.linear(name + ".Wo", d, d), scale, mask, rope);
     }
 
     private GatedNetwork network(String name) {
-        Linear[] halves = rows(name + ".Wi", 2, config.dFf()); // rows of what is activated, then of its factor
+        Linear[] halves = halves(name + ".Wi", config.dFf()); // rows of what is activated, then of its factor
         Linear down = parts.linear(name + ".Wo", config.dModel(), config.dFf());
         return new GatedNetwork(halves[0], halves[1], config.activation(), down);
     }
 
-    /** The layers of {@code n} rows each that stand one above the other in a weight. */
-    private Linear[] rows(String name, int count, int n) {
-        Tensor weight = parts.matrix(name + ".weight", count * n, config.dModel());
+    /** The two layers of {@code n} rows each that stand one above the other in a weight. */
+    private Linear[] halves(String name, int n) {
+        Tensor weight = parts.matrix(name + ".weight", 2 * n, config.dModel());
         String biasName = name + ".bias";
-        Tensor bias = parts.weights().has(biasName) ? parts.loader().vector(biasName, count * n) : null;
-        Linear[] layers = new Linear[count];
-        for (int i = 0; i < count; i++) {
+        Tensor bias = parts.weights().has(biasName) ? parts.loader().vector(biasName, 2 * n) : null;
+        Linear[] layers = new Linear[2];
+        for (int i = 0; i < layers.length; i++) {
             layers[i] = new Linear(
                     parts.pack(weight.slice(0, i * n, (i + 1) * n)),
                     bias == null ? null : bias.slice(0, i * n, (i + 1) * n));

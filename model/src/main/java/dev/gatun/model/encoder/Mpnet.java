@@ -61,9 +61,7 @@ final class Mpnet {
         int d = config.dModel();
         return new EncoderBlock(
                 SelfAttention.full(
-                        parts.linear(name + ".attention.attn.q", d, d),
-                        parts.linear(name + ".attention.attn.k", d, d),
-                        parts.linear(name + ".attention.attn.v", d, d),
+                        parts.stacked(d, d, name + ".attention.attn.", "q", "k", "v"),
                         parts.linear(name + ".attention.attn.o", d, d),
                         config.headDim()),
                 parts.norm(name + ".attention.LayerNorm", d, config.epsilon()),

@@ -4,108 +4,150 @@ import dev.gatun.memory.DType;
 import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
 import dev.gatun.memory.Workspace;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * The buffers that a packed batch passes through, as views of a session's workspace: the tokens of all sequences stand one after
- * the other in matrices [N, D], with no padding between them. Made once for each list of lengths, so that a session that sees the
- * same lengths again makes no object.
+ * the other in a matrix [N, D], with no padding between them. A layer takes that matrix by parts, which stay in the cache from one
+ * operator to the next and take no memory that grows with the batch. Made once for each list of lengths, so that a session that
+ * sees the same lengths again makes no object.
  *
  * @param starts of the sequences, and N at the end
  * @param x residual stream [N, D]
- * @param normed what a pre-norm sublayer reads [N, D]; the same bytes as context, which is written later
- * @param q queries [N, D]
- * @param k keys [N, D]
- * @param v values [N, D]
- * @param context of attention [N, D]
- * @param qAll q by head [1, H, N, dK]
- * @param kAll k by head [1, H, N, dK]
- * @param qHeads q of each sequence by head [1, H, T, dK]
- * @param kHeads k of each sequence
- * @param vHeads v of each sequence
- * @param contextHeads context of each sequence
- * @param blocks rows of the batch that go through the feed-forward network together
+ * @param parts whole sequences, which go through attention together
+ * @param blocks rows that go through the feed-forward network together, wherever sequences begin
  */
-record PackedViews(
-        int[] starts,
-        Tensor x,
-        Tensor normed,
-        Tensor q,
-        Tensor k,
-        Tensor v,
-        Tensor context,
-        Tensor qAll,
-        Tensor kAll,
-        Tensor[] qHeads,
-        Tensor[] kHeads,
-        Tensor[] vHeads,
-        Tensor[] contextHeads,
-        Block[] blocks) {
+record PackedViews(int[] starts, Tensor x, Part[] parts, Block[] blocks) {
+    /** Rows of a block for each thread: its inner rows, the widest there are, then stay in L2 from one product to the next. */
+    private static final int ROWS_A_THREAD = 128;
+
     /**
-     * Rows that go through a feed-forward network at once: its inner rows, the widest there are, then stay in L2 from one product
-     * to the next, and take no memory that grows with the batch.
+     * Sequences that attend to themselves in one call.
+     *
+     * @param starts of the sequences among the rows of the part, and n at the end
+     * @param x their rows of the residual stream [n, D]
+     * @param rows what a pre-norm sublayer reads, later the context of attention [n, D]
+     * @param qkv queries, keys and values side by side [n, 3 D]
+     * @param qk queries and keys by head [1, 2 H, n, dK]
+     * @param q queries [n, H, dK]
+     * @param k keys [n, H, dK]
+     * @param v values [n, H, dK]
+     * @param context of attention [n, H, dK], in {@code rows}
+     * @param rotary angles of their tokens
      */
-    static final int BLOCK_ROWS = 256;
+    record Part(
+            int[] starts,
+            Tensor x,
+            Tensor rows,
+            Tensor qkv,
+            Tensor qk,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Tensor context,
+            RotaryRows[] rotary) {}
 
-    /** Some rows of the batch: of x and of normed; and inner rows of a network. */
-    record Block(Tensor x, Tensor normed, Tensor hidden) {}
+    /**
+     * Rows of the batch.
+     *
+     * @param from the first one's index
+     * @param x of the residual stream [n, D]
+     * @param rows what a pre-norm sublayer reads [n, D]
+     * @param hidden inner rows of a network [n, dFf]
+     * @param sum embeddings of tokens [n, E]; x where they need no projection
+     * @param term of that sum [n, E]
+     */
+    record Block(int from, Tensor x, Tensor rows, Tensor hidden, Tensor sum, Tensor term) {}
 
-    static Workspace.Layout layout(int maxTokens, int dModel, int dHidden) {
-        return new Workspace.Layout()
+    static Workspace.Layout layout(Encoder model, int maxTokens) {
+        int dModel = model.config().dModel();
+        int blockRows = Math.min(maxTokens, blockRows(model));
+        int partRows = Math.min(maxTokens, Math.max(blockRows, model.config().nPositions()));
+        Workspace.Layout layout = new Workspace.Layout()
                 .f32("x", maxTokens, dModel)
-                .f32("q", maxTokens, dModel)
-                .f32("k", maxTokens, dModel)
-                .f32("v", maxTokens, dModel)
-                .f32("context", maxTokens, dModel)
-                .f32("hidden", Math.min(maxTokens, BLOCK_ROWS), dHidden);
-    }
-
-    /** Views for sequences that start at {@code starts}, the end of the last one included. */
-    static PackedViews of(Workspace workspace, int[] starts, int nHeads) {
-        int sequences = starts.length - 1;
-        int tokens = starts[sequences];
-        Tensor x = rows(workspace, "x", tokens);
-        Tensor q = rows(workspace, "q", tokens);
-        Tensor k = rows(workspace, "k", tokens);
-        Tensor v = rows(workspace, "v", tokens);
-        Tensor context = rows(workspace, "context", tokens);
-        Tensor hidden = workspace.get("hidden");
-        Block[] blocks = new Block[(tokens + BLOCK_ROWS - 1) / BLOCK_ROWS];
-        for (int i = 0; i < blocks.length; i++) {
-            int from = i * BLOCK_ROWS;
-            int to = Math.min(tokens, from + BLOCK_ROWS);
-            blocks[i] = new Block(x.slice(0, from, to), context.slice(0, from, to), hidden.slice(0, 0, to - from));
+                .f32("sublayer", partRows, dModel)
+                .f32("qkv", partRows, 3 * dModel)
+                .f32("hidden", blockRows, model.config().dFf());
+        TokenEmbeddings tokens = model.tokens();
+        if (tokens != null && tokens.projection() != null) {
+            layout.f32("sum", blockRows, tokens.width()).f32("term", blockRows, tokens.width());
         }
-        return new PackedViews(
-                starts,
-                x,
-                context,
-                q,
-                k,
-                v,
-                context,
-                heads(q, 0, tokens, nHeads),
-                heads(k, 0, tokens, nHeads),
-                heads(q, starts, nHeads),
-                heads(k, starts, nHeads),
-                heads(v, starts, nHeads),
-                heads(context, starts, nHeads),
-                blocks);
+        return layout;
     }
 
-    private static Tensor rows(Workspace workspace, String name, int tokens) {
+    private static int blockRows(Encoder model) {
+        return ROWS_A_THREAD * model.backend().threads();
+    }
+
+    /**
+     * Views for sequences that start at {@code starts}, the end of the last one included.
+     *
+     * @param rotary angles of all tokens
+     */
+    static PackedViews of(Encoder model, Workspace workspace, int[] starts, RotaryRows[] rotary) {
+        int tokens = starts[starts.length - 1];
+        int blockRows = blockRows(model);
+        Tensor x = rows(workspace, "x", tokens);
+        List<Part> parts = new ArrayList<>();
+        for (int from = 0; from < starts.length - 1; ) {
+            int to = from + 1;
+            while (to < starts.length - 1 && starts[to + 1] - starts[from] <= blockRows) {
+                to++;
+            }
+            parts.add(part(
+                    workspace,
+                    x,
+                    Arrays.copyOfRange(starts, from, to + 1),
+                    model.config().nHeads(),
+                    rotary));
+            from = to;
+        }
+        Block[] blocks = new Block[(tokens + blockRows - 1) / blockRows];
+        TokenEmbeddings embeddings = model.tokens();
+        boolean projected = embeddings != null && embeddings.projection() != null;
+        for (int i = 0; i < blocks.length; i++) {
+            int from = i * blockRows;
+            int n = Math.min(tokens - from, blockRows);
+            Tensor own = x.slice(0, from, from + n);
+            Tensor rows = rows(workspace, "sublayer", n);
+            blocks[i] = new Block(
+                    from,
+                    own,
+                    rows,
+                    rows(workspace, "hidden", n),
+                    projected ? rows(workspace, "sum", n) : own,
+                    projected ? rows(workspace, "term", n) : rows);
+        }
+        return new PackedViews(starts, x, parts.toArray(Part[]::new), blocks);
+    }
+
+    private static Part part(Workspace workspace, Tensor x, int[] starts, int nHeads, RotaryRows[] rotary) {
+        int first = starts[0];
+        int n = starts[starts.length - 1] - first;
+        int d = x.dim(1);
+        Tensor rows = rows(workspace, "sublayer", n);
+        Tensor qkv = rows(workspace, "qkv", n);
+        Tensor heads = qkv.reshape(n, 3 * nHeads, d / nHeads);
+        RotaryRows[] angles = new RotaryRows[rotary.length];
+        Arrays.setAll(angles, i -> rotary[i].slice(first, first + n));
+        return new Part(
+                Arrays.stream(starts).map(start -> start - first).toArray(),
+                x.slice(0, first, first + n),
+                rows,
+                qkv,
+                qkv.slice(1, 0, 2 * d).reshape(1, n, 2 * d).splitHeads(2 * nHeads),
+                heads.slice(1, 0, nHeads),
+                heads.slice(1, nHeads, 2 * nHeads),
+                heads.slice(1, 2 * nHeads, 3 * nHeads),
+                rows.reshape(n, nHeads, d / nHeads),
+                angles);
+    }
+
+    private static Tensor rows(Workspace workspace, String name, int n) {
         Tensor buffer = workspace.get(name);
-        return Tensor.of(buffer.segment(), DType.F32, Shape.of(tokens, buffer.dim(1)));
-    }
-
-    private static Tensor[] heads(Tensor packed, int[] starts, int nHeads) {
-        Tensor[] heads = new Tensor[starts.length - 1];
-        Arrays.setAll(heads, b -> heads(packed, starts[b], starts[b + 1], nHeads));
-        return heads;
-    }
-
-    private static Tensor heads(Tensor packed, int from, int to, int nHeads) {
-        return packed.slice(0, from, to).reshape(1, to - from, packed.dim(1)).splitHeads(nHeads);
+        return Tensor.of(buffer.segment(), DType.F32, Shape.of(n, buffer.dim(1)));
     }
 
     /** Sequences in the batch. */

@@ -1,6 +1,7 @@
 package dev.gatun.model.encoder;
 
 import dev.gatun.memory.DType;
+import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.nn.LayerNorm;
 import dev.gatun.model.nn.Linear;
@@ -12,6 +13,7 @@ import dev.gatun.ops.Activation;
 import dev.gatun.ops.PackedWeight;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SortedSet;
 import java.util.TreeMap;
@@ -65,6 +67,47 @@ final class Parts {
         return new Linear(packed, weights().has(bias) ? loader.vector(bias, n) : null);
     }
 
+    /**
+     * Layers [n, k] that read the same rows as one, [{@code names} &middot; n, k]: their weights one above the other. A bias that one
+     * of them has, the others have as zeros.
+     *
+     * @param names of the layers, each after {@code prefix}
+     */
+    Linear stacked(int n, int k, String prefix, String... names) {
+        Tensor[] weights = new Tensor[names.length];
+        Tensor[] biases = new Tensor[names.length];
+        boolean biased = false;
+        for (int i = 0; i < names.length; i++) {
+            weights[i] = weights().require(prefix + names[i] + ".weight", n, k);
+            if (weights().has(prefix + names[i] + ".bias")) {
+                biases[i] = loader.vector(prefix + names[i] + ".bias", n);
+                biased = true;
+            }
+        }
+        Tensor bias = biased ? Tensor.allocate(arena(), DType.F32, Shape.of(names.length * n)) : null;
+        for (int i = 0; i < names.length && bias != null; i++) {
+            if (biases[i] != null) {
+                biases[i].copyRun(0, bias, (long) i * n, n);
+            }
+        }
+        DType type = weights[0].dtype();
+        boolean alike = Arrays.stream(weights).allMatch(w -> w.dtype() == type && w.isContiguous());
+        boolean inPlace = loader.backend().readsInPlace(alike ? type : DType.F32);
+        try (Arena temporary = Arena.ofShared()) {
+            Tensor all = Tensor.allocate(
+                    inPlace ? arena() : temporary, alike ? type : DType.F32, Shape.of(names.length * n, k));
+            packedBytes += inPlace ? all.byteSize() : 0;
+            for (int i = 0; i < names.length; i++) {
+                if (alike) {
+                    weights[i].copyRun(0, all, (long) i * n * k, (long) n * k);
+                } else {
+                    all.slice(0, i * n, (i + 1) * n).copyFrom(weights[i]);
+                }
+            }
+            return new Linear(pack(all), bias);
+        }
+    }
+
     /** A projection to the vocabulary: with a weight of its own, or tied to the embedding. */
     Linear decoder(String weight, String bias, Tensor words) {
         Tensor own = weights().has(weight) ? weights().require(weight, words.dim(0), words.dim(1)) : words;
@@ -89,9 +132,9 @@ final class Parts {
 
     /** The feed-forward network of two layers (Vaswani et al. 2017, section 3.3). */
     static EncoderBlock.Network network(Linear fc1, Activation activation, Linear fc2) {
-        return (ops, in, rows) -> {
-            fc1.forward(ops, in, activation, rows.hidden()); //                               [n, dFf]
-            ops.linearAdd(rows.hidden(), fc2.weight(), fc2.bias(), rows.x(), rows.x()); //    [n, D]
+        return (ops, in, block) -> {
+            fc1.forward(ops, in, activation, block.hidden()); //                                 [n, dFf]
+            ops.linearAdd(block.hidden(), fc2.weight(), fc2.bias(), block.x(), block.x()); //    [n, D]
         };
     }
 

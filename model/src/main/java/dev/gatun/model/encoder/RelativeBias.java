@@ -8,17 +8,17 @@ import java.lang.foreign.Arena;
 
 /**
  * What MPNet adds to the scores of every layer: a number for each head and bucket of distances (Raffel et al. 2020, section 2.1).
- * Distances do not hang on a sequence's length, so the table for the longest one serves all, cut at its corner.
+ * Distances do not hang on a sequence's length, so the table for the longest one serves all: each reads its corner.
  */
 final class RelativeBias {
     private static final int MAX_DISTANCE = 128;
 
     private final Tensor all; // [1, H, nPositions, nPositions]
-    private final AttentionMask[] ofLength;
+    private final AttentionMask mask;
 
-    private RelativeBias(Tensor all, AttentionMask[] ofLength) {
+    private RelativeBias(Tensor all) {
         this.all = all;
-        this.ofLength = ofLength;
+        this.mask = AttentionMask.full().with(all);
     }
 
     /** Lays out {@code weight} [buckets, H] for all pairs of {@code nPositions} positions. */
@@ -38,11 +38,7 @@ final class RelativeBias {
                         nPositions - 1 - query, all, ((long) h * nPositions + query) * nPositions, nPositions);
             }
         }
-        AttentionMask[] ofLength = new AttentionMask[nPositions + 1];
-        for (int n = 0; n <= nPositions; n++) {
-            ofLength[n] = AttentionMask.full().with(all.slice(2, 0, n).slice(3, 0, n));
-        }
-        return new RelativeBias(all, ofLength);
+        return new RelativeBias(all);
     }
 
     /** Half of the buckets for keys after the query; half of those exact, the others wider and wider up to 128. */
@@ -59,9 +55,9 @@ final class RelativeBias {
         return distance > 0 ? half + bucket : bucket;
     }
 
-    /** The mask that adds the bias of a sequence of {@code n} tokens [1, H, n, n]. */
-    AttentionMask of(int n) {
-        return ofLength[n];
+    /** The mask that adds the bias [1, H, nPositions, nPositions], of which each sequence reads the corner. */
+    AttentionMask mask() {
+        return mask;
     }
 
     /** Bytes that it takes. */

@@ -35,7 +35,8 @@ record RotaryRows(Tensor cos, Tensor sin) {
         return 2L * n * (headDim / 2) * Float.BYTES;
     }
 
-    RotaryRows first(int n) {
-        return new RotaryRows(cos.slice(1, 0, n), sin.slice(1, 0, n));
+    /** Rows {@code from} (inclusive) to {@code to} (exclusive). */
+    RotaryRows slice(int from, int to) {
+        return new RotaryRows(cos.slice(1, from, to), sin.slice(1, from, to));
     }
 }

@@ -31,30 +31,29 @@ record TokenEmbeddings(
     }
 
     /**
-     * Embeds the tokens of a packed batch.
+     * Embeds the tokens of a block into its rows of x.
      *
-     * @param ids of all tokens
+     * @param ids of all tokens of the batch
      * @param typeIds of all tokens
      * @param positionIds of all tokens
-     * @param sum [N, E]: out where there is no projection
-     * @param term [N, E], overwritten
-     * @param out [N, D]
      */
-    void forward(Ops ops, int[] ids, int[] typeIds, int[] positionIds, Tensor sum, Tensor term, Tensor out) {
-        ops.gather(words, ids, 0, sum); //                  [N, E]
+    void forward(Ops ops, int[] ids, int[] typeIds, int[] positionIds, PackedViews.Block block) {
+        int from = block.from();
+        Tensor sum = block.sum();
+        ops.gather(words, ids, from, sum); //                          [n, E]
         if (types != null) {
-            ops.gather(types, typeIds, 0, term); //         [N, E]
-            ops.add(sum, term, sum); //                     [N, E]
+            ops.gather(types, typeIds, from, block.term()); //         [n, E]
+            ops.add(sum, block.term(), sum); //                        [n, E]
         }
         if (positions != null) {
-            ops.gather(positions, positionIds, 0, term); // [N, E]
-            ops.add(sum, term, sum); //                     [N, E]
+            ops.gather(positions, positionIds, from, block.term()); // [n, E]
+            ops.add(sum, block.term(), sum); //                        [n, E]
         }
         if (norm != null) {
-            norm.forward(ops, sum, sum); //                 [N, E]
+            norm.forward(ops, sum, sum); //                            [n, E]
         }
         if (projection != null) {
-            projection.forward(ops, sum, out); //           [N, D]
+            projection.forward(ops, sum, block.x()); //                [n, D]
         }
     }
 

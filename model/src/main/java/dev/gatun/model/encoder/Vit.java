@@ -107,9 +107,7 @@ final class Vit {
         int d = config.dModel();
         return new EncoderBlock(
                 SelfAttention.full(
-                        parts.linear(name + ".attention.attention.query", d, d),
-                        parts.linear(name + ".attention.attention.key", d, d),
-                        parts.linear(name + ".attention.attention.value", d, d),
+                        parts.stacked(d, d, name + ".attention.attention.", "query", "key", "value"),
                         parts.linear(name + ".attention.output.dense", d, d),
                         config.headDim()),
                 parts.norm(name + ".layernorm_before", d, config.epsilon()),

@@ -69,6 +69,10 @@ final class TileScratch {
     final int[] low = new int[UNIT_COLUMNS + WIDTH];
 
     final int[] high = new int[UNIT_COLUMNS + WIDTH];
+    /** Byte offsets of a column's row of queries and of the result. */
+    final long[] qRow = new long[UNIT_COLUMNS + WIDTH];
+
+    final long[] outRow = new long[UNIT_COLUMNS + WIDTH];
 
     /** Points into {@code newMemory} from {@code offset} on and grows where a call needs more than any before. */
     void use(MemorySegment newMemory, long offset, int dK, int dV) {

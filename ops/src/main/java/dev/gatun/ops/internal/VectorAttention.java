@@ -12,6 +12,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import dev.gatun.memory.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
@@ -163,7 +164,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                 }
             }
         }
-        close(call, b, kvHead, first, columns, paddedV, s);
+        close(call, columns, paddedV, s);
     }
 
     private static void clear(MemorySegment memory, long at, long bytes) {
@@ -179,19 +180,24 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         int dK = call.dK;
         MemorySegment q = call.q.segment;
         int all = (columns + WIDTH - 1) / WIDTH * WIDTH;
-        java.util.Arrays.fill(s.max, 0, all, Float.NEGATIVE_INFINITY);
-        java.util.Arrays.fill(s.sum, 0, all, 0f);
+        Arrays.fill(s.max, 0, all, Float.NEGATIVE_INFINITY);
+        Arrays.fill(s.sum, 0, all, 0f);
+        int i = first / call.group;
+        int head = first % call.group;
         for (int column = 0; column < all; column++) {
-            int i = (first + Math.min(column, columns - 1)) / call.group; // columns beyond the last repeat it
             s.low[column] = call.low(b, i);
             s.high[column] = call.high(b, i);
+            s.qRow[column] = call.at(call.q, b, kvHead * call.group + head, i);
+            s.outRow[column] = call.at(call.out, b, kvHead * call.group + head, i);
+            if (column < columns - 1 && ++head == call.group) { // columns beyond the last repeat it
+                head = 0;
+                i++;
+            }
         }
         int whole = dK / LANES * LANES;
         for (int column = 0; column < all; column += LANES) {
             long to = s.q + block(column, dK);
-            for (int lane = 0; lane < LANES; lane++) {
-                s.rows[lane] = row(call, call.q, b, kvHead, first + Math.min(column + lane, columns - 1));
-            }
+            System.arraycopy(s.qRow, column, s.rows, 0, LANES);
             for (int d = 0; d < whole; d += LANES) {
                 long at = d * (long) Float.BYTES;
                 long rows = to + d * WIDTH_BYTES;
@@ -209,11 +215,6 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     /** Byte offset of a vector of columns in the first of a matrix's {@code rows} rows. */
     private static long block(int column, int rows) {
         return column / WIDTH * WIDTH_BYTES * rows + column % WIDTH * (long) Float.BYTES;
-    }
-
-    /** Byte offset of the row that belongs to a column: head {@code column % group} of query {@code column / group}. */
-    private static long row(AttentionCall call, AttentionCall.Operand operand, int b, int kvHead, int column) {
-        return call.at(operand, b, kvHead * call.group + column % call.group, column / call.group);
     }
 
     /** Up to LANES dimensions of a tile's keys, from {@code d} on, into the strip: returns how many. */
@@ -396,17 +397,14 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     }
 
     /** Columns at the end: the context divided by the sum; zeros if no key was seen. */
-    private static void close(
-            AttentionCall call, int b, int kvHead, int first, int columns, int paddedV, TileScratch s) {
+    private static void close(AttentionCall call, int columns, int paddedV, TileScratch s) {
         MemorySegment out = call.out.segment;
         int whole = call.dV / LANES * LANES;
         for (int column = 0; column < columns; column += LANES) {
             long from = s.context + block(column, paddedV);
             int lanes = Math.min(LANES, columns - column);
             TileSoftmax.divide(s.memory, from, call.dV, s.sum, column);
-            for (int lane = 0; lane < LANES; lane++) {
-                s.rows[lane] = row(call, call.out, b, kvHead, first + Math.min(column + lane, columns - 1));
-            }
+            System.arraycopy(s.outRow, column, s.rows, 0, LANES);
             for (int d = 0; d < whole; d += LANES) {
                 long rows = from + d * WIDTH_BYTES;
                 long at = d * (long) Float.BYTES;

@@ -97,12 +97,27 @@ public final class VectorMatMul implements MatMul {
             int count = Math.min(LANES, cols - first);
             long source = fromOffset + first * colStride;
             long target = first * (long) Float.BYTES * k;
+            if (count == LANES && colStride == Float.BYTES) {
+                copyColumns(from, source, kStride, k, to, target);
+                continue;
+            }
             for (int i = 0; i < k; i++) {
                 for (int j = 0; j < LANES; j++) {
                     float value = j < count ? from.get(JAVA_FLOAT_UNALIGNED, source + i * kStride + j * colStride) : 0f;
                     to.set(JAVA_FLOAT_UNALIGNED, target + i * BYTES + j * (long) Float.BYTES, value);
                 }
             }
+        }
+    }
+
+    /** A whole vector of columns that lie side by side. */
+    private static void copyColumns(
+            MemorySegment from, long fromOffset, long kStride, int k, MemorySegment to, long toOffset) {
+        from = OffHeap.of(from);
+        to = OffHeap.of(to);
+        for (int i = 0; i < k; i++) {
+            FloatVector.fromMemorySegment(FLOATS, from, fromOffset + i * kStride, ORDER)
+                    .intoMemorySegment(to, toOffset + i * BYTES, ORDER);
         }
     }
 
