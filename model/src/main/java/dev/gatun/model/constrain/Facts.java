@@ -237,7 +237,7 @@ final class Facts {
     /** How many items are described one by one. */
     int prefixLength() {
         return all("prefixItems", List.class, "a list").stream()
-                .mapToInt(List::size)
+                .mapToInt(prefix -> prefix.size())
                 .max()
                 .orElse(0);
     }

@@ -102,11 +102,13 @@ final class JsonSchema {
         Automaton hex = Automata.makeCharClass(new int[] {'0', 'A', 'a'}, new int[] {'9', 'F', 'f'});
         Automaton notD =
                 Automata.makeCharClass(new int[] {'0', 'A', 'E', 'a', 'e'}, new int[] {'9', 'C', 'F', 'c', 'f'});
-        Automaton d = Operations.concatenate(
-                Automata.makeCharSet(new int[] {'D', 'd'}),
-                Automata.makeCharRange('0', '7')); // the rest are surrogates
+        Automaton d = Operations.concatenate(List.of( // the rest are surrogates
+                Automata.makeCharSet(new int[] {'D', 'd'}), Automata.makeCharRange('0', '7')));
         Automaton unicode = Operations.concatenate(List.of(
-                Automata.makeString("\\u"), CodePoints.union(List.of(Operations.concatenate(notD, hex), d)), hex, hex));
+                Automata.makeString("\\u"),
+                CodePoints.union(List.of(Operations.concatenate(List.of(notD, hex)), d)),
+                hex,
+                hex));
         Automaton plain = CodePoints.jsonEscaped(CodePoints.any(), "a character");
         return CodePoints.utf8(CodePoints.union(List.of(plain, Automata.makeString("\\/"), unicode)), "a character");
     }

@@ -75,7 +75,7 @@ final class Numbers {
         if (most != null && most.signum() < 0) {
             negative = CodePoints.minus(negative, upTo(most.negate(), end, integer, digits), WHAT);
         }
-        return CodePoints.union(List.of(positive, Operations.concatenate(Automata.makeChar('-'), negative)));
+        return CodePoints.union(List.of(positive, sequence(Automata.makeChar('-'), negative)));
     }
 
     /** Digits before the point. */

@@ -28,6 +28,7 @@ final class SchemaParts {
     private record Open(Schema schema, @Nullable Chain chain) {}
 
     private record Chain(Map<?, ?> from, @Nullable Chain before, int length) {
+        @SuppressWarnings("ReferenceEquality") // equal objects at two places are two schemas
         boolean has(Map<?, ?> map) {
             for (Chain chain = this; chain != null; chain = chain.before) {
                 if (chain.from == map) {
@@ -109,6 +110,7 @@ final class SchemaParts {
         return out;
     }
 
+    @SuppressWarnings("ReferenceEquality") // equal objects at two places are two schemas
     private void expand(List<Open> schemas, List<Part> met, List<List<Part>> out) {
         List<Open> open = new ArrayList<>(schemas);
         List<Part> parts = new ArrayList<>(met);
