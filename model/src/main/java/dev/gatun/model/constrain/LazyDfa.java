@@ -68,7 +68,7 @@ final class LazyDfa {
         @Nullable
         BitSet mask; // for who uses the states
 
-        State(StateKey key) {
+        private State(StateKey key) {
             this.key = key;
         }
 
