@@ -6,11 +6,13 @@ module dev.gatun.model {
     requires ai.djl.tokenizers;
     requires com.fasterxml.jackson.core;
     requires com.google.protobuf;
+    requires org.apache.lucene.core;
     // For ai.djl.api, which logs through it: an automatic module cannot say so, and nothing else would resolve it.
     requires org.slf4j;
     requires transitive java.desktop; // images
 
     exports dev.gatun.model;
+    exports dev.gatun.model.constrain;
     exports dev.gatun.model.decoder;
     exports dev.gatun.model.encoder;
     exports dev.gatun.model.generate;

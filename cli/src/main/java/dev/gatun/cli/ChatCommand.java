@@ -47,12 +47,15 @@ final class ChatCommand implements Command {
         }
         try (Backend backend = Backend.open(CommonOptions.backend(invocation));
                 TextGenerator generator = GenerationOptions.open(invocation, "chat", backend);
-                Chat chat = generator.newChat(ctx == null ? TextGenerator.DEFAULT_CTX : ctx)) {
-            String system = invocation.option("--system", String.class);
-            if (system != null) {
-                chat.add(new Message("system", system));
+                TextGenerator draft = GenerationOptions.openDraft(invocation, backend)) {
+            Settings drafted = GenerationOptions.drafted(invocation, settings, generator, draft);
+            try (Chat chat = generator.newChat(ctx == null ? TextGenerator.DEFAULT_CTX : ctx, drafted.guesses())) {
+                String system = invocation.option("--system", String.class);
+                if (system != null) {
+                    chat.add(new Message("system", system));
+                }
+                converse(chat, drafted, invocation);
             }
-            converse(chat, settings, invocation);
         }
         return 0;
     }

@@ -2,6 +2,7 @@ package dev.gatun.cli;
 
 import dev.gatun.memory.MemoryBudgetException;
 import dev.gatun.model.InputException;
+import dev.gatun.model.constrain.ConstraintException;
 import dev.gatun.model.template.TemplateException;
 import dev.gatun.model.text.TokenizerUnavailableException;
 import dev.gatun.model.weights.ModelFormatException;
@@ -28,6 +29,7 @@ public final class ErrorLine {
             case Failure _,
                     ModelFormatException _,
                     InputException _,
+                    ConstraintException _,
                     TemplateException _,
                     BackendUnavailableException _,
                     TokenizerUnavailableException _,

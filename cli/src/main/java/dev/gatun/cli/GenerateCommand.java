@@ -44,8 +44,10 @@ final class GenerateCommand implements Command {
         }
         Results results = invocation.results();
         try (Backend backend = Backend.open(CommonOptions.backend(invocation));
-                TextGenerator generator = GenerationOptions.open(invocation, "generate", backend)) {
-            Result result = generator.generate(prompt, settings, text -> {
+                TextGenerator generator = GenerationOptions.open(invocation, "generate", backend);
+                TextGenerator draft = GenerationOptions.openDraft(invocation, backend)) {
+            Settings drafted = GenerationOptions.drafted(invocation, settings, generator, draft);
+            Result result = generator.generate(prompt, drafted, text -> {
                 if (!json) {
                     results.write(text);
                     results.flush();

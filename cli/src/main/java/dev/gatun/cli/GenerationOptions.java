@@ -1,18 +1,24 @@
 package dev.gatun.cli;
 
 import dev.gatun.model.TextGenerator;
+import dev.gatun.model.constrain.Constraint;
+import dev.gatun.model.constrain.ConstraintException;
 import dev.gatun.model.generate.Sampling;
 import dev.gatun.model.generate.TextGeneration.Result;
 import dev.gatun.model.generate.TextGeneration.Settings;
 import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.ops.Backend;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 
@@ -20,6 +26,8 @@ import picocli.CommandLine.Model.OptionSpec;
 final class GenerationOptions {
     private static final Map<String, WeightFormat> FORMATS =
             Map.of("bf16", WeightFormat.BF16, "q8_0", WeightFormat.Q8_0, "q4_0", WeightFormat.Q4_0);
+
+    private static final int DRAFT_TOKENS = 4;
 
     private GenerationOptions() {}
 
@@ -46,6 +54,18 @@ final class GenerationOptions {
                 "--lookup",
                 Integer.class,
                 "tokens to guess a step from what the text said before; the text stays the same; default: 0"));
+        spec.addOption(CommonOptions.path(
+                "--draft",
+                "FILE|DIR",
+                "a smaller model with the same vocabulary, to guess what this one says; the text stays the same"));
+        spec.addOption(number("--draft-tokens", Integer.class, "tokens that --draft guesses a step; default: 4"));
+        spec.addOption(CommonOptions.option(
+                "--regex", "REGEX", String.class, "the text has to match this regular expression, all of it"));
+        spec.addOption(CommonOptions.option(
+                "--json-schema",
+                "FILE|JSON",
+                String.class,
+                "the text has to be JSON that this schema allows; what starts with { is the schema itself"));
         spec.addOption(CommonOptions.option(
                 "--weights",
                 "FORMAT",
@@ -63,10 +83,14 @@ final class GenerationOptions {
     }
 
     /** What the options say; checked before a model is loaded. */
-    static Settings settings(Invocation invocation, double temperature, boolean logProbabilities) {
+    static Settings settings(Invocation invocation, double temperature, boolean logProbabilities) throws IOException {
         try {
             List<String> stop = ((List<?>) value(invocation, "--stop", List.class, List.of()))
                     .stream().map(String::valueOf).toList();
+            Integer draftTokens = value(invocation, "--draft-tokens", Integer.class, DRAFT_TOKENS);
+            if (draftTokens < 1 || draftTokens > 64) {
+                throw new IllegalArgumentException("draft-tokens " + draftTokens + ": must be 1 to 64");
+            }
             return new Settings(
                     value(invocation, "--max-tokens", Integer.class, 256),
                     new Sampling(
@@ -79,10 +103,59 @@ final class GenerationOptions {
                     stop,
                     Set.of(),
                     logProbabilities,
-                    value(invocation, "--lookup", Integer.class, 0));
+                    value(invocation, "--lookup", Integer.class, 0),
+                    constraint(invocation),
+                    null);
+        } catch (ConstraintException e) {
+            throw e;
         } catch (IllegalArgumentException e) {
             throw new Failure("bad option: " + e.getMessage(), e);
         }
+    }
+
+    private static @Nullable Constraint constraint(Invocation invocation) throws IOException {
+        String regex = invocation.option("--regex", String.class);
+        String schema = invocation.option("--json-schema", String.class);
+        if (regex != null && schema != null) {
+            throw new Failure("--regex and --json-schema: a text has one of them");
+        }
+        if (regex != null) {
+            return Constraint.regex(regex);
+        }
+        if (schema == null) {
+            return null;
+        }
+        return Constraint.jsonSchema(schema.stripLeading().startsWith("{") ? schema : schemaFile(schema));
+    }
+
+    private static String schemaFile(String name) throws IOException {
+        try {
+            Path path = Path.of(name);
+            long size = Files.size(path);
+            if (size > 4L * Constraint.MAX_CHARS) {
+                throw new Failure(name + ": " + size + " bytes, which is no schema");
+            }
+            return Files.readString(path);
+        } catch (InvalidPathException e) {
+            throw new Failure("--json-schema " + name + ": neither a file nor JSON", e);
+        } catch (CharacterCodingException e) {
+            throw new Failure(name + ": not UTF-8", e);
+        }
+    }
+
+    /** Opens the model that guesses; null if there is none. */
+    static @Nullable TextGenerator openDraft(Invocation invocation, Backend backend) throws IOException {
+        Path draft = invocation.option("--draft", Path.class);
+        return draft == null ? null : TextGenerator.open(draft, backend, format(invocation));
+    }
+
+    /** The settings with the model that guesses, if there is one. */
+    static Settings drafted(
+            Invocation invocation, Settings settings, TextGenerator generator, @Nullable TextGenerator draft) {
+        return draft == null
+                ? settings
+                : settings.with(
+                        generator.draft(draft, value(invocation, "--draft-tokens", Integer.class, DRAFT_TOKENS)));
     }
 
     /** Opens the model that the options name. */

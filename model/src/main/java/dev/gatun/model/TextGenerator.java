@@ -4,6 +4,7 @@ import dev.gatun.model.decoder.Decoder;
 import dev.gatun.model.decoder.Decoder.SessionSize;
 import dev.gatun.model.decoder.DecoderModel;
 import dev.gatun.model.decoder.DecoderSession;
+import dev.gatun.model.generate.Draft;
 import dev.gatun.model.generate.TextGeneration;
 import dev.gatun.model.generate.TextGeneration.Listener;
 import dev.gatun.model.generate.TextGeneration.Result;
@@ -170,9 +171,18 @@ public final class TextGenerator implements AutoCloseable {
                     + " positions, and one at least has to be left");
         }
         int nCtx = (int) Math.min(positions, (long) prompt + settings.maxTokens());
-        int guesses = settings.lookup();
-        int chunk = Math.min(nCtx, Math.max(Decoder.DEFAULT_CHUNK, guesses + 1));
-        return model.decoder().newSession(new SessionSize(1, nCtx, chunk, Math.min(nCtx, guesses + 1)));
+        return model.decoder().newSession(size(nCtx, settings.guesses()));
+    }
+
+    /**
+     * Lets a smaller model of the same vocabulary guess for this one: a part of {@link Settings}. The other has to stay open for as
+     * long as that is used.
+     *
+     * @param guesses ids a step at most, 1 to 64
+     * @throws InputException if the vocabularies differ
+     */
+    public Draft draft(TextGenerator smaller, int guesses) {
+        return Draft.of(model, tokenizer, smaller.model, smaller.tokenizer, guesses);
     }
 
     /**
@@ -182,12 +192,22 @@ public final class TextGenerator implements AutoCloseable {
      * @throws InputException if the model has no chat template
      */
     public Chat newChat(int nCtx) {
+        return newChat(nCtx, 0);
+    }
+
+    /** As {@link #newChat(int)}, with room for so many guessed ids a step, as the settings of its answers will ask for. */
+    public Chat newChat(int nCtx, int guesses) {
         if (template == null) {
             throw new InputException(
                     "the model has no chat template: it goes on from texts, but knows no conversation");
         }
         int positions = Math.min(nCtx, model.decoder().config().nPositions());
-        return new Chat(model, tokenizer, template, model.decoder().newSession(SessionSize.forOne(positions)));
+        return new Chat(model, tokenizer, template, model.decoder().newSession(size(positions, guesses)));
+    }
+
+    private static SessionSize size(int nCtx, int guesses) {
+        int chunk = Math.min(nCtx, Math.max(Decoder.DEFAULT_CHUNK, guesses + 1));
+        return new SessionSize(1, nCtx, chunk, Math.min(nCtx, guesses + 1));
     }
 
     /**

@@ -3,6 +3,10 @@ package dev.gatun.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.gatun.model.TextGenerator.Message;
+import dev.gatun.model.constrain.Constraint;
+import dev.gatun.model.constrain.SchemaCheck;
+import dev.gatun.model.constrain.TokenBytes;
 import dev.gatun.model.generate.Sampling;
 import dev.gatun.model.generate.TextGeneration.End;
 import dev.gatun.model.generate.TextGeneration.Result;
@@ -12,6 +16,7 @@ import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.ops.Backend;
 import dev.gatun.ops.Backend.Kind;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -100,6 +105,47 @@ class SmolLm2Test {
                 .containsExactly(generator
                         .generate(prompt, new Settings(40, drawn, List.of(), Set.of(), true, 0))
                         .ids());
+    }
+
+    @Test
+    void aDraftChangesNoText() {
+        String prompt = "The capital of France is";
+        Settings plain = Settings.DEFAULT.withMaxTokens(24);
+        assertThat(generator
+                        .generate(prompt, plain.with(generator.draft(generator, 4)))
+                        .ids())
+                .containsExactly(generator.generate(prompt, plain).ids());
+    }
+
+    /** What the mask is made of: the bytes of every token, against the library's own decoding. */
+    @Test
+    void theBytesOfTokensAreWhatTheyDecodeTo() {
+        TokenBytes tokens = generator.tokenizer().tokenBytes();
+        assertThat(tokens.size()).isEqualTo(49_152);
+        for (int id = 0; id < tokens.size(); id++) {
+            assertThat(new String(tokens.bytesOf(id), StandardCharsets.UTF_8))
+                    .as("token %d", id)
+                    .isEqualTo(generator.tokenizer().decode(id));
+        }
+    }
+
+    @Test
+    void anAnswerIsWhatASchemaOrAnExpressionAsksFor() {
+        String schema = """
+            {"type":"object","additionalProperties":false,"required":["city","country","population"],"properties":{
+              "city":{"type":"string","maxLength":30},"country":{"type":"string","maxLength":30},
+              "population":{"type":"integer","minimum":0,"maximum":20000000}}}\
+            """;
+        String prompt =
+                generator.render(List.of(new Message("user", "Describe Paris as JSON: city, country, population.")));
+        Result json = generator.generate(prompt, Settings.DEFAULT.with(Constraint.jsonSchema(schema)));
+        assertThat(json.end()).isEqualTo(End.EOS);
+        SchemaCheck.assertMeets(schema, json.text());
+        assertThat(json.text()).contains("\"Paris\"", "\"France\"");
+        Result yes = generator.generate(
+                generator.render(List.of(new Message("user", "Is Paris in France? Answer yes or no."))),
+                Settings.DEFAULT.with(Constraint.regex("(Yes|No)\\.")));
+        assertThat(yes.text()).isIn("Yes.", "No.");
     }
 
     @Test

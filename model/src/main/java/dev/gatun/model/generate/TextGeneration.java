@@ -1,14 +1,18 @@
 package dev.gatun.model.generate;
 
 import dev.gatun.model.InputException;
+import dev.gatun.model.constrain.Constraint;
+import dev.gatun.model.constrain.Matcher;
 import dev.gatun.model.decoder.DecoderModel;
 import dev.gatun.model.decoder.DecoderSession;
 import dev.gatun.model.nn.PagedKvCache.Sequence;
 import dev.gatun.model.text.HuggingFaceTokenizer;
 import dev.gatun.model.weights.ModelFormatException;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** One text being generated: prefill, then pick, show and decode until something ends it. For one caller, once. */
 public final class TextGeneration {
@@ -22,6 +26,9 @@ public final class TextGeneration {
      * @param logProbabilities whether the result has them
      * @param lookup ids to guess a step from what the text said before (speculative decoding by prompt lookup), verified, so that
      *     the text is the same; 0 for none
+     * @param constraint what the text has to be, or null for anything. The text ends where it has to; it may be unfinished where
+     *     something else ends it, as the result says
+     * @param draft a smaller model that guesses where {@code lookup} finds nothing, or null; the text is the same
      */
     public record Settings(
             int maxTokens,
@@ -29,9 +36,22 @@ public final class TextGeneration {
             List<String> stopStrings,
             Set<Integer> stopIds,
             boolean logProbabilities,
-            int lookup) {
+            int lookup,
+            @Nullable Constraint constraint,
+            @Nullable Draft draft) {
         /** Greedy, 128 tokens at most. */
         public static final Settings DEFAULT = new Settings(128, Sampling.GREEDY, List.of(), Set.of(), false, 0);
+
+        /** Without a constraint or a draft. */
+        public Settings(
+                int maxTokens,
+                Sampling sampling,
+                List<String> stopStrings,
+                Set<Integer> stopIds,
+                boolean logProbabilities,
+                int lookup) {
+            this(maxTokens, sampling, stopStrings, stopIds, logProbabilities, lookup, null, null);
+        }
 
         /** Checks and copies. */
         public Settings {
@@ -50,18 +70,37 @@ public final class TextGeneration {
 
         /** These settings with another limit. */
         public Settings withMaxTokens(int newMaxTokens) {
-            return new Settings(newMaxTokens, sampling, stopStrings, stopIds, logProbabilities, lookup);
+            return new Settings(
+                    newMaxTokens, sampling, stopStrings, stopIds, logProbabilities, lookup, constraint, draft);
         }
 
         /** These settings with another way to pick. */
         public Settings with(Sampling newSampling) {
-            return new Settings(maxTokens, newSampling, stopStrings, stopIds, logProbabilities, lookup);
+            return new Settings(
+                    maxTokens, newSampling, stopStrings, stopIds, logProbabilities, lookup, constraint, draft);
+        }
+
+        /** These settings with a constraint. */
+        public Settings with(Constraint newConstraint) {
+            return new Settings(
+                    maxTokens, sampling, stopStrings, stopIds, logProbabilities, lookup, newConstraint, draft);
+        }
+
+        /** These settings with a draft model. */
+        public Settings with(Draft newDraft) {
+            return new Settings(
+                    maxTokens, sampling, stopStrings, stopIds, logProbabilities, lookup, constraint, newDraft);
+        }
+
+        /** Ids that a step guesses at most. */
+        public int guesses() {
+            return Math.max(lookup, draft == null ? 0 : draft.guesses());
         }
     }
 
     /** Why a text ended. */
     public enum End {
-        /** The model said so. */
+        /** The model said so, or the constraint lets nothing follow. */
         EOS,
         /** A stop string or id. */
         STOP,
@@ -105,9 +144,6 @@ public final class TextGeneration {
         boolean text(String text);
     }
 
-    /** Ids at the end of a text that are looked for before: three rarely mislead, and one is better than none. */
-    private static final int LONGEST_MATCH = 3;
-
     private final DecoderModel model;
     private final HuggingFaceTokenizer tokenizer;
     private final Settings settings;
@@ -141,19 +177,27 @@ public final class TextGeneration {
         long start = System.nanoTime();
         int limit = Math.min(room, settings.maxTokens());
         var out = new Output(prompt, limit);
+        if (out.complete()) { // only the empty text will do
+            return out.result(prompt.length, System.nanoTime() - start, 0);
+        }
         session.prefill(sequence, prompt, cached, prompt.length);
         int id = out.pick(session, 0);
         long first = System.nanoTime();
-        int most = Math.min(settings.lookup(), session.size().logits() - 1);
-        while (out.take(id)) {
-            int guesses = most == 0 ? 0 : out.guess(Math.min(most, room - out.length));
-            if (guesses == 0) {
-                session.decode(sequence, id);
-                id = out.pick(session, 0);
-            } else {
-                id = out.verify(session, sequence, guesses);
-                if (id < 0) {
-                    break;
+        int most = Math.min(settings.guesses(), session.size().logits() - 1);
+        Draft draft = settings.draft();
+        try (Draft.@Nullable Run run = draft == null || most == 0
+                ? null
+                : draft.run(model, session.size().nCtx())) {
+            while (out.take(id)) {
+                int guesses = most == 0 ? 0 : out.guess(run, Math.min(most, room - out.length));
+                if (guesses == 0) {
+                    session.decode(sequence, id);
+                    id = out.pick(session, 0);
+                } else {
+                    id = out.verify(session, sequence, guesses);
+                    if (id < 0) {
+                        break;
+                    }
                 }
             }
         }
@@ -162,7 +206,8 @@ public final class TextGeneration {
 
     /** The text so far. */
     private final class Output {
-        private final int[] prompt;
+        private final int[] all; // ids of the prompt, then those of the text
+        private final int promptLength;
         private final int[] step; // the last id and guesses of what follows
         private final int limit;
         private final Sampler sampler;
@@ -170,25 +215,30 @@ public final class TextGeneration {
         private final TokenStream stream = new TokenStream(tokenizer::decode);
         private final StringBuilder text = new StringBuilder();
         private final int longestStop;
-        private final int[] ids;
+        private final @Nullable Matcher matcher;
         private final double[] logProbabilities;
         private int length;
         private int shown; // characters of text that the listener has seen
         private End end = End.LENGTH;
 
         Output(int[] prompt, int limit) {
-            this.prompt = prompt;
             this.limit = limit;
-            step = new int[settings.lookup() + 1];
+            promptLength = prompt.length;
+            all = Arrays.copyOf(prompt, prompt.length + limit);
+            step = new int[settings.guesses() + 1];
             Sampling sampling = settings.sampling();
-            plain = sampling.temperature() == 0 && sampling.repetitionPenalty() == 1 && !settings.logProbabilities();
+            Constraint constraint = settings.constraint();
+            matcher = constraint == null ? null : constraint.matcher(tokenizer.tokenBytes(), endIds());
+            plain = sampling.temperature() == 0
+                    && sampling.repetitionPenalty() == 1
+                    && !settings.logProbabilities()
+                    && matcher == null;
             sampler = new Sampler(sampling, plain ? 1 : model.decoder().config().vocab());
             if (!plain) {
                 for (int id : prompt) {
                     sampler.see(id);
                 }
             }
-            ids = new int[limit];
             logProbabilities = new double[settings.logProbabilities() ? limit : 0];
             longestStop = settings.stopStrings().stream()
                     .mapToInt(String::length)
@@ -196,34 +246,27 @@ public final class TextGeneration {
                     .orElse(0);
         }
 
-        /** Writes what followed when the text had the same last ids before into {@code step}; how many there are. */
-        int guess(int most) {
-            int end = prompt.length + length;
-            for (int n = LONGEST_MATCH; n > 0; n--) {
-                for (int at = end - n - 1; at >= 0; at--) {
-                    if (same(at, end - n, n)) {
-                        int guesses = Math.min(Math.min(most, limit - length), end - at - n);
-                        for (int i = 0; i < guesses; i++) {
-                            step[1 + i] = id(at + n + i);
-                        }
-                        return guesses;
-                    }
-                }
-            }
-            return 0;
+        private Set<Integer> endIds() {
+            Set<Integer> ids = new HashSet<>(model.eosIds());
+            ids.addAll(settings.stopIds());
+            return ids;
         }
 
-        private int id(int at) {
-            return at < prompt.length ? prompt[at] : ids[at - prompt.length];
+        /** Whether the constraint lets nothing follow. */
+        boolean complete() {
+            boolean complete = matcher != null && matcher.complete();
+            if (complete) {
+                end = End.EOS;
+            }
+            return complete;
         }
 
-        private boolean same(int a, int b, int n) {
-            for (int i = 0; i < n; i++) {
-                if (id(a + i) != id(b + i)) {
-                    return false;
-                }
-            }
-            return true;
+        /** Writes a guess of what follows into {@code step}; how many ids it has. */
+        int guess(Draft.@Nullable Run draft, int most) {
+            int n = promptLength + length;
+            int room = Math.min(most, limit - length);
+            int guesses = PromptLookup.guess(all, n, Math.min(room, settings.lookup()), step, 1);
+            return guesses > 0 || draft == null ? guesses : draft.guess(all, n, room, matcher, step, 1);
         }
 
         /**
@@ -233,7 +276,7 @@ public final class TextGeneration {
          */
         int verify(DecoderSession session, Sequence sequence, int guesses) {
             int before = sequence.length();
-            step[0] = ids[length - 1];
+            step[0] = all[promptLength + length - 1];
             session.prefillKeepingAll(sequence, step, 0, guesses + 1);
             int row = 0;
             int picked = pick(session, 0);
@@ -258,7 +301,7 @@ public final class TextGeneration {
                 return id;
             }
             try {
-                return sampler.pick(session.logits(row), null);
+                return sampler.pick(session.logits(row), matcher == null ? null : matcher.allowed());
             } catch (ArithmeticException e) {
                 throw notANumber();
             }
@@ -279,14 +322,17 @@ public final class TextGeneration {
             if (settings.logProbabilities()) {
                 logProbabilities[length] = sampler.logProbability();
             }
-            ids[length++] = id;
+            all[promptLength + length++] = id;
             if (!plain) {
                 sampler.see(id);
+            }
+            if (matcher != null) {
+                matcher.accept(id);
             }
             if (!append(stream.add(id))) {
                 return false;
             }
-            return length < limit;
+            return !complete() && length < limit;
         }
 
         private boolean append(String more) {
@@ -340,7 +386,7 @@ public final class TextGeneration {
             show(text.length());
             return new Result(
                     text.toString(),
-                    Arrays.copyOf(ids, length),
+                    Arrays.copyOfRange(all, promptLength, promptLength + length),
                     Arrays.copyOf(logProbabilities, Math.min(logProbabilities.length, length)),
                     end,
                     promptTokens,

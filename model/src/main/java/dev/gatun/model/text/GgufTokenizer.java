@@ -7,6 +7,8 @@ import dev.gatun.model.weights.ModelFormatException;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -118,7 +120,13 @@ public final class GgufTokenizer {
      * @throws TokenizerUnavailableException if the native library cannot be loaded
      */
     public static HuggingFaceTokenizer open(GgufFile file, int maxTokens) {
-        return HuggingFaceTokenizer.of(file.name(), json(file), maxTokens);
+        return HuggingFaceTokenizer.of(file.name(), json(file), () -> jsonOf(file.name()), maxTokens);
+    }
+
+    private static String jsonOf(String path) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            return json(GgufFile.open(Path.of(path), arena));
+        }
     }
 
     /** The tokenizer.json. */

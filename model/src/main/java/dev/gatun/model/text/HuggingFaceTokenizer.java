@@ -4,6 +4,8 @@ import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import ai.djl.huggingface.tokenizers.jni.LibUtils;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import dev.gatun.memory.MappedFile;
+import dev.gatun.model.constrain.TokenBytes;
+import dev.gatun.model.constrain.TokenizerJson;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
@@ -84,13 +86,21 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
         }
     }
 
+    /** Reads the tokenizer.json again: few need it after the library has it, and it may be large. */
+    interface Source {
+        String json() throws IOException;
+    }
+
     private final ReadWriteLock lock = new ReentrantReadWriteLock();
     private final String file;
+    private final Source source;
     private final int maxTokens;
     private long handle;
+    private volatile @Nullable TokenBytes tokenBytes;
 
-    private HuggingFaceTokenizer(String file, long handle, int maxTokens) {
+    private HuggingFaceTokenizer(String file, Source source, long handle, int maxTokens) {
         this.file = file;
+        this.source = source;
         this.maxTokens = maxTokens;
         this.handle = handle;
     }
@@ -104,22 +114,19 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
      * @throws TokenizerUnavailableException if the native library cannot be loaded
      */
     public static HuggingFaceTokenizer open(ModelFolder folder, int maxTokens) throws IOException {
+        Source source = () -> {
+            try (Arena arena = Arena.ofConfined()) {
+                return utf8(folder.open(FILE, arena));
+            }
+        };
         try (Arena arena = Arena.ofConfined()) {
-            return of(folder.open(FILE, arena), maxTokens);
+            MappedFile file = folder.open(FILE, arena);
+            return of(file.name(), utf8(file), source, maxTokens);
         }
-    }
-
-    /** Opens a file, which is not needed afterwards; see {@link #open}. */
-    public static HuggingFaceTokenizer of(MappedFile file, int maxTokens) {
-        if (file.byteSize() > MAX_BYTES) {
-            throw new ModelFormatException(
-                    file.name() + ": " + file.byteSize() + " bytes, at most " + MAX_BYTES + " are allowed");
-        }
-        return of(file.name(), utf8(file), maxTokens);
     }
 
     /** Opens what a tokenizer.json of that content would describe; see {@link #open}. */
-    static HuggingFaceTokenizer of(String name, String json, int maxTokens) {
+    static HuggingFaceTokenizer of(String name, String json, Source source, int maxTokens) {
         if (maxTokens < MIN_TOKENS) {
             throw new IllegalArgumentException(
                     "tokenizer of at most " + maxTokens + " tokens: must be at least " + MIN_TOKENS);
@@ -139,10 +146,14 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
         }
         TokenizersLibrary.LIB.disablePadding(handle);
         TokenizersLibrary.LIB.setTruncation(handle, maxTokens, CUT_THE_LONGER, 0);
-        return new HuggingFaceTokenizer(name, handle, maxTokens);
+        return new HuggingFaceTokenizer(name, source, handle, maxTokens);
     }
 
     private static String utf8(MappedFile file) {
+        if (file.byteSize() > MAX_BYTES) {
+            throw new ModelFormatException(
+                    file.name() + ": " + file.byteSize() + " bytes, at most " + MAX_BYTES + " are allowed");
+        }
         try {
             return StandardCharsets.UTF_8
                     .newDecoder()
@@ -273,6 +284,24 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
         } finally {
             lock.readLock().unlock();
         }
+    }
+
+    /**
+     * What each token adds to a text, read from the file again when it is first asked for.
+     *
+     * @throws ModelFormatException if the file is not there any more, or spells tokens in a way that is not known
+     */
+    public TokenBytes tokenBytes() {
+        TokenBytes known = tokenBytes;
+        if (known == null) {
+            try {
+                known = TokenizerJson.read(file, source.json());
+            } catch (IOException e) {
+                throw new ModelFormatException(file + ": cannot be read again: " + e.getMessage(), e);
+            }
+            tokenBytes = known;
+        }
+        return known;
     }
 
     /** The text of ids with special tokens spelled out. */

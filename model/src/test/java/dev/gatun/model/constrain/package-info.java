@@ -1,0 +1,4 @@
+@NullMarked
+package dev.gatun.model.constrain;
+
+import org.jspecify.annotations.NullMarked;
