@@ -58,7 +58,7 @@ record Catalogue(Caches caches, boolean quick, int longest) {
             case LONG -> longAttention();
             case ROWS -> rows();
             case CALLS -> calls();
-            case MODEL, COLD -> List.of();
+            case MODEL, DECODER, FIRST_TOKEN, COLD -> List.of();
         };
     }
 

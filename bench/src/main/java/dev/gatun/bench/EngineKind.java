@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * A library that can be compared.
  *
  * @param id its name in reports and on the command line of its process: machine, a {@link Backend.Kind}, netlib-java,
- *     netlib-jni, or blas:PATH
+ *     netlib-jni, llama.cpp, or blas:PATH
  */
 record EngineKind(String id) {
     /** The limits of the machine. */
@@ -20,6 +20,9 @@ record EngineKind(String id) {
 
     /** The BLAS of Spark, through JNI. */
     static final EngineKind NETLIB_JNI = new EngineKind("netlib-jni");
+
+    /** The peer of decoders, in a process that a script of bench/peers starts. */
+    static final EngineKind LLAMA_CPP = new EngineKind("llama.cpp");
 
     private static final String BLAS = "blas:";
 

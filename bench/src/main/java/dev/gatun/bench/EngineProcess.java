@@ -10,7 +10,7 @@ import java.io.OutputStreamWriter;
 import java.io.UncheckedIOException;
 import java.util.List;
 
-/** An engine in a JVM of its own, which {@link EngineMain} serves: a line asks, a line answers. */
+/** An engine in a process of its own, a JVM that {@link EngineMain} serves or a peer: a line asks, a line answers. */
 final class EngineProcess implements Engine {
     /** An answer, followed by its value. */
     static final String OK = "ok ";
@@ -29,16 +29,27 @@ final class EngineProcess implements Engine {
      * @throws UnsupportedOperationException if the library is not there; the message says why
      */
     EngineProcess(EngineKind kind, int threads) {
+        // Compilation that the caller waits for: a kernel is never timed while it is still interpreted.
+        this(
+                ChildJvm.of(
+                        EngineMain.class, List.of("-Xbatch", "-Xmx3g"), List.of(kind.id(), Integer.toString(threads))),
+                kind,
+                threads);
+    }
+
+    /**
+     * Starts a program that serves as {@link EngineMain} does.
+     *
+     * @throws UnsupportedOperationException if it cannot; the message says why
+     */
+    EngineProcess(ProcessBuilder builder, EngineKind kind, int threads) {
         try {
-            // Compilation that the caller waits for: a kernel is never timed while it is still interpreted.
-            ProcessBuilder builder = ChildJvm.of(
-                    EngineMain.class, List.of("-Xbatch", "-Xmx3g"), List.of(kind.id(), Integer.toString(threads)));
             for (String name : List.of("OPENBLAS", "BLIS", "MKL", "OMP")) { // where nobody calls a function for it
                 builder.environment().put(name + "_NUM_THREADS", Integer.toString(threads));
             }
             process = ChildJvm.start(builder);
         } catch (IOException e) {
-            throw new UncheckedIOException("a JVM for " + kind.id() + " does not start", e);
+            throw new UnsupportedOperationException("the process of " + kind.id() + " does not start: " + e, e);
         }
         to = new BufferedWriter(new OutputStreamWriter(process.getOutputStream(), UTF_8));
         from = new BufferedReader(new InputStreamReader(process.getInputStream(), UTF_8));

@@ -12,7 +12,7 @@ public final class Main {
     /**
      * Runs, and ends the JVM with the exit code.
      *
-     * @param args what follows {@code gatun}: {@code bench}, and then options, {@code peer} or {@code jmh}
+     * @param args what follows {@code gatun}: {@code bench}, and then options, {@code decoder}, {@code peer} or {@code jmh}
      */
     public static void main(String[] args) throws IOException, InterruptedException {
         String second = args.length > 1 ? args[1] : "";
@@ -26,6 +26,9 @@ public final class Main {
                     case "peer" ->
                         dev.gatun.cli.Main.run(
                                 new Commands("gatun bench", List.of("peer"), _ -> new PeerCommand()), rest);
+                    case "decoder" ->
+                        dev.gatun.cli.Main.run(
+                                new Commands("gatun bench", List.of("decoder"), _ -> new DecoderCommand()), rest);
                     default ->
                         dev.gatun.cli.Main.run(new Commands("gatun", List.of("bench"), _ -> new BenchCommand()), args);
                 });

@@ -59,6 +59,9 @@ class ProcessTest {
                 List.of("bench", "--only", "lunch"),
                 List.of("bench", "--html", "no/such/folder/report.html"),
                 List.of("bench", "--model", "no-such-model"),
+                List.of("bench", "decoder"),
+                List.of("bench", "decoder", "--model", "no-such.gguf"),
+                List.of("bench", "decoder", "--model", "no-such.gguf", "--llama-cpp", "no-such-script"),
                 List.of("bench", "peer", "lunch"),
                 List.of("bench", "peer", "attention", "--cases", "h0n0"))) {
             Outcome outcome = Outcome.of(wrong.toArray(String[]::new));
