@@ -57,6 +57,17 @@ def clear(ctx):
     lib.llama_memory_clear(lib.llama_get_memory(ctx), True)
 
 
+def truncate(ctx, length):
+    """Forgets all positions from length on."""
+    if not lib.llama_memory_seq_rm(lib.llama_get_memory(ctx), 0, length, -1):
+        raise RuntimeError(f"llama_memory_seq_rm from {length}")
+
+
+def free(model, ctx):
+    lib.llama_free(ctx)
+    lib.llama_model_free(model)
+
+
 def decode(ctx, batch):
     rc = lib.llama_decode(ctx, batch)
     if rc != 0:
@@ -84,3 +95,23 @@ def quantize(src, dst, ftype):
 
 def info():
     return lib.llama_print_system_info().decode()
+
+
+def version():
+    import llama_cpp
+    return llama_cpp.__version__
+
+
+def tokenize(model, text):
+    data = text.encode()
+    out = (lib.llama_token * (len(data) + 8))()
+    n = lib.llama_tokenize(lib.llama_model_get_vocab(model), data, len(data), out, len(out), True, False)
+    if n < 0:
+        raise RuntimeError(f"llama_tokenize: {n}")
+    return list(out[:n])
+
+
+def piece(model, token):
+    out = ctypes.create_string_buffer(256)
+    n = lib.llama_token_to_piece(lib.llama_model_get_vocab(model), token, out, len(out), 0, True)
+    return out.raw[:max(0, n)].decode(errors="replace")

@@ -38,9 +38,10 @@ final class BenchCommand implements Command {
         spec.usageMessage()
                 .header("Measures the limits of this computer, and how near to them each backend gets.")
                 .description("Backends take turns in processes of their own; a share is one of the limit as it was"
-                        + " meanwhile. * marks the fastest. gatun bench encoder: sentence"
-                        + " embeddings beside ONNX Runtime's (the same as --only encoder); gatun bench peer --help: one"
-                        + " table for bench/peers; gatun bench jmh -h: the same operations under JMH.");
+                        + " meanwhile. * marks the fastest. gatun bench encoder: sentence embeddings beside"
+                        + " ONNX Runtime's (the same as --only encoder); gatun bench decoder --help: tokens a"
+                        + " second beside llama.cpp; gatun bench peer --help: one table for bench/peers;"
+                        + " gatun bench jmh -h: the same operations under JMH.");
         spec.addOption(CommonOptions.flag("--quick", "fewer operations and samples: some minutes, not twenty"));
         spec.addOption(
                 CommonOptions.path("--model", "DIR", "measure products with the shapes of this model's weights"));
@@ -64,7 +65,7 @@ final class BenchCommand implements Command {
         return spec;
     }
 
-    private static OptionSpec.Builder many(String name, String label, Class<?> type) {
+    static OptionSpec.Builder many(String name, String label, Class<?> type) {
         return OptionSpec.builder(name)
                 .paramLabel(label)
                 .type(List.class)
@@ -87,7 +88,7 @@ final class BenchCommand implements Command {
     }
 
     /** The values of an option that may be repeated. */
-    private static <T> List<T> all(Invocation invocation, String name, Class<T> type, List<T> fallback) {
+    static <T> List<T> all(Invocation invocation, String name, Class<T> type, List<T> fallback) {
         List<?> values = invocation.option(name, List.class);
         return values == null ? fallback : values.stream().map(type::cast).toList();
     }
@@ -133,7 +134,7 @@ final class BenchCommand implements Command {
     }
 
     /** A file to write to; said before a quarter of an hour has gone. */
-    private static @Nullable Path writable(Invocation invocation, String option) {
+    static @Nullable Path writable(Invocation invocation, String option) {
         Path file = invocation.option(option, Path.class);
         if (file != null) {
             Path folder = file.toAbsolutePath().getParent();
@@ -147,7 +148,7 @@ final class BenchCommand implements Command {
         return file;
     }
 
-    private static SequencedMap<String, String> facts(int threads) throws IOException {
+    static SequencedMap<String, String> facts(int threads) throws IOException {
         Machine machine = Machine.here();
         Caches caches = Caches.here();
         SequencedMap<String, String> facts = new LinkedHashMap<>();

@@ -3,12 +3,15 @@ package dev.gatun.bench;
 import dev.gatun.cli.Failure;
 import dev.gatun.ops.Backend;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
+import java.util.function.Consumer;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /** A run of {@code gatun bench}: starts engines, measures, prints as it goes, and collects the report. */
 final class BenchRun {
@@ -32,6 +35,7 @@ final class BenchRun {
     private final TextReport text;
     private final List<String> notes = new ArrayList<>();
     private final List<Result> results = new ArrayList<>();
+    private final List<ColdStart.Result> coldStarts = new ArrayList<>();
 
     /**
      * @param starter starts an engine, or throws an UnsupportedOperationException that says why it cannot
@@ -63,11 +67,61 @@ final class BenchRun {
             List<EngineKind> needed,
             List<Backend.Kind> backends)
             throws IOException {
+        Report report = measure(kinds, needed, comparison -> {
+            if (!shapes.isEmpty()) {
+                text.title(Group.MODEL);
+                shapes.forEach(shape -> add(comparison.run(shape.benchmark(), shape.count())));
+            }
+            for (Group group : groups) {
+                List<Case> cases = settings.catalogue.cases(group);
+                if (!cases.isEmpty()) {
+                    text.title(group);
+                    cases.forEach(benchmark -> add(comparison.run(benchmark, 1)));
+                }
+            }
+        });
+        if (groups.contains(Group.COLD)) {
+            text.title(Group.COLD);
+            coldStarts.addAll(new ColdStart(settings.coldPace, settings.threads, this::note).run(backends));
+            coldStarts.forEach(text::coldStart);
+        }
+        return report;
+    }
+
+    /**
+     * Measures decoders.
+     *
+     * @param cases of {@link Group#DECODER}
+     * @param first of {@link Group#FIRST_TOKEN}
+     * @param kinds the engines to compare
+     * @param llamaCpp the script that starts the peer, or null
+     * @param backends for fresh processes
+     */
+    Report decoders(
+            List<Case> cases,
+            List<Case> first,
+            List<EngineKind> kinds,
+            @Nullable Path llamaCpp,
+            List<Backend.Kind> backends)
+            throws IOException {
+        Report report = measure(kinds, kinds, comparison -> {
+            text.title(Group.DECODER);
+            cases.forEach(benchmark -> add(comparison.run(benchmark, 1)));
+        });
+        text.title(Group.FIRST_TOKEN);
+        FirstToken fresh = new FirstToken(settings.coldPace.processes(), backends, llamaCpp, this::note);
+        for (Case benchmark : first) {
+            add(fresh.run(benchmark));
+        }
+        return report;
+    }
+
+    private Report measure(List<EngineKind> kinds, List<EngineKind> needed, Consumer<Comparison> cases)
+            throws IOException {
         facts.forEach(text::fact);
         SequencedMap<EngineKind, Engine> engines = new LinkedHashMap<>();
         SequencedMap<EngineKind, String> descriptions = new LinkedHashMap<>();
         SequencedMap<Limit, Stats> limits = new LinkedHashMap<>();
-        List<ColdStart.Result> coldStarts = new ArrayList<>();
         try (Engine machine = starter.apply(EngineKind.MACHINE)) {
             for (EngineKind kind : kinds) {
                 start(kind, needed, engines);
@@ -83,27 +137,12 @@ final class BenchRun {
                 limits.put(limit, comparison.limit(limit));
                 text.limit(limit, limits.get(limit));
             }
-            if (!shapes.isEmpty()) {
-                text.title(Group.MODEL);
-                shapes.forEach(shape -> add(comparison.run(shape.benchmark(), shape.count())));
-            }
-            for (Group group : groups) {
-                List<Case> cases = settings.catalogue.cases(group);
-                if (!cases.isEmpty()) {
-                    text.title(group);
-                    cases.forEach(benchmark -> add(comparison.run(benchmark, 1)));
-                }
-            }
+            cases.accept(comparison);
             String used = others.text();
             facts.put("others used", used);
             text.fact("others used", used);
         } finally {
             engines.values().forEach(Engine::close);
-        }
-        if (groups.contains(Group.COLD)) {
-            text.title(Group.COLD);
-            coldStarts = new ColdStart(settings.coldPace, settings.threads, this::note).run(backends);
-            coldStarts.forEach(text::coldStart);
         }
         return new Report(
                 Instant.now(),

@@ -15,15 +15,28 @@ record Case(Group group, String family, String variant, Op op) {
 
     /** The unit of {@link #value}. */
     String unit() {
-        return switch (op.limit()) {
-            case null -> "ns";
-            case Limit limit -> limit.unit();
+        return switch (op) {
+            case Op.Decoder _ -> "tokens/s";
+            case Op.FirstToken _ -> "ms";
+            default -> {
+                Limit limit = op.limit();
+                yield limit == null ? "ns" : limit.unit();
+            }
         };
     }
 
     /** What an engine reaches that takes so long for a call. */
     double value(double nanosPerCall) {
-        return op.limit() == null ? nanosPerCall : op.work() / nanosPerCall;
+        return switch (op) {
+            case Op.Decoder decoder -> decoder.tokens() * 1e9 / nanosPerCall;
+            case Op.FirstToken _ -> nanosPerCall / 1e6;
+            default -> op.limit() == null ? nanosPerCall : op.work() / nanosPerCall;
+        };
+    }
+
+    /** What an engine would reach that is as fast as the limit allows, in {@link #unit}. */
+    double atLimit(double rate) {
+        return value(op.work() / rate);
     }
 
     /** Whether less is better. */

@@ -77,7 +77,7 @@ final class Comparison {
 
     /** A limit, on its own. */
     Stats limit(Limit limit) {
-        Op.Probe probe = probe(limit);
+        Op.Probe probe = probe(limit, threads);
         machine.open(probe, pace.warmUpNanos);
         List<Double> samples = new ArrayList<>();
         for (int i = 0; i < pace.rounds; i++) {
@@ -88,7 +88,7 @@ final class Comparison {
     }
 
     /** The call that measures a limit: some milliseconds. */
-    private Op.Probe probe(Limit limit) {
+    private Op.Probe probe(Limit limit, int threads) {
         long size = switch (limit) {
             case FMA -> MachineLibrary.fmaSize(400_000_000);
             case READ, READ_WRITE -> caches.beyondCaches();
@@ -114,7 +114,7 @@ final class Comparison {
             }
         }
         Op.@Nullable Probe probe =
-                benchmark.op().limit() == null ? null : probe(benchmark.op().limit());
+                benchmark.op().limit() == null ? null : probe(benchmark.op().limit(), threads(benchmark.op()));
         if (probe != null) {
             nanosPerRound += Math.max(machine.open(probe, pace.warmUpNanos), (double) pace.sampleNanos);
         }
@@ -122,7 +122,7 @@ final class Comparison {
         List<Double> limits = new ArrayList<>();
         for (int round = pace.rounds(nanosPerRound); round > 0; round--) {
             if (probe != null) {
-                limits.add(probe.work() / sample(machine));
+                limits.add(benchmark.atLimit(probe.work() / sample(machine)));
             }
             for (EngineKind kind : running) {
                 List<Double> own = samples.computeIfAbsent(kind, _ -> new ArrayList<>());
@@ -151,6 +151,10 @@ final class Comparison {
             }
         }
         return new Result(benchmark, probe == null ? null : Stats.of(limits), values, calls, weight);
+    }
+
+    private int threads(Op op) {
+        return op instanceof Op.Decoder decoder ? decoder.threads() : threads;
     }
 
     private Engine engine(EngineKind kind) {

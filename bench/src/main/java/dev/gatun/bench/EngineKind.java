@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * A library that can be compared.
  *
  * @param id its name in reports and on the command line of its process: machine, a {@link Backend.Kind}, netlib-java,
- *     netlib-jni, onnxruntime, or blas:PATH
+ *     netlib-jni, onnxruntime, llama.cpp, or blas:PATH
  */
 record EngineKind(String id) {
     /** The limits of the machine. */
@@ -23,6 +23,9 @@ record EngineKind(String id) {
 
     /** Microsoft's, which runs ONNX files. */
     static final EngineKind ONNX_RUNTIME = new EngineKind("onnxruntime");
+
+    /** The peer of decoders, in a process that a script of bench/peers starts. */
+    static final EngineKind LLAMA_CPP = new EngineKind("llama.cpp");
 
     private static final String BLAS = "blas:";
 

@@ -12,8 +12,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
-/** An engine in a JVM of its own, which {@link EngineMain} serves: a line asks, a line answers. */
+/** An engine in a process of its own, a JVM that {@link EngineMain} serves or a peer: a line asks, a line answers. */
 final class EngineProcess implements Engine {
     /** An answer, followed by its value. */
     static final String OK = "ok ";
@@ -32,18 +33,35 @@ final class EngineProcess implements Engine {
      * @throws UnsupportedOperationException if the library is not there; the message says why
      */
     EngineProcess(EngineKind kind, int threads) {
-        Path arguments;
+        // Compilation that the caller waits for: a kernel is never timed while it is still interpreted.
+        this(
+                ChildJvm.of(
+                        EngineMain.class, List.of("-Xbatch", "-Xmx3g"), List.of(kind.id(), Integer.toString(threads))),
+                true,
+                kind,
+                threads);
+    }
+
+    /**
+     * Starts a program that serves as {@link EngineMain} does.
+     *
+     * @throws UnsupportedOperationException if it cannot; the message says why
+     */
+    EngineProcess(ProcessBuilder builder, EngineKind kind, int threads) {
+        this(builder, false, kind, threads);
+    }
+
+    private EngineProcess(ProcessBuilder builder, boolean jvm, EngineKind kind, int threads) {
+        Path arguments = null;
         try {
-            // Compilation that the caller waits for: a kernel is never timed while it is still interpreted.
-            ProcessBuilder builder = ChildJvm.of(
-                    EngineMain.class, List.of("-Xbatch", "-Xmx3g"), List.of(kind.id(), Integer.toString(threads)));
             for (String name : List.of("OPENBLAS", "BLIS", "MKL", "OMP")) { // where nobody calls a function for it
                 builder.environment().put(name + "_NUM_THREADS", Integer.toString(threads));
             }
-            arguments = ChildJvm.argumentsToFile(builder);
+            arguments = jvm ? ChildJvm.argumentsToFile(builder) : null;
             process = ChildJvm.start(builder);
         } catch (IOException e) {
-            throw new UncheckedIOException("a JVM for " + kind.id() + " does not start", e);
+            delete(arguments);
+            throw new UnsupportedOperationException("the process of " + kind.id() + " does not start: " + e, e);
         }
         to = new BufferedWriter(new OutputStreamWriter(process.getOutputStream(), UTF_8));
         from = new BufferedReader(new InputStreamReader(process.getInputStream(), UTF_8));
@@ -57,9 +75,11 @@ final class EngineProcess implements Engine {
         }
     }
 
-    private static void delete(Path file) {
+    private static void delete(@Nullable Path file) {
         try {
-            Files.deleteIfExists(file);
+            if (file != null) {
+                Files.deleteIfExists(file);
+            }
         } catch (IOException e) {
             throw new UncheckedIOException("cannot delete " + file, e);
         }

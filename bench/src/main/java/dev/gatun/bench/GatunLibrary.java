@@ -18,10 +18,12 @@ import org.jspecify.annotations.Nullable;
 /** A backend of Gatun, through the interface that models use. */
 final class GatunLibrary implements Library {
     private final Backend backend;
+    private final Backend.Options options;
     private final boolean hasCalls;
     private @Nullable TextEmbedder embedder;
 
     GatunLibrary(Backend.Options options) {
+        this.options = options;
         hasCalls = options.kind() == Backend.Kind.OPENBLAS && options.blas() == null;
         backend = Backend.open(options);
     }
@@ -34,6 +36,9 @@ final class GatunLibrary implements Library {
 
     @Override
     public @Nullable Workload open(Op op) {
+        if (op instanceof Op.Decoder decoder) {
+            return DecoderWorkload.open(decoder, options);
+        }
         Arena arena = Arena.ofShared(); // the backend's threads read and write
         boolean opened = false;
         try {
@@ -43,7 +48,7 @@ final class GatunLibrary implements Library {
                 case Op.Encode encode -> encode(encode);
                 case Op.Rows rows -> rows(rows, arena);
                 case Op.NativeCall nativeCall -> hasCalls ? NativeCalls.of(nativeCall.function(), arena) : null;
-                case Op.Probe _ -> null;
+                case Op.Decoder _, Op.FirstToken _, Op.Probe _ -> null;
             };
             opened = call != null;
             return call == null ? null : new ArenaWorkload(call, arena);

@@ -20,6 +20,10 @@ enum Group {
     CALLS("One call of native code"),
     /** Products of the weights of a model. */
     MODEL("Weights of the model"),
+    /** Tokens through a decoder-only model. */
+    DECODER("Decoder"),
+    /** Fresh processes until a decoder's first token. */
+    FIRST_TOKEN("First token of a fresh process"),
     /** Fresh processes. */
     COLD("Cold start");
 

@@ -125,7 +125,9 @@ final class HtmlReport {
             return;
         }
         boolean time = results.getFirst().benchmark().isTime();
-        section(group.title(), (time ? "Nanoseconds a call, less is better." : explain(group)) + Winners.of(results));
+        section(
+                group.title(),
+                (group == Group.CALLS ? "Nanoseconds a call, less is better." : explain(group)) + Winners.of(results));
         SequencedMap<String, List<Result>> families = new LinkedHashMap<>();
         SequencedMap<EngineKind, Boolean> present = new LinkedHashMap<>();
         for (Result result : results) {
@@ -155,6 +157,12 @@ final class HtmlReport {
             case MODEL ->
                 "Share of the limit: for M 1 the read bandwidth, else the FMA peak. A matrix of each shape the model"
                         + " has.";
+            case DECODER ->
+                "Prefill: share of the FMA peak that its products take. Decode: share of the read bandwidth that the"
+                        + " weights take, as the file stores them.";
+            case FIRST_TOKEN ->
+                "Milliseconds from the start of a process to the first token of a prompt, page cache warm; less is"
+                        + " better.";
             case CALLS, COLD -> "";
         };
     }
@@ -182,7 +190,9 @@ final class HtmlReport {
                 }
             }
         }
-        return results.getFirst().limit() == null ? chart.svg("ns") : chart.shares();
+        return results.getFirst().limit() == null
+                ? chart.svg(results.getFirst().benchmark().unit())
+                : chart.shares();
     }
 
     private void coldStart() {

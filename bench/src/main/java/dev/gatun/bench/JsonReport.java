@@ -91,7 +91,7 @@ final class JsonReport {
         Limit limit = benchmark.op().limit();
         if (limit != null && result.limit() != null) {
             json.writeStringField("limitedBy", limit.name().toLowerCase(Locale.ROOT));
-            stats("limit", result.limit(), limit.unit());
+            stats("limit", result.limit(), benchmark.unit());
         }
         EngineKind winner = result.winner();
         if (winner != null) {

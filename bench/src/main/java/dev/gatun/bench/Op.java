@@ -2,6 +2,7 @@ package dev.gatun.bench;
 
 import dev.gatun.cli.Failure;
 import dev.gatun.memory.DType;
+import java.nio.file.Path;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -233,6 +234,88 @@ sealed interface Op {
         }
     }
 
+    /** What a decoder does with tokens. */
+    enum Phase {
+        /** Takes them all at once, into an empty cache, and says what follows the last. */
+        PREFILL,
+        /** Makes them one by one, the most probable each, after {@link Decoder#PROMPT} others. */
+        DECODE
+    }
+
+    /**
+     * Tokens through a decoder.
+     *
+     * @param tokens of one call
+     * @param threads that compute
+     * @param flopPerCall of all products, attention included; of the vocabulary's once a prefill
+     * @param bytesPerCall that weights take in the file, once a call of prefill and once a token of decode
+     * @param file a GGUF file
+     */
+    record Decoder(Phase phase, int tokens, int threads, double flopPerCall, double bytesPerCall, Path file)
+            implements Op {
+        /** Tokens that a sequence has before {@link Phase#DECODE} begins. */
+        static final int PROMPT = 32;
+
+        @Override
+        public double flop() {
+            return flopPerCall;
+        }
+
+        @Override
+        public double bytes() {
+            return bytesPerCall;
+        }
+
+        @Override
+        public Limit limit() {
+            return phase == Phase.PREFILL ? Limit.FMA : Limit.READ;
+        }
+
+        @Override
+        public String toString() {
+            return "decoder " + phase + " " + tokens + " " + threads + " " + flopPerCall + " " + bytesPerCall + " "
+                    + file;
+        }
+
+        private static Decoder parse(String line) {
+            String[] words = line.split(" ", 7); // the file's name may have blanks
+            return new Decoder(
+                    Phase.valueOf(words[1]),
+                    integer(words[2]),
+                    integer(words[3]),
+                    Double.parseDouble(words[4]),
+                    Double.parseDouble(words[5]),
+                    Path.of(words[6]));
+        }
+    }
+
+    /**
+     * A fresh process until it has its first token of a prompt.
+     *
+     * @param file a GGUF file
+     */
+    record FirstToken(int threads, Path file) implements Op {
+        @Override
+        public double flop() {
+            return 0;
+        }
+
+        @Override
+        public double bytes() {
+            return 0;
+        }
+
+        @Override
+        public @Nullable Limit limit() {
+            return null;
+        }
+
+        @Override
+        public String toString() {
+            return "first " + threads + " " + file;
+        }
+    }
+
     /**
      * What a limit is measured with.
      *
@@ -276,6 +359,8 @@ sealed interface Op {
             case "encode" -> new Encode(integer(words[1]), integer(words[2]), integer(words[3]));
             case "rows" -> new Rows(RowFunction.valueOf(words[1]), integer(words[2]), integer(words[3]));
             case "call" -> new NativeCall(NativeFunction.valueOf(words[1]));
+            case "decoder" -> Decoder.parse(line);
+            case "first" -> new FirstToken(integer(words[1]), Path.of(line.split(" ", 3)[2]));
             case "probe" -> new Probe(Limit.valueOf(words[1]), Long.parseLong(words[2]), integer(words[3]));
             default -> throw new IllegalArgumentException("no operation: " + line);
         };

@@ -39,7 +39,7 @@ final class RooflineChart {
 
     /** Whether there is a place for it: what computes nothing has none. */
     static boolean isOn(Result result) {
-        return result.benchmark().op().flop() > 0;
+        return result.benchmark().op().flop() > 0 && result.benchmark().group() != Group.DECODER;
     }
 
     static List<EngineKind> engines(Report report) {

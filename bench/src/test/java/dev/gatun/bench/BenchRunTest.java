@@ -123,6 +123,47 @@ class BenchRunTest {
     }
 
     @Test
+    void aDecoderIsMeasuredAndAFirstTokenThatFailsIsANote() throws Exception {
+        Path file = Path.of("..", "golden", "gguf", "llama.gguf"); // without a vocabulary: nothing generates from it
+        Case decode =
+                new Case(Group.DECODER, "llama", "decode 4", new Op.Decoder(Op.Phase.DECODE, 4, 1, 1e6, 1e6, file));
+        Case prefill =
+                new Case(Group.DECODER, "llama", "prefill 8", new Op.Decoder(Op.Phase.PREFILL, 8, 2, 1e6, 1e6, file));
+        Report report = run(2).decoders(
+                        List.of(decode, prefill),
+                        List.of(DecoderCases.firstToken(file, 1)),
+                        List.of(EngineKind.of(Backend.Kind.VECTOR)),
+                        null,
+                        List.of(Backend.Kind.AUTO));
+        assertThat(report.results()).hasSize(2);
+        for (Result result : report.of(Group.DECODER)) {
+            assertThat(result.benchmark().unit()).isEqualTo("tokens/s");
+            assertThat(result.limit()).isNotNull();
+            assertThat(result.values().values()).allMatch(stats -> stats.median() > 0);
+        }
+        assertThat(report.notes()).anyMatch(note -> note.startsWith("not measured: llama 1 thread of auto"));
+        assertThatReportsAreWhole(report);
+    }
+
+    @Test
+    void theCasesOfADecoderCountItsWeights() throws Exception {
+        Path file = Path.of("..", "golden", "gguf", "llama.gguf");
+        List<Case> cases = DecoderCases.of(file, 2);
+        assertThat(cases)
+                .extracting(Case::name)
+                .containsExactly(
+                        "llama 2 threads decode 128", "llama 2 threads prefill 128", "llama 2 threads prefill 512");
+        assertThat(cases)
+                .allMatch(
+                        benchmark -> benchmark.op().flop() > 0 && benchmark.op().bytes() > 0);
+        for (Case benchmark : cases) {
+            assertThat(Op.parse(benchmark.op().toString())).isEqualTo(benchmark.op());
+        }
+        Op first = new Op.FirstToken(2, Path.of("a folder", "a file.gguf"));
+        assertThat(Op.parse(first.toString())).isEqualTo(first);
+    }
+
+    @Test
     void anEngineThatWasAskedForMustBeThere() {
         EngineKind missing = new EngineKind("missing");
         assertThatThrownBy(() -> run(1).run(List.of(), List.of(), List.of(missing), List.of(missing), List.of()))

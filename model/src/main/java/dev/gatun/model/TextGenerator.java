@@ -22,6 +22,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -70,23 +72,71 @@ public final class TextGenerator implements AutoCloseable {
 
     private static TextGenerator openGguf(Path path, Backend backend, WeightFormat format) throws IOException {
         try (GgufModel file = GgufModel.open(path)) {
-            String template = file.file().optionalString("tokenizer.chat_template", "");
-            HuggingFaceTokenizer tokenizer = GgufTokenizer.open(
+            // Beside each other, for either takes some tenths of a second.
+            FutureTask<HuggingFaceTokenizer> task = new FutureTask<>(() -> GgufTokenizer.open(
                     file.file(),
-                    maxTokens(file.config().optionalInt("max_position_embeddings", 2048, 1, Integer.MAX_VALUE - 1)));
+                    maxTokens(file.config().optionalInt("max_position_embeddings", 2048, 1, Integer.MAX_VALUE - 1))));
+            String template = file.file().optionalString("tokenizer.chat_template", "");
+            Thread.ofPlatform().name("gatun-tokenizer").daemon().start(task);
+            DecoderModel model;
             try {
-                ChatTemplate chat = template.isEmpty()
-                        ? null
-                        : ChatTemplate.parse(
-                                path.toString(),
-                                template,
-                                token(file, tokenizer, "bos_token_id"),
-                                token(file, tokenizer, "eos_token_id"));
-                return new TextGenerator(DecoderModel.load(file, backend, format), tokenizer, chat);
+                model = DecoderModel.load(file, backend, format);
             } catch (Throwable e) {
-                tokenizer.close();
+                closeAfterFailure(task);
                 throw e;
             }
+            try {
+                HuggingFaceTokenizer tokenizer = result(task);
+                try {
+                    ChatTemplate chat = template.isEmpty()
+                            ? null
+                            : ChatTemplate.parse(
+                                    path.toString(),
+                                    template,
+                                    token(file, tokenizer, "bos_token_id"),
+                                    token(file, tokenizer, "eos_token_id"));
+                    return new TextGenerator(model, tokenizer, chat);
+                } catch (Throwable e) {
+                    tokenizer.close();
+                    throw e;
+                }
+            } catch (Throwable e) {
+                model.close();
+                throw e;
+            }
+        }
+    }
+
+    /** What a task that has been started returns, or throws; waits also while interrupted, for it reads what we own. */
+    private static HuggingFaceTokenizer result(FutureTask<HuggingFaceTokenizer> task) {
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    return task.get();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                } catch (ExecutionException e) {
+                    switch (e.getCause()) {
+                        case RuntimeException cause -> throw cause;
+                        case Error cause -> throw cause;
+                        case null, default -> throw new IllegalStateException(e);
+                    }
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    @SuppressWarnings("EmptyCatch") // the other failure is the one to report
+    private static void closeAfterFailure(FutureTask<HuggingFaceTokenizer> task) {
+        try {
+            result(task).close();
+        } catch (RuntimeException | Error _) {
+            // Perhaps for the same reason, or because the file was unmapped.
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.gatun.ops;
 
+import dev.gatun.memory.DType;
 import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.AutoThread.Urgency;
@@ -15,7 +16,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -33,7 +33,7 @@ final class Auto implements AutoCloseable {
     private final SwitchingRows rows = new SwitchingRows(new ScalarRows(), this::compile);
     private final Map<PickTable.Shape, Pick> picks = new ConcurrentHashMap<>();
     private final Map<List<Integer>, Pick[]> linear = new ConcurrentHashMap<>();
-    private final Set<WeightShape> vectorOnly = ConcurrentHashMap.newKeySet();
+    private final Map<WeightShape, Compiled[]> widened = new ConcurrentHashMap<>();
     private final AutoThread thread;
     private volatile Map<PickTable.Shape, Pick.Timing> known = Map.of();
     private volatile @Nullable AttentionPicks attention;
@@ -48,9 +48,13 @@ final class Auto implements AutoCloseable {
             @Nullable AttentionPicks next) {}
 
     /** Whether vector kernels that have no rival but plain Java are compiled. */
-    private static final class Compiled {
+    static final class Compiled {
         private final AtomicBoolean asked = new AtomicBoolean();
         private volatile boolean yes;
+
+        boolean isDone() {
+            return yes;
+        }
     }
 
     /**
@@ -89,32 +93,73 @@ final class Auto implements AutoCloseable {
     }
 
     PackedWeight pack(Tensor weight, Arena arena) {
-        if (openBlas.packedByteSize(weight) != 0) {
-            compileFirst(WeightShape.of(weight));
+        if (openBlas.packedByteSize(weight) == 0) {
+            Pick[] classes = linear.computeIfAbsent(List.of(weight.dim(0), weight.dim(1)), this::linearPicks);
+            return background(
+                    weight.segment(),
+                    arena,
+                    new AutoWeight(openBlas.pack(weight, arena), classes, () -> vector().pack(weight, arena), thread));
+        }
+        boolean rows = weight.stride(1) == 1 && weight.dtype() != DType.F32;
+        Compiled[] compiled = compileFirst(WeightShape.of(weight));
+        if (!rows || !openBlas.widens(weight.dim(1))) {
             return vector().pack(weight, arena);
         }
-        // Taken now, so that memory is what was planned; filled when the kernels that read it are compiled.
-        MemorySegment room = arena.allocate(vector().packedByteSize(weight), Tensor.ALIGNMENT);
-        Pick[] classes = linear.computeIfAbsent(List.of(weight.dim(0), weight.dim(1)), this::linearPicks);
-        var packed = new AutoWeight(
-                openBlas.pack(weight, arena), classes, () -> vector().pack(weight, new RoomArena(room)), thread);
-        if (!room.isAccessibleBy(thread) || !weight.segment().isAccessibleBy(thread)) {
+        return background(
+                weight.segment(),
+                arena,
+                new AutoWeight(
+                        openBlas.widened(weight),
+                        compiled[0],
+                        compiled[1],
+                        () -> vector().pack(weight, arena),
+                        thread));
+    }
+
+    /** A weight whose panels the thread will fill; filled at once where it must not touch the memory. */
+    private AutoWeight background(MemorySegment source, Arena arena, AutoWeight packed) {
+        if (!source.isAccessibleBy(thread) || !arena.allocate(0).isAccessibleBy(thread)) {
             packed.filledPanels();
         }
         return packed;
     }
 
-    /** A weight that only vector kernels read: they are compiled while the rest of the model is loaded. */
-    private void compileFirst(WeightShape shape) {
-        if (vectorOnly.add(shape)) {
-            thread.compile(Urgency.LINEAR, compiler -> compiler.linear(1, shape));
-            thread.compile(Urgency.LINEAR, compiler -> compiler.linear(8, shape));
-        }
+    /** A weight that OpenBLAS has to widen: the vector kernels are compiled while the rest of the model is loaded. */
+    private Compiled[] compileFirst(WeightShape shape) {
+        return widened.computeIfAbsent(shape, s -> {
+            Compiled[] compiled = {new Compiled(), new Compiled()};
+            thread.compile(Urgency.LINEAR, compiler -> compiled[0].yes = compiler.linear(1, s) || !thread.isStopped());
+            thread.compile(Urgency.LINEAR, compiler -> compiled[1].yes = compiler.linear(8, s) || !thread.isStopped());
+            thread.loading();
+            return compiled;
+        });
+    }
+
+    /** Paged attention of a prompt is under way by who was there first. */
+    void postponeCompiling() {
+        thread.postpone();
     }
 
     PackedWeight pack(QuantizedMatrix weight, Arena arena) {
         compileFirst(WeightShape.of(weight));
         return vector().pack(weight, arena);
+    }
+
+    /** A weight that stays where it is. */
+    PackedWeight packInPlace(QuantizedMatrix weight, Arena arena) {
+        Compiled[] compiled = compileFirst(WeightShape.of(weight));
+        if (!openBlas.widens(weight.k())) {
+            return vector().pack(weight, arena);
+        }
+        return background(
+                weight.segment(),
+                arena,
+                new AutoWeight(
+                        openBlas.widened(weight),
+                        compiled[0],
+                        compiled[1],
+                        () -> vector().pack(weight, arena),
+                        thread));
     }
 
     private Pick[] linearPicks(List<Integer> size) {

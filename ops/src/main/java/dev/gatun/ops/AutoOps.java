@@ -55,12 +55,15 @@ final class AutoOps {
             return NO_CHOICE; // also where one of two is an AutoWeight: it has panels as well
         }
         Pick pick = both.pick(m);
-        int way = pick.next();
-        if ((way & Pick.FIRST) != 0) {
+        int way = pick == null ? both.isCompiled(m) ? Pick.VECTOR : 0 : pick.next();
+        if ((way & Pick.FIRST) != 0 && pick != null) {
             auto.compileLinear(pick, m, weight.n(), weight.k());
         }
         if ((way & Pick.VECTOR) == 0) {
             return way;
+        }
+        if (!bothToo.isCompiled(m)) {
+            return 0;
         }
         PackedWeight panels = both.panels();
         PackedWeight panelsToo = bothToo.panels(); // asked for too, whether the first are there or not
@@ -87,7 +90,10 @@ final class AutoOps {
     /** Tells the weight's pick what a timed call of m rows and one or two products took. */
     static void report(int way, long start, int m, int products, PackedWeight weight) {
         if ((way & Pick.TRIAL) != 0 && m > 0 && weight instanceof AutoWeight both) {
-            both.pick(m).report(way, (System.nanoTime() - start) / ((double) m * products));
+            Pick pick = both.pick(m);
+            if (pick != null) {
+                pick.report(way, (System.nanoTime() - start) / ((double) m * products));
+            }
         }
     }
 
@@ -113,13 +119,19 @@ final class AutoOps {
     }
 
     /**
-     * Attention over keys in pages, which OpenBLAS does not read: plain Java until {@code vector} is compiled, with the same
-     * bits. Returns what {@link #choose} would.
+     * Attention over keys in pages: OpenBLAS, or plain Java where its tiles of keys would cross pages, until {@code vector} is
+     * compiled. Returns what {@link #choose} would.
      */
     int pagedAttention(Attention vector, AttentionCall call) {
-        boolean compiled =
-                auto.isAttentionCompiled(call.group(), call.mostQueries(), call.mostKeys(), call.dK(), call.dV());
-        (compiled ? vector : plainAttention).run(call);
-        return NO_CHOICE;
+        if (auto.isAttentionCompiled(call.group(), call.mostQueries(), call.mostKeys(), call.dK(), call.dV())) {
+            vector.run(call);
+            return NO_CHOICE;
+        }
+        if (call.mostQueries() > 1) {
+            auto.postponeCompiling();
+        }
+        boolean inPages = call.nHeads() <= attention.maxHeads() && call.isInPages(Attention.BLAS_KEY_TILE);
+        (inPages ? attention : plainAttention).run(call);
+        return 0;
     }
 }

@@ -30,6 +30,12 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
     /** On two cores the first call took 40% longer where compiling began with it. */
     static final long GRACE = 150 * MILLISECOND;
 
+    /** A prompt's first pass through a decoder puts compiling off, by {@link #GRACE} a layer, but no longer than this. */
+    private static final long MOST_GRACE = 2500 * MILLISECOND;
+
+    /** A model whose weights ask for kernels while it is loaded is not done by {@link #GRACE}. */
+    private static final long LOADING = 1000 * MILLISECOND;
+
     /** How long C2 is left alone with its work between two looks at what has become of it. */
     private static final long REST = 1 * MILLISECOND;
 
@@ -46,6 +52,7 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
     private final PriorityQueue<Job> kernels = new PriorityQueue<>();
     private final ArrayDeque<Runnable> fills = new ArrayDeque<>();
     private long graceEnd;
+    private long mostGraceEnd;
     private int jobs;
     private boolean changed;
 
@@ -76,9 +83,27 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
     synchronized void compile(Urgency urgency, Consumer<Kernels> kernel) {
         if (jobs == 0) {
             graceEnd = System.nanoTime() + GRACE;
+            mostGraceEnd = graceEnd - GRACE + MOST_GRACE;
         }
         kernels.add(new Job(urgency, jobs++, kernel));
         notifyAll();
+    }
+
+    /** A call that would have to share the processors with compiling is under way: that waits a little. */
+    void postpone() {
+        postpone(GRACE);
+    }
+
+    /** A model is being loaded. */
+    void loading() {
+        postpone(LOADING);
+    }
+
+    private synchronized void postpone(long nanos) {
+        long until = System.nanoTime() + nanos;
+        if (until - graceEnd > 0 && mostGraceEnd - graceEnd > 0) {
+            graceEnd = until - mostGraceEnd < 0 ? until : mostGraceEnd;
+        }
     }
 
     /** Will fill panels. */
@@ -191,6 +216,9 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
             // the memory
             // (JavaThread::install_async_exception), and every later wait would end at once.
             interrupted();
+        } catch (OutOfMemoryError e) { // of native memory: the weight is used as it is
+            System.getLogger(Backend.class.getName())
+                    .log(Level.WARNING, "auto: no memory for a weight in the kernels' layout: " + e.getMessage());
         }
     }
 

@@ -5,10 +5,15 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** A weight that OpenBLAS reads where the checkpoint has it, and the vector kernels as panels, once they are filled. */
+/**
+ * A weight that OpenBLAS reads where the checkpoint has it, and the vector kernels in a layout of theirs, once it is filled. Of F32
+ * either may be the faster; what OpenBLAS has to widen goes over to the vector kernels as soon as they are compiled.
+ */
 final class AutoWeight implements PackedWeight {
     private final PackedWeight inPlace;
-    private final Pick[] picks;
+    private final Pick @Nullable [] picks;
+    private final Auto.@Nullable Compiled oneRow;
+    private final Auto.@Nullable Compiled moreRows;
     private final Supplier<PackedWeight> filler;
     private final Executor background;
     private final AtomicBoolean asked = new AtomicBoolean();
@@ -25,6 +30,28 @@ final class AutoWeight implements PackedWeight {
     AutoWeight(PackedWeight inPlace, Pick[] picks, Supplier<PackedWeight> filler, Executor background) {
         this.inPlace = inPlace;
         this.picks = picks;
+        this.oneRow = null;
+        this.moreRows = null;
+        this.filler = filler;
+        this.background = background;
+    }
+
+    /**
+     * A weight that OpenBLAS has to widen.
+     *
+     * @param oneRow whether the vector kernels of one row are compiled
+     * @param moreRows those of more rows
+     */
+    AutoWeight(
+            PackedWeight inPlace,
+            Auto.Compiled oneRow,
+            Auto.Compiled moreRows,
+            Supplier<PackedWeight> filler,
+            Executor background) {
+        this.inPlace = inPlace;
+        this.picks = null;
+        this.oneRow = oneRow;
+        this.moreRows = moreRows;
         this.filler = filler;
         this.background = background;
     }
@@ -39,8 +66,16 @@ final class AutoWeight implements PackedWeight {
         return inPlace.k();
     }
 
+    /** Who may be the faster with m rows; null where the vector kernels are, once they are compiled. */
+    @Nullable
     Pick pick(int m) {
-        return picks[AutoShapes.ofRows(m)];
+        return picks == null ? null : picks[AutoShapes.ofRows(m)];
+    }
+
+    /** Of a weight without picks, whether the vector kernels for m rows are compiled. */
+    boolean isCompiled(int m) {
+        Auto.Compiled compiled = m == 1 ? oneRow : moreRows;
+        return compiled == null || compiled.isDone();
     }
 
     @Override

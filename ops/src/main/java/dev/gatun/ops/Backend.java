@@ -250,6 +250,18 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
+     * As {@link #pack(QuantizedMatrix, Arena)}, of a weight that stays where it is: auto then brings it into the kernels' layout in
+     * the background, and widens what the first products read.
+     *
+     * @param weight must stay alive and unchanged as long as the result is used
+     * @param arena where packed bytes live
+     */
+    public PackedWeight packInPlace(QuantizedMatrix weight, Arena arena) {
+        warmUp.add(WeightShape.of(weight));
+        return auto == null ? matMul.pack(weight, arena) : auto.packInPlace(weight, arena);
+    }
+
+    /**
      * With vector products: has C2 compile the kernels that the weights packed so far need, on invented data, so that the first
      * call is not a hundred times slower than those that follow. Takes one to five seconds, once a process. Other kinds of
      * backend return at once: OpenBLAS needs none of it, and {@link Kind#AUTO} does it in the background.

@@ -5,9 +5,12 @@ import static dev.gatun.ops.TestTensors.assertSameBits;
 import static dev.gatun.ops.TestTensors.nan;
 import static dev.gatun.ops.TestTensors.random;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.gatun.memory.BlockFormat;
 import dev.gatun.memory.DType;
+import dev.gatun.memory.QuantizedMatrix;
+import dev.gatun.memory.Quantizer;
 import dev.gatun.memory.Tensor;
 import dev.gatun.openblas.OpenBlasLibrary;
 import dev.gatun.ops.Backend.Kind;
@@ -369,22 +372,58 @@ class AutoTest {
     }
 
     @Test
-    void aWeightThatOpenBlasWouldHaveToCopyIsForVectorAlone() {
+    void aTransposedWeightIsForVectorAlone() {
         try (Arena arena = Arena.ofShared();
                 var pool = new WorkerPool(2);
                 Auto auto = open(2)) {
-            Ops ops = ops(auto, pool, arena);
             Tensor x = random(arena, 1, M, K);
-            for (Tensor weight : List.of(
-                    TestTensors.as(arena, DType.BF16, random(arena, 2, N, K)),
-                    random(arena, 3, K, N).transpose(0, 1))) {
-                PackedWeight packed = auto.pack(weight, arena);
-                assertThat(packed).isNotInstanceOf(AutoWeight.class);
-                Tensor out = nan(arena, M, N);
-                ops.linear(x, packed, null, out);
-                assertSameBits(weight.toString(), out, vectorLinear(arena, x, weight, null));
-            }
+            Tensor weight = random(arena, 3, K, N).transpose(0, 1);
+            PackedWeight packed = auto.pack(weight, arena);
+            assertThat(packed).isNotInstanceOf(AutoWeight.class);
+            Tensor out = nan(arena, M, N);
+            ops(auto, pool, arena).linear(x, packed, null, out);
+            assertSameBits("transposed", out, vectorLinear(arena, x, weight, null));
         }
+    }
+
+    @Test
+    void aWeightThatOpenBlasHasToWidenGoesOverToVector() {
+        try (Arena arena = Arena.ofShared();
+                var pool = new WorkerPool(2);
+                Auto auto = open(2);
+                Backend vector = Backend.open(new Options(Kind.VECTOR, 1, null))) {
+            Tensor floats = random(arena, 2, 300, 64);
+            QuantizedMatrix blocks = Quantizer.quantize(floats, BlockFormat.Q4_0, arena);
+            Tensor halves = Quantizer.toBf16(floats, arena);
+            Tensor x = random(arena, 1, M, 64);
+            check(auto, pool, arena, x, auto.packInPlace(blocks, arena), vector.pack(blocks, arena), vector);
+            check(auto, pool, arena, x, auto.pack(halves, arena), vector.pack(halves, arena), vector);
+        }
+    }
+
+    /** Linear, gated and added to a residual: near the vector kernels' result at first, and their bits at last. */
+    private static void check(
+            Auto auto, WorkerPool pool, Arena arena, Tensor x, PackedWeight packed, PackedWeight own, Backend vector) {
+        Ops ops = ops(auto, pool, arena);
+        Tensor expected = nan(arena, M, 300);
+        vector.newOps(arena).linearGated(x, own, null, Activation.SILU, own, null, expected);
+        vector.newOps(arena).linearAdd(x, own, null, expected, expected);
+        Tensor out = nan(arena, M, 300);
+        Runnable call = () -> {
+            ops.linearGated(x, packed, null, Activation.SILU, packed, null, out);
+            ops.linearAdd(x, packed, null, out, out);
+        };
+        assertThat(packed).isInstanceOf(AutoWeight.class);
+        call.run();
+        float[] first = out.toFloats();
+        float[] wanted = expected.toFloats();
+        for (int i = 0; i < first.length; i++) {
+            assertThat(first[i]).isCloseTo(wanted[i], within(1e-3f));
+        }
+        AutoWeight weight = (AutoWeight) packed;
+        until(call, () -> weight.isCompiled(M) && weight.panels() != null);
+        call.run();
+        assertSameBits(packed.toString(), out, expected);
     }
 
     @Test

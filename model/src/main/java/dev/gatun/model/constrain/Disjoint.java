@@ -1,6 +1,5 @@
 package dev.gatun.model.constrain;
 
-import dev.gatun.model.constrain.Facts.Type;
 import dev.gatun.model.constrain.SchemaParts.Part;
 import java.util.Collections;
 import java.util.List;
@@ -38,14 +37,14 @@ final class Disjoint {
         if (one.values != null && other.values != null) {
             return Collections.disjoint(one.values, other.values);
         }
-        for (Type type : Type.values()) {
+        for (Facts.Type type : Facts.Type.values()) {
             boolean made = one.values == null
                     ? one.meant.contains(type)
                     : one.values.stream().anyMatch(value -> Facts.typeOf(value) == type);
             boolean taken = other.values == null
                     ? other.types.contains(type)
                     : other.values.stream().anyMatch(value -> Facts.typeOf(value) == type);
-            if (made && taken && !(type == Type.OBJECT && objectsDiffer(one, other, depth))) {
+            if (made && taken && !(type == Facts.Type.OBJECT && objectsDiffer(one, other, depth))) {
                 return false;
             }
         }

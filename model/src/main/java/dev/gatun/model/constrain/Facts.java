@@ -206,10 +206,10 @@ final class Facts {
                 .map(list -> (List<?>) list)
                 .toList()) {
             for (Object name : list) {
-                if (!(name instanceof String)) {
+                if (!(name instanceof String text)) {
                     throw bad(path, "required has " + name + ", which is no name");
                 }
-                names.add((String) name);
+                names.add(text);
             }
         }
         return names;

@@ -1,6 +1,5 @@
 package dev.gatun.model.constrain;
 
-import dev.gatun.model.constrain.Facts.Type;
 import dev.gatun.model.constrain.SchemaParts.Part;
 import dev.gatun.model.constrain.SchemaParts.Schema;
 import java.math.BigDecimal;
@@ -35,6 +34,7 @@ final class JsonSchema {
 
     private record Identity(Object value) {
         @Override
+        @SuppressWarnings("ReferenceEquality") // what it is for
         public boolean equals(@Nullable Object o) {
             return o instanceof Identity other && other.value == value;
         }
@@ -154,7 +154,7 @@ final class JsonSchema {
         if (facts.meant.isEmpty()) {
             all.add(contradiction(facts, "no type is left"));
         }
-        for (Type type : facts.meant) {
+        for (Facts.Type type : facts.meant) {
             all.add(
                     switch (type) {
                         case NULL -> grammar.literal("null", grammar.end());

@@ -233,37 +233,31 @@ final class Regex {
     private Automaton atom() {
         int where = at;
         int c = next();
-        switch (c) {
-            case '(' -> {
-                return group(where);
-            }
-            case '[' -> {
-                return CodePoints.oneOf(characterClass(where));
-            }
+        return switch (c) {
+            case '(' -> group(where);
+            case '[' -> CodePoints.oneOf(characterClass(where));
             case '.' -> {
                 BitSet set = CharacterSets.inverse(new BitSet());
                 for (int line : new int[] {'\n', '\r', 0x85, 0x2028, 0x2029}) {
                     set.clear(line);
                 }
-                return CodePoints.oneOf(set);
+                yield CodePoints.oneOf(set);
             }
             case '^' -> {
                 anchored = true;
-                return Automata.makeChar(BEGIN);
+                yield Automata.makeChar(BEGIN);
             }
             case '$' -> {
                 anchored = true;
-                return Automata.makeChar(END);
+                yield Automata.makeChar(END);
             }
             case '*', '+', '?', '{' -> throw bad("a quantifier without what it repeats", where);
             case '\\' -> {
                 BitSet set = shorthand(false);
-                return set == null ? literal(escape()) : CodePoints.oneOf(set);
+                yield set == null ? literal(escape()) : CodePoints.oneOf(set);
             }
-            default -> {
-                return literal(c);
-            }
-        }
+            default -> literal(c);
+        };
     }
 
     private Automaton literal(int c) {
@@ -358,7 +352,7 @@ final class Regex {
     /** What \\d and its like stand for, after the backslash: null if none is there. {@code wide}: all that anyone takes them for. */
     private @Nullable BitSet shorthand(boolean wide) {
         int where = at;
-        switch (peek()) {
+        return switch (peek()) {
             case 'd', 'D', 'w', 'W', 's', 'S' -> {
                 int c = next();
                 boolean inverse = Character.isUpperCase(c);
@@ -367,7 +361,7 @@ final class Regex {
                     case 'w' -> CharacterSets.ranges("09AZ__az");
                     default -> CharacterSets.ranges(wide != inverse ? CharacterSets.WIDE_SPACES : "\t\r  ");
                 };
-                return inverse ? CharacterSets.inverse(set) : set;
+                yield inverse ? CharacterSets.inverse(set) : set;
             }
             case 'p', 'P' -> {
                 boolean inverse = next() == 'P';
@@ -378,12 +372,10 @@ final class Regex {
                 String name = pattern.substring(at, end);
                 at = end + 1;
                 BitSet set = category(name, where);
-                return inverse ? CharacterSets.inverse(set) : set;
+                yield inverse ? CharacterSets.inverse(set) : set;
             }
-            default -> {
-                return null;
-            }
-        }
+            default -> null;
+        };
     }
 
     private BitSet category(String name, int where) {

@@ -73,11 +73,15 @@ public final class TokenizerJson {
                 put(id.intValue(), Boolean.TRUE.equals(map.get("special")) ? null : content);
             }
         }
-        return new TokenBytes(
-                tokens.stream()
-                        .map(token -> token == null ? null : bytes(token))
-                        .toList(),
-                losesFirstSpace);
+        List<byte @Nullable []> bytes = new ArrayList<>(tokens.size());
+        for (String token : tokens) {
+            bytes.add(token == null ? null : bytes(token));
+        }
+        return new TokenBytes(bytes, losesFirstSpace);
+    }
+
+    private static boolean is(@Nullable Object value, int number) {
+        return value instanceof BigDecimal decimal && decimal.compareTo(BigDecimal.valueOf(number)) == 0;
     }
 
     private void model(JsonParser parser) throws IOException {
@@ -133,9 +137,9 @@ public final class TokenizerJson {
                 replacements.add(new String[] {from, to});
             }
             case "Strip" -> {
-                boolean first = BigDecimal.ONE.equals(decoder.get("start")) && " ".equals(decoder.get("content"));
-                if (!first && !BigDecimal.ZERO.equals(decoder.get("start"))
-                        || !BigDecimal.ZERO.equals(decoder.get("stop"))) {
+                boolean first = is(decoder.get("start"), 1) && " ".equals(decoder.get("content"));
+                if (!first && !is(decoder.get("start"), 0)
+                        || !is(decoder.get("stop"), 0)) {
                     throw bad("has a decoder Strip of more than the first space");
                 }
                 losesFirstSpace |= first;

@@ -35,24 +35,32 @@ record DecoderLayer(
 
     /** x [B, T, D] = the layer's output for new tokens x, in place; their keys and values join the cache. */
     void forward(Ops ops, Tensor x, DecoderStep step, PagedKvCache cache, int index) {
-        attnNorm.forward(ops, x, step.normed()); //                                          [B, T, D]
-        attn.forward(ops, step.normed(), step, cache, index, step.attention(), step.sublayer()); // [B, T, D]
-        if (attnPostNorm != null) {
-            attnPostNorm.forward(ops, step.sublayer(), step.sublayer());
-        }
-        if (!parallel) {
-            ops.add(x, step.sublayer(), x); //                                               [B, T, D]
+        Tensor normed = step.normed();
+        Tensor sublayer = step.sublayer();
+        attnNorm.forward(ops, x, normed); //                                                 [B, T, D]
+        if (attnPostNorm == null && !parallel) {
+            attn.forward(ops, normed, step, cache, index, step.attention(), x, x); //        [B, T, D]
+        } else {
+            attn.forward(ops, normed, step, cache, index, step.attention(), null, sublayer); // [B, T, D]
+            if (attnPostNorm != null) {
+                attnPostNorm.forward(ops, sublayer, sublayer);
+            }
+            if (!parallel) {
+                ops.add(x, sublayer, x); //                                                  [B, T, D]
+            }
         }
         if (mlpNorm != null) {
-            mlpNorm.forward(ops, x, step.normed()); //                                       [B, T, D]
+            mlpNorm.forward(ops, x, normed); //                                              [B, T, D]
         }
         if (parallel) { // x is not needed any more: both sublayers have read it
-            ops.add(x, step.sublayer(), x); //                                               [B, T, D]
+            ops.add(x, sublayer, x); //                                                      [B, T, D]
         }
-        mlp.forward(ops, step.normed(), step.mlp(), step.sublayer()); //                     [B, T, D]
-        if (mlpPostNorm != null) {
-            mlpPostNorm.forward(ops, step.sublayer(), step.sublayer());
+        if (mlpPostNorm == null) {
+            mlp.forward(ops, normed, step.mlp(), x, x); //                                   [B, T, D]
+        } else {
+            mlp.forward(ops, normed, step.mlp(), null, sublayer); //                         [B, T, D]
+            mlpPostNorm.forward(ops, sublayer, sublayer);
+            ops.add(x, sublayer, x); //                                                      [B, T, D]
         }
-        ops.add(x, step.sublayer(), x); //                                                   [B, T, D]
     }
 }

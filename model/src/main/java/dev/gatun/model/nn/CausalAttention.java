@@ -93,9 +93,18 @@ public record CausalAttention(
      *
      * @param x [B, T, D]
      * @param layer the cache's layer
-     * @param out [B, T, D]
+     * @param residual [B, T, D] to add the result to; or null
+     * @param out [B, T, D]; may be the residual
      */
-    public void forward(Ops ops, Tensor x, Step step, PagedKvCache cache, int layer, Buffers a, Tensor out) {
+    public void forward(
+            Ops ops,
+            Tensor x,
+            Step step,
+            PagedKvCache cache,
+            int layer,
+            Buffers a,
+            @Nullable Tensor residual,
+            Tensor out) {
         // 1. Project.
         qProj.forward(ops, x, a.qOut()); //                          [B, T, H dK], or with k and v
         if (kProj != null && vProj != null) {
@@ -126,7 +135,7 @@ public record CausalAttention(
                 softCap,
                 a.contextHeads()); //                                [B, H, T, dK]
         // 6. Concatenate heads, which is a view, and project.
-        oProj.forward(ops, a.context(), out); //                     [B, T, D]
+        oProj.forward(ops, a.context(), residual, out); //           [B, T, D]
     }
 
     /**

@@ -3,6 +3,7 @@ package dev.gatun.model.nn;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.Activation;
 import dev.gatun.ops.Ops;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The position-wise feed-forward network FFN(x) = activation(x W1 + b1) W2 + b2 (Vaswani et al. 2017, section 3.3).
@@ -18,8 +19,9 @@ public record FeedForward(Linear fc1, Activation activation, Linear fc2) impleme
     }
 
     @Override
-    public void forward(Ops ops, Tensor x, MlpBuffers a, Tensor out) {
-        forward(ops, x, a.hidden(), out);
+    public void forward(Ops ops, Tensor x, MlpBuffers a, @Nullable Tensor residual, Tensor out) {
+        fc1.forward(ops, x, activation, a.hidden()); //        [B, T, dFf]
+        fc2.forward(ops, a.hidden(), residual, out); //        [B, T, D]
     }
 
     /**

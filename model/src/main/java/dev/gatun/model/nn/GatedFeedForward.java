@@ -16,19 +16,20 @@ import org.jspecify.annotations.Nullable;
 public record GatedFeedForward(Linear gate, @Nullable Linear up, Activation activation, Linear down) implements Mlp {
     @Override
     public int hiddenSize() {
-        return 2 * down.weight().k();
+        return up == null ? 2 * down.weight().k() : down.weight().k();
     }
 
     @Override
-    public void forward(Ops ops, Tensor x, MlpBuffers a, Tensor out) {
+    public void forward(Ops ops, Tensor x, MlpBuffers a, @Nullable Tensor residual, Tensor out) {
         if (up == null) {
-            gate.forward(ops, x, a.hidden()); //                       [B, T, 2 dFf]
+            gate.forward(ops, x, a.hidden()); //                              [B, T, 2 dFf]
+            ops.activate(activation, a.gate(), a.gate()); //                  [B, T, dFf]
+            ops.multiply(a.gate(), a.up(), a.gate()); //                      [B, T, dFf]
+            down.forward(ops, a.gate(), residual, out); //                    [B, T, D]
         } else {
-            gate.forward(ops, x, a.gate()); //                         [B, T, dFf]
-            up.forward(ops, x, a.up()); //                             [B, T, dFf]
+            ops.linearGated(
+                    x, gate.weight(), gate.bias(), activation, up.weight(), up.bias(), a.hidden()); // [B, T, dFf]
+            down.forward(ops, a.hidden(), residual, out); //                  [B, T, D]
         }
-        ops.activate(activation, a.gate(), a.gate()); //               [B, T, dFf]
-        ops.multiply(a.gate(), a.up(), a.gate()); //                   [B, T, dFf]
-        down.forward(ops, a.gate(), out); //                           [B, T, D]
     }
 }

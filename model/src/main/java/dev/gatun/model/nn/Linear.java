@@ -23,6 +23,20 @@ public record Linear(PackedWeight weight, @Nullable Tensor bias) {
         ops.linear(x, weight, bias, out);
     }
 
+    /**
+     * Computes the layer for each row and adds it to a residual stream, in one pass.
+     *
+     * @param residual [..., N], or null for the layer alone
+     * @param out [..., N]; may be the residual, must not overlap x
+     */
+    public void forward(Ops ops, Tensor x, @Nullable Tensor residual, Tensor out) {
+        if (residual == null) {
+            ops.linear(x, weight, bias, out);
+        } else {
+            ops.linearAdd(x, weight, bias, residual, out);
+        }
+    }
+
     /** Computes activation(x W<sup>T</sup> + b) for each row; operands as of {@link #forward(Ops, Tensor, Tensor)}. */
     public void forward(Ops ops, Tensor x, Activation activation, Tensor out) {
         ops.linear(x, weight, bias, activation, out);

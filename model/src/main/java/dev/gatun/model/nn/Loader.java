@@ -31,14 +31,14 @@ public record Loader(Weights weights, Backend backend, Arena arena, WeightFormat
     /** The matrix {@code name} [n, k], of any type that files have, packed. */
     public PackedWeight pack(String name, int n, int k) {
         return weights.isQuantized(name)
-                ? backend.pack(weights.requireQuantized(name, n, k), arena)
+                ? backend.packInPlace(weights.requireQuantized(name, n, k), arena)
                 : pack(weights.require(name, n, k));
     }
 
     /** The matrix {@code name} [n, k] packed as the projection to the vocabulary. */
     public PackedWeight packHead(String name, int n, int k) {
         return weights.isQuantized(name)
-                ? backend.pack(weights.requireQuantized(name, n, k), arena)
+                ? backend.packInPlace(weights.requireQuantized(name, n, k), arena)
                 : pack(weights.require(name, n, k), format == WeightFormat.Q4_0 ? WeightFormat.Q8_0 : format);
     }
 

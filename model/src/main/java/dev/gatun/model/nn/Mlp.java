@@ -2,10 +2,11 @@ package dev.gatun.model.nn;
 
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.Ops;
+import org.jspecify.annotations.Nullable;
 
 /** The feed-forward network of a decoder-only layer: plain or gated. */
 public sealed interface Mlp permits FeedForward, GatedFeedForward {
-    /** Floats of a row between its layers: dFf, or twice that with a gate. */
+    /** Floats of a row between its layers: dFf, or twice that with gate and up in one. */
     int hiddenSize();
 
     /**
@@ -13,9 +14,10 @@ public sealed interface Mlp permits FeedForward, GatedFeedForward {
      *
      * @param x [..., D]
      * @param a overwritten
-     * @param out [..., D]; must not overlap x
+     * @param residual [..., D] to add the result to; or null
+     * @param out [..., D]; may be the residual, must not overlap x
      */
-    void forward(Ops ops, Tensor x, MlpBuffers a, Tensor out);
+    void forward(Ops ops, Tensor x, MlpBuffers a, @Nullable Tensor residual, Tensor out);
 
     /**
      * One buffer and its halves.

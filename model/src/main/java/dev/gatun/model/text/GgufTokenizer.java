@@ -2,6 +2,7 @@ package dev.gatun.model.text;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.io.JsonStringEncoder;
 import dev.gatun.model.weights.GgufFile;
 import dev.gatun.model.weights.ModelFormatException;
 import java.io.IOException;
@@ -173,11 +174,15 @@ public final class GgufTokenizer {
     }
 
     private void vocabulary(JsonGenerator out) throws IOException {
-        out.writeObjectFieldStart("vocab");
+        out.writeFieldName("vocab");
+        var text = new StringBuilder(32 * tokens.size() + 2);
+        text.append('{');
         for (int id = 0; id < tokens.size(); id++) {
-            out.writeNumberField(tokens.get(id), id);
+            text.append(id == 0 ? "" : ",");
+            quote(tokens.get(id), text);
+            text.append(':').append(id);
         }
-        out.writeEndObject();
+        out.writeRawValue(text.append('}').toString());
     }
 
     private void bos(JsonGenerator out, boolean byDefault) throws IOException {
@@ -266,16 +271,51 @@ public final class GgufTokenizer {
         out.writeStringField("type", "BPE");
         out.writeBooleanField("ignore_merges", cut.whole);
         vocabulary(out);
-        out.writeArrayFieldStart("merges");
-        for (String merge : file.requireStrings("tokenizer.ggml.merges")) {
+        List<String> merges = file.requireStrings("tokenizer.ggml.merges");
+        var text = new StringBuilder(32 * merges.size() + 2);
+        for (String merge : merges) {
             int space = merge.indexOf(' ', 1);
             if (space < 0) {
                 throw bad("tokenizer.ggml.merges has \"" + merge + "\", which is not two pieces");
             }
-            pair(out, merge.substring(0, space), merge.substring(space + 1));
+            pair(merge.substring(0, space), merge.substring(space + 1), text);
         }
-        out.writeEndArray();
+        pairs(text, out);
         out.writeEndObject();
+    }
+
+    /** A JSON string: of a hundred thousand, most have nothing to escape. Jackson looks at each character of each. */
+    private static void quote(String string, StringBuilder text) {
+        text.append('"');
+        if (isPlain(string)) {
+            text.append(string);
+        } else {
+            text.append(JsonStringEncoder.getInstance().quoteAsString(string));
+        }
+        text.append('"');
+    }
+
+    private static boolean isPlain(String string) {
+        for (int i = 0; i < string.length(); i++) {
+            char c = string.charAt(i);
+            if (c < ' ' || c == '"' || c == '\\') {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private static void pair(String left, String right, StringBuilder text) {
+        text.append(text.isEmpty() ? "[" : ",[");
+        quote(left, text);
+        text.append(',');
+        quote(right, text);
+        text.append(']');
+    }
+
+    private static void pairs(StringBuilder text, JsonGenerator out) throws IOException {
+        out.writeFieldName("merges");
+        out.writeRawValue("[" + text + "]");
     }
 
     private static void byteLevelFields(JsonGenerator out, boolean regex) throws IOException {
@@ -283,13 +323,6 @@ public final class GgufTokenizer {
         out.writeBooleanField("add_prefix_space", false);
         out.writeBooleanField("trim_offsets", true);
         out.writeBooleanField("use_regex", regex);
-    }
-
-    private static void pair(JsonGenerator out, String left, String right) throws IOException {
-        out.writeStartArray();
-        out.writeString(left);
-        out.writeString(right);
-        out.writeEndArray();
     }
 
     private void sentencePiece(JsonGenerator out) throws IOException {
@@ -336,11 +369,11 @@ public final class GgufTokenizer {
         out.writeBooleanField("fuse_unk", true);
         out.writeBooleanField("byte_fallback", true);
         vocabulary(out);
-        out.writeArrayFieldStart("merges");
+        var text = new StringBuilder();
         for (Merge merge : merges()) {
-            pair(out, merge.left, merge.right);
+            pair(merge.left, merge.right, text);
         }
-        out.writeEndArray();
+        pairs(text, out);
         out.writeEndObject();
     }
 

@@ -25,8 +25,9 @@ record GgufArray(MappedFile file, long type, long length, long start) {
         }
         GgufCursor in = new GgufCursor(file, start);
         List<String> strings = new ArrayList<>();
+        String what = "metadata " + key;
         for (long i = 0; i < length; i++) {
-            strings.add(in.string("metadata " + key + "[" + i + "]", Integer.MAX_VALUE));
+            strings.add(in.string(what, i, Integer.MAX_VALUE));
         }
         return strings;
     }

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
 import dev.gatun.model.decoder.Decoder.SessionSize;
+import dev.gatun.model.generate.Sampler;
+import dev.gatun.model.generate.Sampling;
 import dev.gatun.model.nn.PagedKvCache.Sequence;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.ops.Backend;
@@ -29,8 +31,11 @@ class DecoderAllocationTest {
                 DecoderSession session = model.decoder().newSession(SessionSize.forOne(64))) {
             long deadline = System.nanoTime() + WARM_UP_NANOS;
             int clean = 0;
+            Sampler sampler = new Sampler(
+                    new Sampling(0.8, 40, 0.95, 0.01, 1.1, 7),
+                    model.decoder().config().vocab());
             while (clean < 10 && System.nanoTime() < deadline) {
-                clean = allocatedWhileDecoding(session) == 0 ? clean + 1 : 0;
+                clean = allocatedWhileDecoding(session, sampler) == 0 ? clean + 1 : 0;
             }
             assertThat(clean)
                     .as("texts of 60 tokens in a row without allocation")
@@ -38,7 +43,7 @@ class DecoderAllocationTest {
         }
     }
 
-    private static long allocatedWhileDecoding(DecoderSession session) {
+    private static long allocatedWhileDecoding(DecoderSession session, Sampler sampler) {
         Sequence sequence = session.newSequence();
         session.prefill(sequence, new int[] {5, 6, 7}, 0, 3);
         int id = session.argMax(0);
@@ -46,7 +51,8 @@ class DecoderAllocationTest {
         long before = THREADS.getCurrentThreadAllocatedBytes();
         for (int step = 1; step < 60; step++) {
             session.decode(sequence, id);
-            id = session.argMax(0);
+            id = step % 2 == 0 ? session.argMax(0) : sampler.pick(session.logits(0), null);
+            sampler.see(id);
         }
         long allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
         session.release(sequence);

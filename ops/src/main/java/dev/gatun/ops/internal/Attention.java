@@ -20,6 +20,9 @@ public interface Attention {
      */
     int KEY_TILE = 128;
 
+    /** Keys of a tile where a library computes: it wants products larger than ours. */
+    int BLAS_KEY_TILE = 256;
+
     /** Computes a call whose shapes have been checked. */
     void run(AttentionCall call);
 

@@ -226,6 +226,19 @@ public final class AttentionCall {
         return n == 0 ? 0 : Math.max(0, high(b, n - 1) - low(b, 0));
     }
 
+    /** Whether each tile of {@code tile} keys, cut from key 0 on, lies in one page; true where there are no pages. */
+    public boolean isInPages(int tile) {
+        if (k.pages == null || k.pageRows % tile == 0) {
+            return true;
+        }
+        for (int b = 0; b < batch; b++) {
+            if (queries(b) > 0 && high(b, queries(b) - 1) > k.pageRows) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     int queries(int b) {
         int[] s = starts;
         return s == null ? queries : s[b + 1] - s[b];

@@ -12,8 +12,7 @@ import java.lang.foreign.MemorySegment;
  * Rows#softmaxTile}: for a library that threads itself.
  */
 final class BlasAttention implements Attention {
-    /** Keys of a tile: the library wants products larger than ours. */
-    private static final int KEY_TILE = 256;
+    private static final int KEY_TILE = BLAS_KEY_TILE;
 
     /** Queries of a tile: the library packs the keys anew for each, so few and large ones. Not part of the result. */
     private static final int QUERY_TILE = 256;

@@ -1,5 +1,6 @@
 package dev.gatun.ops.internal;
 
+import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.Tensor;
 import dev.gatun.openblas.Blas;
 import dev.gatun.ops.PackedWeight;
@@ -14,6 +15,9 @@ import java.lang.foreign.MemorySegment;
 public final class OpenBlasMatMul implements MatMul {
     /** A product that is multiplied into out is at most this large at a time. */
     private static final int SCRATCH_FLOATS = 1 << 16;
+
+    /** Rows of a weight that is not in F32 are widened so many floats at a time: half a megabyte stays in L2. */
+    private static final int WIDENED_FLOATS = 1 << 17;
 
     /** Floats side by side in a tile: a multiple of every kernel's width. */
     private static final int TILE_COLS = 64;
@@ -57,7 +61,25 @@ public final class OpenBlasMatMul implements MatMul {
 
     @Override
     public long scratchByteSize() {
-        return SCRATCH_FLOATS * (long) Float.BYTES;
+        return (SCRATCH_FLOATS + (inTiles ? WIDENED_FLOATS : 0)) * (long) Float.BYTES;
+    }
+
+    /**
+     * A weight of blocks that products widen as they go: slower, and nothing has to be done before the first. It is read where it
+     * is, and has to stay there.
+     */
+    public WidenedWeight widened(QuantizedMatrix weight) {
+        return new WidenedWeight(null, weight);
+    }
+
+    /** The same of a weight of 16-bit floats [n, k], elements of a row adjacent. */
+    public WidenedWeight widened(Tensor weight) {
+        return new WidenedWeight(weight, null);
+    }
+
+    /** Whether there is scratch for rows of so many weights. */
+    public boolean widens(int k) {
+        return inTiles && k <= WIDENED_FLOATS;
     }
 
     @Override
@@ -86,18 +108,56 @@ public final class OpenBlasMatMul implements MatMul {
 
     @Override
     public void linear(LinearOp op, int rowFrom, int rowTo, int colFrom, int colTo, ProductScratch scratch) {
-        if (!(op.weight() instanceof StridedWeight w)) {
-            throw new IllegalArgumentException("linear: the weight was packed by another backend than " + name());
+        switch (op.weight()) {
+            case StridedWeight w ->
+                linear(
+                        op,
+                        w.segment(),
+                        colFrom * w.rowStride(),
+                        w.rowStride(),
+                        rowFrom,
+                        rowTo,
+                        colFrom,
+                        colTo,
+                        scratch);
+            case WidenedWeight w -> {
+                long stride = w.k() * (long) Float.BYTES;
+                long room = SCRATCH_FLOATS * (long) Float.BYTES;
+                int some = WIDENED_FLOATS / Math.max(1, w.k());
+                for (int col = colFrom; col < colTo; col += some) {
+                    int to = Math.min(colTo, col + some);
+                    for (int i = col; i < to; i++) {
+                        w.widenRow(i, scratch.block(), scratch.segment(), room + (i - col) * stride);
+                    }
+                    linear(op, scratch.segment(), room, stride, rowFrom, rowTo, col, to, scratch);
+                }
+            }
+            default ->
+                throw new IllegalArgumentException("linear: the weight was packed by another backend than " + name());
         }
+    }
+
+    /** With columns {@code colFrom} on of the output, whose weights begin at {@code wAt}. */
+    private void linear(
+            LinearOp op,
+            MemorySegment w,
+            long wAt,
+            long wStride,
+            int rowFrom,
+            int rowTo,
+            int colFrom,
+            int colTo,
+            ProductScratch scratch) {
         int cols = colTo - colFrom;
         if (op.into == LinearOp.Into.MULTIPLY) {
             int some = Math.max(1, SCRATCH_FLOATS / cols);
             for (int row = rowFrom; row < rowTo; row += some) {
-                multiplyInto(op, w, row, Math.min(some, rowTo - row), colFrom, cols, scratch);
+                multiplyInto(op, w, wAt, wStride, row, Math.min(some, rowTo - row), colFrom, cols, scratch);
             }
         } else {
             long outAt = rowFrom * op.outStride + colFrom * (long) Float.BYTES;
-            product(op, w, rowFrom, rowTo - rowFrom, colFrom, cols, op.out, outAt, op.outStride, scratch.slices());
+            int rows = rowTo - rowFrom;
+            product(op, w, wAt, wStride, rowFrom, rows, colFrom, cols, op.out, outAt, op.outStride, scratch.slices());
         }
         op.finish(rowFrom, rowTo, colFrom, colTo);
     }
@@ -105,7 +165,9 @@ public final class OpenBlasMatMul implements MatMul {
     /** What is added, bias and residual, is laid out first; then the product is added to it. */
     private void product(
             LinearOp op,
-            StridedWeight w,
+            MemorySegment w,
+            long wAt,
+            long wStride,
             int row,
             int rows,
             int col,
@@ -131,12 +193,12 @@ public final class OpenBlasMatMul implements MatMul {
                 true,
                 rows,
                 cols,
-                w.k(),
+                op.weight().k(),
                 1f,
                 slices.of(op.x, row * op.xStride),
                 leading(op.xStride),
-                slices.of(w.segment(), col * w.rowStride()),
-                leading(w.rowStride()),
+                slices.of(w, wAt),
+                leading(wStride),
                 bias == null && !residual ? 0f : 1f,
                 slices.of(out, outAt),
                 leading(outStride));
@@ -157,10 +219,18 @@ public final class OpenBlasMatMul implements MatMul {
     }
 
     private void multiplyInto(
-            LinearOp op, StridedWeight w, int row, int rows, int col, int cols, ProductScratch scratch) {
+            LinearOp op,
+            MemorySegment w,
+            long wAt,
+            long wStride,
+            int row,
+            int rows,
+            int col,
+            int cols,
+            ProductScratch scratch) {
         MemorySegment product = scratch.segment();
         long stride = cols * (long) Float.BYTES;
-        product(op, w, row, rows, col, cols, product, 0, stride, scratch.slices());
+        product(op, w, wAt, wStride, row, rows, col, cols, product, 0, stride, scratch.slices());
         long outAt = row * op.outStride + col * (long) Float.BYTES;
         op.rows().multiply(op.out, outAt, op.outStride, product, 0, stride, op.out, outAt, op.outStride, rows, cols);
     }

@@ -1,5 +1,6 @@
 package dev.gatun.ops.internal;
 
+import dev.gatun.memory.QuantizedBlock;
 import dev.gatun.memory.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -14,6 +15,7 @@ public final class ProductScratch {
     private float[] a = {};
     private float[] c = {};
     private @Nullable Slices slices;
+    private @Nullable QuantizedBlock block;
 
     private ProductScratch(MemorySegment segment) {
         this.segment = segment;
@@ -41,6 +43,16 @@ public final class ProductScratch {
         if (mine == null) {
             mine = new Slices();
             slices = mine;
+        }
+        return mine;
+    }
+
+    /** For one block of a quantised weight. */
+    QuantizedBlock block() {
+        QuantizedBlock mine = block;
+        if (mine == null) {
+            mine = new QuantizedBlock();
+            block = mine;
         }
         return mine;
     }

@@ -30,7 +30,7 @@ final class TileScratch {
     private static final long ADDED_BYTES = (MOST_DIMENSIONS + ROWS) * WIDTH_BYTES;
     private static final long SCORES_BYTES = (Attention.KEY_TILE + ROWS) * WIDTH_BYTES;
     private static final long SQUARE_BYTES = Species.LANES * Species.BYTES;
-    private static final long STRIP_BYTES = Species.LANES * KEYS * (long) Float.BYTES;
+    private static final long STRIP_BYTES = Species.LANES * (long) KEYS * Float.BYTES;
     private static final long FEW_BYTES = FEW_COLUMNS * KEYS * (long) Float.BYTES;
 
     /** Bytes of a session's memory for each thread. A multiple of 64. */
