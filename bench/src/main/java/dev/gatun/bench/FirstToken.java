@@ -62,7 +62,7 @@ final class FirstToken {
             }
             SequencedMap<EngineKind, Stats> values = new LinkedHashMap<>();
             samples.forEach((kind, of) -> values.put(kind, Stats.of(of)));
-            return new Result(benchmark, null, values, 1);
+            return new Result(benchmark, null, values, Map.of(), 1);
         } finally {
             Files.deleteIfExists(archive);
         }

@@ -138,8 +138,7 @@ public final class TokenizerJson {
             }
             case "Strip" -> {
                 boolean first = is(decoder.get("start"), 1) && " ".equals(decoder.get("content"));
-                if (!first && !is(decoder.get("start"), 0)
-                        || !is(decoder.get("stop"), 0)) {
+                if (!first && !is(decoder.get("start"), 0) || !is(decoder.get("stop"), 0)) {
                     throw bad("has a decoder Strip of more than the first space");
                 }
                 losesFirstSpace |= first;
