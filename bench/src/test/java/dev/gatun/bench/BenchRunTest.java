@@ -84,6 +84,7 @@ class BenchRunTest {
                 .contains(
                         "FMA peak", "GPT-2 ffn up 64x768 M 128", "netlib-java", "MiniLM-L6-v2 32xmix", "first result");
         assertThatReportsAreWhole(report);
+        assertThat(fields(folder.resolve("report.json"))).contains("calls"); // of the encoder's
     }
 
     private void assertThatReportsAreWhole(Report report) throws IOException {
@@ -97,16 +98,7 @@ class BenchRunTest {
         JsonReport.write(report, json);
         assertThat(fields(json))
                 .contains(
-                        "schema",
-                        "machine",
-                        "limits",
-                        "engines",
-                        "results",
-                        "calls",
-                        "coldStarts",
-                        "notes",
-                        "share",
-                        "winner");
+                        "schema", "machine", "limits", "engines", "results", "coldStarts", "notes", "share", "winner");
     }
 
     /** The names of all fields; a file that is no JSON fails. */

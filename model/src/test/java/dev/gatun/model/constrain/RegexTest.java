@@ -157,12 +157,10 @@ class RegexTest {
                 "(((((a*)*b)*c)*d){9999}){3}",
                 "[^a]*(\\w|\\d){5000}"
             })
-    void hostilePatternsAreOneErrorSoon(String pattern) {
-        long start = System.nanoTime();
+    void hostilePatternsAreOneError(String pattern) {
         assertThatThrownBy(() -> Constraint.regex(pattern))
                 .isInstanceOf(ConstraintException.class)
                 .hasMessageContaining("too ");
-        assertThat(System.nanoTime() - start).isLessThan(20_000_000_000L);
     }
 
     @Test
