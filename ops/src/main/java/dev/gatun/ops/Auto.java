@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -105,15 +106,13 @@ final class Auto implements AutoCloseable {
         if (!rows || !openBlas.widens(weight.dim(1))) {
             return vector().pack(weight, arena);
         }
-        return background(
-                weight.segment(),
-                arena,
-                new AutoWeight(
-                        openBlas.widened(weight),
-                        compiled[0],
-                        compiled[1],
-                        () -> vector().pack(weight, arena),
-                        thread));
+        Supplier<PackedWeight> filler = () -> vector().pack(weight, arena);
+        return background(weight.segment(), arena, widened(openBlas.widened(weight), compiled, filler));
+    }
+
+    /** A weight that OpenBLAS widens until the vector kernels are compiled. */
+    private AutoWeight widened(PackedWeight inPlace, Compiled[] compiled, Supplier<PackedWeight> filler) {
+        return new AutoWeight(inPlace, compiled[0], compiled[1], filler, thread);
     }
 
     /** A weight whose panels the thread will fill; filled at once where it must not touch the memory. */
@@ -151,15 +150,8 @@ final class Auto implements AutoCloseable {
         if (!openBlas.widens(weight.k())) {
             return vector().pack(weight, arena);
         }
-        return background(
-                weight.segment(),
-                arena,
-                new AutoWeight(
-                        openBlas.widened(weight),
-                        compiled[0],
-                        compiled[1],
-                        () -> vector().pack(weight, arena),
-                        thread));
+        Supplier<PackedWeight> filler = () -> vector().pack(weight, arena);
+        return background(weight.segment(), arena, widened(openBlas.widened(weight), compiled, filler));
     }
 
     private Pick[] linearPicks(List<Integer> size) {

@@ -68,13 +68,13 @@ public final class OpenBlasMatMul implements MatMul {
      * A weight of blocks that products widen as they go: slower, and nothing has to be done before the first. It is read where it
      * is, and has to stay there.
      */
-    public WidenedWeight widened(QuantizedMatrix weight) {
-        return new WidenedWeight(null, weight);
+    public PackedWeight widened(QuantizedMatrix weight) {
+        return new WidenedWeight.Blocks(weight);
     }
 
     /** The same of a weight of 16-bit floats [n, k], elements of a row adjacent. */
-    public WidenedWeight widened(Tensor weight) {
-        return new WidenedWeight(weight, null);
+    public PackedWeight widened(Tensor weight) {
+        return new WidenedWeight.Floats(weight);
     }
 
     /** Whether there is scratch for rows of so many weights. */

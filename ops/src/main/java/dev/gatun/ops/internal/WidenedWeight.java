@@ -5,44 +5,59 @@ import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.PackedWeight;
 import java.lang.foreign.MemorySegment;
-import org.jspecify.annotations.Nullable;
 
-/** W as a checkpoint has it, of 16-bit floats or in blocks: each product widens what it reads. */
-public final class WidenedWeight implements PackedWeight {
-    private final @Nullable Tensor floats;
-    private final @Nullable QuantizedMatrix blocks;
-    private final int n;
-    private final int k;
+/** W as a checkpoint has it: each product widens what it reads. */
+sealed interface WidenedWeight extends PackedWeight {
+    /**
+     * Row {@code row} as k adjacent floats, from byte {@code at} of {@code out}.
+     *
+     * @param block for who needs one
+     */
+    void widenRow(int row, QuantizedBlock block, MemorySegment out, long at);
 
-    /** One of the two is null. */
-    WidenedWeight(@Nullable Tensor floats, @Nullable QuantizedMatrix blocks) {
-        this.floats = floats;
-        this.blocks = blocks;
-        this.n = blocks != null ? blocks.n() : floats == null ? 0 : floats.dim(0);
-        this.k = blocks != null ? blocks.k() : floats == null ? 0 : floats.dim(1);
-    }
+    /** Of 16-bit floats [n, k], elements of a row adjacent. */
+    record Floats(Tensor weight) implements WidenedWeight {
+        @Override
+        public void widenRow(int row, QuantizedBlock block, MemorySegment out, long at) {
+            weight.widenRow(row, out, at);
+        }
 
-    /** Row {@code row} as k adjacent floats, from byte {@code at} of {@code out}. */
-    void widenRow(int row, QuantizedBlock block, MemorySegment out, long at) {
-        if (blocks != null) {
-            blocks.widenRow(row, block, out, at);
-        } else if (floats != null) {
-            floats.widenRow(row, out, at);
+        @Override
+        public int n() {
+            return weight.dim(0);
+        }
+
+        @Override
+        public int k() {
+            return weight.dim(1);
+        }
+
+        @Override
+        public long byteSize() {
+            return 2L * n() * k();
         }
     }
 
-    @Override
-    public int n() {
-        return n;
-    }
+    /** In blocks. */
+    record Blocks(QuantizedMatrix weight) implements WidenedWeight {
+        @Override
+        public void widenRow(int row, QuantizedBlock block, MemorySegment out, long at) {
+            weight.widenRow(row, block, out, at);
+        }
 
-    @Override
-    public int k() {
-        return k;
-    }
+        @Override
+        public int n() {
+            return weight.n();
+        }
 
-    @Override
-    public long byteSize() {
-        return blocks != null ? blocks.segment().byteSize() : 2L * n * k;
+        @Override
+        public int k() {
+            return weight.k();
+        }
+
+        @Override
+        public long byteSize() {
+            return weight.segment().byteSize();
+        }
     }
 }
