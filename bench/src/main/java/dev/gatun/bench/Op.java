@@ -211,23 +211,26 @@ sealed interface Op {
         SGEMV_CHECKED
     }
 
-    /** One call of native code, in which the call is the work. */
-    record NativeCall(NativeFunction function) implements Op {
+    /** What nothing but its own cost bounds. */
+    sealed interface Unbounded extends Op {
         @Override
-        public double flop() {
+        default double flop() {
             return 0;
         }
 
         @Override
-        public double bytes() {
+        default double bytes() {
             return 0;
         }
 
         @Override
-        public @Nullable Limit limit() {
+        default @Nullable Limit limit() {
             return null;
         }
+    }
 
+    /** One call of native code, in which the call is the work. */
+    record NativeCall(NativeFunction function) implements Unbounded {
         @Override
         public String toString() {
             return "call " + function;
@@ -294,22 +297,7 @@ sealed interface Op {
      *
      * @param file a GGUF file
      */
-    record FirstToken(int threads, Path file) implements Op {
-        @Override
-        public double flop() {
-            return 0;
-        }
-
-        @Override
-        public double bytes() {
-            return 0;
-        }
-
-        @Override
-        public @Nullable Limit limit() {
-            return null;
-        }
-
+    record FirstToken(int threads, Path file) implements Unbounded {
         @Override
         public String toString() {
             return "first " + threads + " " + file;
