@@ -1,5 +1,6 @@
 package dev.gatun.model.template;
 
+import dev.gatun.model.weights.JsonStrings;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -22,7 +23,7 @@ final class Json {
             case Boolean b -> out.append(b);
             case Long n -> out.append(n);
             case Double d -> out.append(Values.decimal(d));
-            case String s -> string(s, out);
+            case String s -> JsonStrings.appendQuoted(s, out);
             case List<?> list -> {
                 out.append('[');
                 String before = "";
@@ -43,7 +44,7 @@ final class Json {
                 for (var entry : map.entrySet()) {
                     out.append(before);
                     line(indent, depth + 1, out);
-                    string(Values.text(entry.getKey()), out);
+                    JsonStrings.appendQuoted(Values.text(entry.getKey()), out);
                     out.append(": ");
                     write(entry.getValue(), indent, depth + 1, out);
                     before = indent < 0 ? ", " : ",";
@@ -61,29 +62,5 @@ final class Json {
         if (indent >= 0) {
             out.append('\n').append(" ".repeat(Math.min(indent, 20) * depth));
         }
-    }
-
-    private static void string(String s, StringBuilder out) {
-        out.append('"');
-        for (int i = 0; i < s.length(); i++) {
-            char c = s.charAt(i);
-            switch (c) {
-                case '"' -> out.append("\\\"");
-                case '\\' -> out.append("\\\\");
-                case '\n' -> out.append("\\n");
-                case '\r' -> out.append("\\r");
-                case '\t' -> out.append("\\t");
-                case '\b' -> out.append("\\b");
-                case '\f' -> out.append("\\f");
-                default -> {
-                    if (c < 0x20) {
-                        out.append(String.format("\\u%04x", (int) c));
-                    } else {
-                        out.append(c);
-                    }
-                }
-            }
-        }
-        out.append('"');
     }
 }
