@@ -18,12 +18,13 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Attention by Vector API kernels, the bits of {@link ScalarAttention}. Queries are the lanes: scores = K (Q scale)<sup>T</sup>
- * and context = V<sup>T</sup> exp(scores) come out with a column for each query, so that K and V are read as they are, maximum,
- * sum and correction need no reduction across lanes, and what is transposed, Q and the result, is so once.
+ * and context = V<sup>T</sup> exp(scores) come out with a column for each query, so that maximum, sum and correction need no
+ * reduction across lanes.
  *
- * <p>A unit of work is a few hundred columns of one key head: queries, each with all heads of the group. The keys pass by in
- * tiles, copied once a unit to arrays side by side, from where all its columns read them; columns go by blocks of a register
- * tile's width. Tiles and rows of tiles that no column of a block or a vector sees are left out.
+ * <p>A unit of work is up to {@link TileScratch#UNIT_COLUMNS} columns of one key head: queries, each with all heads of the group.
+ * The keys and values pass by in tiles, packed once a unit into panels, the keys transposed, from where all its columns read them;
+ * columns go by blocks of a register tile's width. Tiles and rows of tiles that no column of a block or a vector sees are left out.
+ * Few columns, as in decoding, go one by one ({@link FewColumns}).
  */
 final class VectorAttention implements Attention, WorkerPool.Task {
     /** Units a thread: the last ones cost least, so that all threads end at about the same time. */
