@@ -26,7 +26,7 @@ import picocli.CommandLine.TypeConversionException;
 /** {@code gatun bench}: the limits of this computer, and how near to them each backend gets. */
 final class BenchCommand implements Command {
     private static final List<Backend.Kind> BACKENDS =
-            List.of(Backend.Kind.OPENBLAS, Backend.Kind.VECTOR, Backend.Kind.AUTO);
+            List.of(Backend.Kind.OPENBLAS, Backend.Kind.VECTOR, Backend.Kind.MACHINE, Backend.Kind.AUTO);
 
     /** What is measured unless something is asked for. */
     private static final List<Group> GROUPS =
@@ -53,9 +53,9 @@ final class BenchCommand implements Command {
         spec.addOption(many("--backend", "NAME", Backend.Kind.class)
                 .converters(CommonOptions::kind)
                 .description(
-                        "measure this backend, without netlib; may be repeated. Default: openblas, vector, auto; in"
-                            + " products the BLAS of dev.ludovic.netlib, in Java and by JNI. ONNX Runtime is always in"
-                            + " encoder")
+                        "measure this backend, without netlib; may be repeated. Default: openblas, vector, machine,"
+                            + " auto; in products the BLAS of dev.ludovic.netlib, in Java and by JNI. ONNX Runtime is"
+                            + " always in encoder")
                 .build());
         spec.addOption(many("--blas", "PATH", Path.class)
                 .description("measure the library with the C interface of BLAS in this file too; may be repeated")

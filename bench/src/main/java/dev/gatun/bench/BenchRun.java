@@ -122,7 +122,7 @@ final class BenchRun {
         SequencedMap<EngineKind, Engine> engines = new LinkedHashMap<>();
         SequencedMap<EngineKind, String> descriptions = new LinkedHashMap<>();
         SequencedMap<Limit, Stats> limits = new LinkedHashMap<>();
-        try (Engine machine = starter.apply(EngineKind.MACHINE)) {
+        try (Engine machine = starter.apply(EngineKind.LIMITS)) {
             for (EngineKind kind : kinds) {
                 start(kind, needed, engines);
             }

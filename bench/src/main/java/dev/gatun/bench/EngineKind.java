@@ -8,12 +8,12 @@ import org.jspecify.annotations.Nullable;
 /**
  * A library that can be compared.
  *
- * @param id its name in reports and on the command line of its process: machine, a {@link Backend.Kind}, netlib-java,
+ * @param id its name in reports and on the command line of its process: limits, a {@link Backend.Kind}, netlib-java,
  *     netlib-jni, onnxruntime, llama.cpp, or blas:PATH
  */
 record EngineKind(String id) {
     /** The limits of the machine. */
-    static final EngineKind MACHINE = new EngineKind("machine");
+    static final EngineKind LIMITS = new EngineKind("limits");
 
     /** The BLAS of Spark, in Java. */
     static final EngineKind NETLIB_JAVA = new EngineKind("netlib-java");
@@ -64,7 +64,7 @@ record EngineKind(String id) {
      * @throws RuntimeException if it is not there; the message says why
      */
     Library open(int threads) {
-        if (equals(MACHINE)) {
+        if (equals(LIMITS)) {
             return new MachineLibrary();
         }
         if (equals(NETLIB_JAVA) || equals(NETLIB_JNI)) {

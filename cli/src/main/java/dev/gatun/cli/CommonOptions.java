@@ -33,8 +33,8 @@ public final class CommonOptions {
                         .paramLabel("NAME")
                         .type(Backend.Kind.class)
                         .converters(CommonOptions::kind)
-                        .description(
-                                "who computes: openblas, vector, scalar or auto, which is the default and picks one")
+                        .description("who computes: openblas, vector, machine, scalar or auto, which is the default and"
+                                + " picks one")
                         .build(),
                 path("--blas", "PATH", "library with the C interface of BLAS, instead of the OpenBLAS that is inside"),
                 flag("--quiet", "no warnings; errors still say what is wrong"),
@@ -58,7 +58,8 @@ public final class CommonOptions {
                 return kind;
             }
         }
-        throw new CommandLine.TypeConversionException("'" + name + "' is none of openblas, vector, scalar, auto");
+        throw new CommandLine.TypeConversionException(
+                "'" + name + "' is none of openblas, vector, machine, scalar, auto");
     }
 
     /** An option with a value. */

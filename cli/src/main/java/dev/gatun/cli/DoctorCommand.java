@@ -96,6 +96,7 @@ final class DoctorCommand implements Command {
         line(results, "  picks", () -> picks(options.with(Kind.AUTO)));
         line(results, "  openblas", () -> backend(options.with(Kind.OPENBLAS)));
         line(results, "  vector", () -> backend(new Backend.Options(Kind.VECTOR, options.threads(), null)));
+        line(results, "  machine", () -> backend(new Backend.Options(Kind.MACHINE, options.threads(), null)));
         line(results, "  scalar", () -> backend(new Backend.Options(Kind.SCALAR, options.threads(), null)));
         line(results, "demo model", () -> demo(options.with(Kind.AUTO)));
         slow(options, results);

@@ -77,7 +77,7 @@ class UseTest {
     @ValueSource(strings = {"foo", "OPENBLAS", ""})
     void anUnknownBackendIsAnErrorThatListsThem(String backend) {
         Outcome.of("doctor", "--backend=" + backend)
-                .refusesWith("--backend", "'" + backend + "' is none of openblas, vector, scalar, auto");
+                .refusesWith("--backend", "'" + backend + "' is none of openblas, vector, machine, scalar, auto");
     }
 
     @Test

@@ -4,12 +4,14 @@ import dev.gatun.memory.DType;
 import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.AutoThread.Urgency;
+import dev.gatun.ops.internal.MachineMatMul;
 import dev.gatun.ops.internal.MatMul;
 import dev.gatun.ops.internal.OpenBlasMatMul;
 import dev.gatun.ops.internal.RowsKernel;
 import dev.gatun.ops.internal.ScalarRows;
 import dev.gatun.ops.internal.SwitchingRows;
 import dev.gatun.ops.internal.VectorMatMul;
+import dev.gatun.ops.machine.MachineUnavailableException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -38,6 +40,7 @@ final class Auto implements AutoCloseable {
     private final AutoThread thread;
     private volatile Map<PickTable.Shape, Pick.Timing> known = Map.of();
     private volatile @Nullable AttentionPicks attention;
+    private volatile @Nullable MatMul kernels;
 
     /** The picks of attention with heads of one kind, [queries][keys]; a list, for a model has one or two of them. */
     private record AttentionPicks(
@@ -74,14 +77,31 @@ final class Auto implements AutoCloseable {
         return openBlas;
     }
 
-    /** Vector kernels; the first call waits for the JVM to load the Vector API, which the thread began when this was opened. */
+    /**
+     * Kernels of ours: machine code where it can be run, else vector kernels. The first call waits for the JVM to load the Vector
+     * API, which the thread began when this was opened.
+     */
     MatMul vector() {
-        return VectorKernels.MAT_MUL;
+        MatMul there = kernels;
+        return there != null ? there : openKernels();
     }
 
-    /** Its class initializes the Vector API. */
-    private static final class VectorKernels {
-        static final VectorMatMul MAT_MUL = new VectorMatMul();
+    private synchronized MatMul openKernels() {
+        MatMul there = kernels;
+        if (there == null) {
+            try {
+                there = new MachineMatMul();
+            } catch (MachineUnavailableException e) {
+                there = new VectorMatMul();
+            }
+            kernels = there;
+        }
+        return there;
+    }
+
+    /** Whether products of F32 weights are fast from the first call. */
+    private boolean isMachine() {
+        return vector() instanceof MachineMatMul;
     }
 
     SwitchingRows rows() {
@@ -217,6 +237,10 @@ final class Auto implements AutoCloseable {
 
     /** A session computes out[m, n] = x[m, k] W[n, k] for the first time. */
     void compileLinear(Pick pick, int m, int n, int k) {
+        if (isMachine()) {
+            pick.ready();
+            return;
+        }
         thread.compile(Urgency.LINEAR, compiler -> settle(pick, compiler.linear(m, WeightShape.f32(n, k))));
     }
 
@@ -295,5 +319,8 @@ final class Auto implements AutoCloseable {
     @Override
     public void close() {
         thread.close();
+        if (kernels instanceof MachineMatMul machine) {
+            machine.close();
+        }
     }
 }

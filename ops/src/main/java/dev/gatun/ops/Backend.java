@@ -7,6 +7,7 @@ import dev.gatun.memory.Tensor;
 import dev.gatun.openblas.Blas;
 import dev.gatun.openblas.BlasUnavailableException;
 import dev.gatun.openblas.OpenBlasLibrary;
+import dev.gatun.ops.internal.MachineMatMul;
 import dev.gatun.ops.internal.MatMul;
 import dev.gatun.ops.internal.OpenBlasMatMul;
 import dev.gatun.ops.internal.Rows;
@@ -16,6 +17,7 @@ import dev.gatun.ops.internal.TileScratches;
 import dev.gatun.ops.internal.VectorMatMul;
 import dev.gatun.ops.internal.VectorRows;
 import dev.gatun.ops.internal.WorkerPool;
+import dev.gatun.ops.machine.MachineUnavailableException;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
@@ -43,6 +45,11 @@ public final class Backend implements AutoCloseable {
         OPENBLAS,
         /** Products and rows by Vector API kernels. */
         VECTOR,
+        /**
+         * Products by machine code that is written when the backend is opened, rows by vector kernels: the same bits as {@link
+         * #VECTOR}. For x86-64 with AVX2 or AVX-512, where the system lets a program run code that it has written.
+         */
+        MACHINE,
         /** Products and rows in plain Java: slow, the definition of the result. */
         SCALAR;
 
@@ -124,8 +131,8 @@ public final class Backend implements AutoCloseable {
     /**
      * Opens what is asked for.
      *
-     * @throws BackendUnavailableException if OpenBLAS, or a library at a path, was asked for and cannot be had; never for {@link
-     *     Kind#AUTO} without a path, which then logs a WARNING and picks the vector kernels
+     * @throws BackendUnavailableException if OpenBLAS, or a library at a path, or machine code was asked for and cannot be had;
+     *     never for {@link Kind#AUTO} without a path, which then logs a WARNING and picks the vector kernels
      * @throws IllegalArgumentException if threads is not 1 to 1024
      */
     public static Backend open(Options options) {
@@ -136,6 +143,7 @@ public final class Backend implements AutoCloseable {
         return switch (options.kind) {
             case SCALAR -> new Backend(new ScalarMatMul(), new ScalarRows(), threads, "asked for", null);
             case VECTOR -> new Backend(new VectorMatMul(), new VectorRows(), threads, "asked for", null);
+            case MACHINE -> new Backend(machine(), new VectorRows(), threads, "asked for", null);
             case OPENBLAS -> {
                 Blas blas = load(options, threads);
                 yield new Backend(new OpenBlasMatMul(blas), new VectorRows(), threads, "asked for", blas);
@@ -155,6 +163,14 @@ public final class Backend implements AutoCloseable {
                 }
             }
         };
+    }
+
+    private static MachineMatMul machine() {
+        try {
+            return new MachineMatMul();
+        } catch (MachineUnavailableException e) {
+            throw new BackendUnavailableException(e);
+        }
     }
 
     private static Blas load(Options options, int blasThreads) {
@@ -177,7 +193,7 @@ public final class Backend implements AutoCloseable {
                 auto, options.threads, "fast from the first call; vector kernels where they are faster", blas);
     }
 
-    /** Who computes matrix products: {@code openblas}, {@code vector}, {@code scalar}, or {@code auto}: one of the first two. */
+    /** Who computes matrix products: {@code openblas}, {@code vector}, {@code machine}, {@code scalar}, or {@code auto}: one of the first two. */
     public String matMulName() {
         return auto == null ? matMul.name() : Kind.AUTO.toString();
     }
@@ -214,7 +230,7 @@ public final class Backend implements AutoCloseable {
 
     /** Whether a product reads the bytes of a contiguous weight of this type where they are, in full or among others. */
     public boolean readsInPlace(DType type) {
-        return type == DType.F32 && !(matMul instanceof VectorMatMul);
+        return type == DType.F32 && !(matMul instanceof VectorMatMul || matMul instanceof MachineMatMul);
     }
 
     /**
@@ -267,7 +283,7 @@ public final class Backend implements AutoCloseable {
      * backend return at once: OpenBLAS needs none of it, and {@link Kind#AUTO} does it in the background.
      */
     public void warmUp(Progress progress) {
-        if (matMul instanceof VectorMatMul) {
+        if (matMul instanceof VectorMatMul || matMul instanceof MachineMatMul) {
             warmUp.run(progress);
         }
     }
@@ -327,6 +343,9 @@ public final class Backend implements AutoCloseable {
             auto.close();
         }
         pool.close();
+        if (matMul instanceof MachineMatMul machine) {
+            machine.close();
+        }
     }
 
     /** For example {@code openblas products, scalar rows, 2 threads}. */

@@ -3,6 +3,7 @@ package dev.gatun.ops;
 import static dev.gatun.ops.TestTensors.nan;
 import static dev.gatun.ops.TestTensors.random;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import com.sun.management.ThreadMXBean;
 import dev.gatun.memory.BlockFormat;
@@ -13,9 +14,12 @@ import dev.gatun.ops.Backend.Kind;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Once compiled, no operator makes an object. Vector kernels do until then (every vector is one), and so do downcalls, so a call
@@ -57,8 +61,19 @@ class AllocationTest {
                 .isZero();
     }
 
+    static List<Arguments> kindsAndThreads() {
+        List<Arguments> arguments = new ArrayList<>();
+        for (int threads : new int[] {1, 2}) {
+            for (Kind kind : ExactKinds.all()) {
+                arguments.add(arguments(kind, threads));
+            }
+            arguments.add(arguments(Kind.OPENBLAS, threads));
+        }
+        return arguments;
+    }
+
     @ParameterizedTest
-    @CsvSource({"SCALAR,1", "SCALAR,2", "VECTOR,1", "VECTOR,2", "OPENBLAS,1", "OPENBLAS,2"})
+    @MethodSource("kindsAndThreads")
     void aWarmCallMakesNoObject(Kind kind, int threads) {
         try (Arena arena = Arena.ofShared();
                 Backend backend = Backend.open(new Backend.Options(kind, threads, null))) {

@@ -77,9 +77,12 @@ class CompressedWeightTest {
             Tensor expected = linear(Kind.SCALAR, 1, arena, x, f32, bias, n);
             assertSameBits("scalar", linear(Kind.SCALAR, 2, arena, x, weight, bias, n), expected);
             for (int threads = 1; threads <= 3; threads++) {
-                assertSameBits("F32", linear(Kind.VECTOR, threads, arena, x, f32, bias, n), expected);
-                Tensor actual = linear(Kind.VECTOR, threads, arena, x, weight, bias, n);
-                assertSameBits(weight + ", " + m + " rows, " + threads + " threads", actual, expected);
+                for (Kind kind : ExactKinds.kernels()) {
+                    assertSameBits("F32", linear(kind, threads, arena, x, f32, bias, n), expected);
+                    Tensor actual = linear(kind, threads, arena, x, weight, bias, n);
+                    assertSameBits(
+                            weight + ", " + kind + ", " + m + " rows, " + threads + " threads", actual, expected);
+                }
             }
         }
     }

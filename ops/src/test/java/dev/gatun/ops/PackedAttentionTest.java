@@ -65,7 +65,7 @@ class PackedAttentionTest {
                     expected = alone(backend.newOps(arena), arena, q, k, v, mask, 2f);
                 }
                 for (int threads : new int[] {1, 2, 3}) {
-                    for (Kind kind : new Kind[] {Kind.SCALAR, Kind.VECTOR}) {
+                    for (Kind kind : ExactKinds.all()) {
                         try (Backend backend = Backend.open(new Backend.Options(kind, threads, null))) {
                             Tensor out = nan(arena, TOKENS, HEADS, dV);
                             backend.newOps(arena).attentionPacked(q, k, v, STARTS, SEQUENCES, mask, SCALE, 2f, out);

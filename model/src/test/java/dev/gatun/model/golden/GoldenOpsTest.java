@@ -3,7 +3,9 @@ package dev.gatun.model.golden;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.gatun.model.Kinds;
 import dev.gatun.memory.Shape;
+import dev.gatun.model.Kinds;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.Activation;
 import dev.gatun.ops.AttentionMask;
@@ -54,7 +56,7 @@ class GoldenOpsTest {
 
     @TestFactory
     Stream<DynamicContainer> everyCaseOnEveryBackend() {
-        return Stream.of(Kind.OPENBLAS, Kind.VECTOR, Kind.SCALAR)
+        return Kinds.all()
                 .map(kind -> DynamicContainer.dynamicContainer(
                         kind.toString(),
                         OPERATORS.keySet().stream().sorted().map(op -> DynamicTest.dynamicTest(op, () -> run(op, kind)))));

@@ -2,6 +2,7 @@ package dev.gatun.model.verify;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.gatun.model.Kinds;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.ops.Backend;
 import dev.gatun.ops.Backend.Kind;
@@ -26,7 +27,7 @@ class GoldenModelsTest {
         }
         assertThat(folders).isNotEmpty();
         return folders.stream()
-                .flatMap(folder -> Stream.of(Kind.OPENBLAS, Kind.VECTOR, Kind.SCALAR)
+                .flatMap(folder -> Kinds.all()
                         .map(kind -> DynamicTest.dynamicTest(
                                 folder.getFileName() + " on " + kind, () -> verify(folder, kind))));
     }

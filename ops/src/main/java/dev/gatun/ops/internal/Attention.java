@@ -36,6 +36,7 @@ public interface Attention {
         return switch (matMul) {
             case ScalarMatMul scalar -> 0;
             case VectorMatMul vector -> TileScratch.BYTES * threads;
+            case MachineMatMul machine -> TileScratch.BYTES * threads;
             default -> BlasAttention.SCRATCH_BYTES;
         };
     }
@@ -54,7 +55,8 @@ public interface Attention {
             Arena arena) {
         return switch (matMul) {
             case ScalarMatMul scalar -> new ScalarAttention(pool);
-            case VectorMatMul vector -> new VectorAttention(pool, scratches, arena);
+            case VectorMatMul vector -> new VectorAttention(pool, scratches, null, arena);
+            case MachineMatMul machine -> new VectorAttention(pool, scratches, machine, arena);
             default -> new BlasAttention(matMul, rows, productScratch[0], arena);
         };
     }

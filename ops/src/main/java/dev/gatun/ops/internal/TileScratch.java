@@ -4,6 +4,7 @@ import static dev.gatun.ops.internal.AttentionKernels.ROWS;
 import static dev.gatun.ops.internal.AttentionKernels.WIDTH;
 import static dev.gatun.ops.internal.AttentionKernels.WIDTH_BYTES;
 
+import dev.gatun.ops.machine.F32Product;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -33,8 +34,20 @@ final class TileScratch {
     private static final long STRIP_BYTES = Species.LANES * (long) KEYS * Float.BYTES;
     private static final long FEW_BYTES = FEW_COLUMNS * KEYS * (long) Float.BYTES;
 
+    private static final long COLUMN_BYTES = (UNIT_COLUMNS + WIDTH) * (long) Float.BYTES;
+
+    /** At the end, for {@link MachineTiles}. */
+    static final long PARAMETER_BYTES = F32Product.PARAMETER_BYTES;
+
     /** Bytes of a session's memory for each thread. A multiple of 64. */
-    static final long BYTES = 2 * UNIT_BYTES + ADDED_BYTES + SCORES_BYTES + 2 * SQUARE_BYTES + STRIP_BYTES + FEW_BYTES;
+    static final long BYTES = 2 * UNIT_BYTES
+            + ADDED_BYTES
+            + SCORES_BYTES
+            + 2 * SQUARE_BYTES
+            + STRIP_BYTES
+            + FEW_BYTES
+            + 2 * COLUMN_BYTES
+            + PARAMETER_BYTES;
 
     /** The session's memory. */
     MemorySegment memory = MemorySegment.NULL;
@@ -54,6 +67,10 @@ final class TileScratch {
     long strip;
     /** Scores of {@link #FEW_COLUMNS} columns, [FEW_COLUMNS, KEYS]. */
     long few;
+    /** Running maximum and sum of each column. */
+    long max;
+
+    long sum;
 
     /** A key tile in panels, [keys / ROWS, dK, ROWS], of {@link #panel} floats each. */
     float[] k = {};
@@ -61,10 +78,6 @@ final class TileScratch {
     float[] v = {};
     /** Byte offsets of the rows of a square. */
     final long[] rows = new long[Species.LANES];
-    /** Running maximum and sum of each column. */
-    final float[] max = new float[UNIT_COLUMNS + WIDTH];
-
-    final float[] sum = new float[UNIT_COLUMNS + WIDTH];
     /** Keys that a column sees: from low up to before high. */
     final int[] low = new int[UNIT_COLUMNS + WIDTH];
 
@@ -85,6 +98,8 @@ final class TileScratch {
         otherSquare = square + SQUARE_BYTES;
         strip = otherSquare + SQUARE_BYTES;
         few = strip + STRIP_BYTES;
+        max = few + FEW_BYTES;
+        sum = max + COLUMN_BYTES;
         k = fit(k, panels(Attention.KEY_TILE) * panel(dK));
         v = fit(v, panels(dV) * panel(Attention.KEY_TILE));
     }

@@ -13,8 +13,8 @@ import static dev.gatun.ops.internal.Species.FLOATS;
 import static dev.gatun.ops.internal.Species.INTS;
 import static dev.gatun.ops.internal.Species.LANES;
 import static dev.gatun.ops.internal.Species.ORDER;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import static jdk.incubator.vector.FloatVector.broadcast;
-import static jdk.incubator.vector.FloatVector.fromArray;
 import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 
 import java.lang.foreign.MemorySegment;
@@ -44,17 +44,17 @@ final class TileSoftmax {
     /**
      * One key tile of a vector of columns, in place: with running maximum m, running sum l and tile maximum t: m' = max(m, t),
      * score = exp(score - m'), correction = exp(m - m'), l' = l &middot; correction + sum(scores); m' - m' being 0 where m' is
-     * -inf. The correction is written to the row after the scores.
+     * -inf. The correction is written to the row after the scores. All are offsets in scratch.
      */
-    static void tile(MemorySegment scores, long at, int rows, float[] max, float[] sum, int column) {
-        max(scores, at, rows, max, column);
-        weights(scores, at, rows, max, sum, column);
+    static void tile(MemorySegment scratch, long at, int rows, long max, long sum) {
+        max(scratch, at, rows, max);
+        weights(scratch, at, rows, max, sum);
     }
 
     /** Puts the old maximum into the row after the scores and the new one in its place. */
-    private static void max(MemorySegment scores, long at, int rows, float[] max, int column) {
+    private static void max(MemorySegment scores, long at, int rows, long max) {
         scores = OffHeap.of(scores);
-        FloatVector a = fromArray(FLOATS, max, column);
+        FloatVector a = fromMemorySegment(FLOATS, scores, max, ORDER);
         a.intoMemorySegment(scores, at + rows * WIDTH_BYTES, ORDER);
         FloatVector b = a;
         FloatVector c = a;
@@ -77,7 +77,7 @@ final class TileSoftmax {
         }
         a = a.blend(b, b.compare(VectorOperators.GT, a));
         c = c.blend(d, d.compare(VectorOperators.GT, c));
-        a.blend(c, c.compare(VectorOperators.GT, a)).intoArray(max, column);
+        a.blend(c, c.compare(VectorOperators.GT, a)).intoMemorySegment(scores, max, ORDER);
     }
 
     /**
@@ -85,9 +85,9 @@ final class TileSoftmax {
      * sums by key mod 4. One vector a turn with nothing that lasts but sums, each added a turn later: C2 then unrolls the loop and
      * mixes the chains of several vectors (see docs/PERFORMANCE.md, Rows). Evenly spaced rows let it drop the checks of bounds.
      */
-    private static void weights(MemorySegment scores, long at, int rows, float[] max, float[] sum, int column) {
+    private static void weights(MemorySegment scores, long at, int rows, long max, long sum) {
         scores = OffHeap.of(scores);
-        FloatVector shift = fromArray(FLOATS, max, column);
+        FloatVector shift = fromMemorySegment(FLOATS, scores, max, ORDER);
         shift = shift.blend(0f, shift.compare(VectorOperators.EQ, HIDDEN));
         FloatVector a = FloatVector.zero(FLOATS);
         FloatVector b = a;
@@ -112,7 +112,9 @@ final class TileSoftmax {
             e.intoMemorySegment(scores, row, ORDER);
         }
         // The last e is the correction. The accumulators have changed places; a and c, b and d are still two apart.
-        fromArray(FLOATS, sum, column).fma(e, a.add(c).add(b.add(d))).intoArray(sum, column);
+        fromMemorySegment(FLOATS, scores, sum, ORDER)
+                .fma(e, a.add(c).add(b.add(d)))
+                .intoMemorySegment(scores, sum, ORDER);
     }
 
     /** context = context &middot; correction + added, {@code rows} rows of one vector. */
@@ -127,12 +129,13 @@ final class TileSoftmax {
     }
 
     /** {@code rows} rows of a vector of columns: the context divided by the sum; 0 where that is 0, and never -0. */
-    static void divide(MemorySegment scratch, long context, int rows, float[] sum, int column) {
+    static void divide(MemorySegment scratch, long context, int rows, long sum) {
         scratch = OffHeap.of(scratch);
         for (int lane = 0; lane < LANES; lane++) {
-            sum[column + lane] = RowMath.inverseOrZero(sum[column + lane]);
+            long at = sum + lane * (long) Float.BYTES;
+            scratch.set(JAVA_FLOAT_UNALIGNED, at, RowMath.inverseOrZero(scratch.get(JAVA_FLOAT_UNALIGNED, at)));
         }
-        FloatVector inverse = fromArray(FLOATS, sum, column);
+        FloatVector inverse = fromMemorySegment(FLOATS, scratch, sum, ORDER);
         VectorMask<Float> empty = inverse.compare(VectorOperators.EQ, 0f);
         for (long row = 0; row < rows * WIDTH_BYTES; row += WIDTH_BYTES) {
             FloatVector y = fromMemorySegment(FLOATS, scratch, context + row, ORDER)

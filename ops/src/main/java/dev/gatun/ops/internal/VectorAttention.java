@@ -12,7 +12,6 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import dev.gatun.memory.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
@@ -43,16 +42,22 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     private final TileScratches scratches;
     private final MemorySegment memory;
     private final ScalarAttention scalar;
+    private final MachineTiles @Nullable [] machine;
     private @Nullable AttentionCall underWay;
     private int unitColumns;
     private int units;
 
-    /** Takes {@link TileScratch#BYTES} a thread of {@code arena}. */
-    VectorAttention(WorkerPool pool, TileScratches scratches, Arena arena) {
+    /**
+     * Takes {@link TileScratch#BYTES} a thread of {@code arena}.
+     *
+     * @param product for the products and weights of tiles, or null for vector kernels
+     */
+    VectorAttention(WorkerPool pool, TileScratches scratches, @Nullable MachineMatMul product, Arena arena) {
         this.pool = pool;
         this.scratches = scratches;
         this.memory = arena.allocate(TileScratch.BYTES * pool.threads(), Tensor.ALIGNMENT);
         this.scalar = new ScalarAttention(pool);
+        this.machine = product == null ? null : MachineTiles.of(product, memory, pool.threads());
     }
 
     @Override
@@ -104,20 +109,28 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         TileScratch scratch = scratches.take();
         try {
             scratch.use(memory, worker * TileScratch.BYTES, call.dK, AttentionKernels.padded(call.dV));
-            attend(call, b, at % call.nKvHeads, first, columns, scratch);
+            MachineTiles tiles = machine == null || machine[worker].isClosed() ? null : machine[worker];
+            attend(call, b, at % call.nKvHeads, first, columns, scratch, tiles);
         } finally {
             scratches.give(scratch);
         }
     }
 
     /** Columns of a key head: column c is head c mod group of query c / group. */
-    private static void attend(AttentionCall call, int b, int kvHead, int first, int columns, TileScratch s) {
+    private static void attend(
+            AttentionCall call,
+            int b,
+            int kvHead,
+            int first,
+            int columns,
+            TileScratch s,
+            @Nullable MachineTiles machine) {
         int dK = call.dK;
         int dV = call.dV;
         int paddedV = AttentionKernels.padded(dV);
         int blocks = (columns + WIDTH - 1) / WIDTH;
         open(call, b, kvHead, first, columns, s);
-        clear(s.memory, s.context, blocks * WIDTH_BYTES * paddedV);
+        fill(s.memory, s.context, blocks * WIDTH_BYTES * paddedV, 0f);
         int keyFrom = call.mask.keyFrom(b);
         int highest = s.high[columns - 1];
         // The first tile with a key that the first query sees; cuts stand at keyFrom + i KEY_TILE.
@@ -126,14 +139,14 @@ final class VectorAttention implements Attention, WorkerPool.Task {
             int width = Math.min(KEY_TILE, highest - from);
             long keys = call.at(call.k, b, kvHead, from);
             long values = call.at(call.v, b, kvHead, from);
-            if (columns > FEW_COLUMNS) {
+            if (columns > FEW_COLUMNS && machine == null) {
                 for (int d = 0; d < dK; d += LANES) {
                     int dims = strip(call.k, keys, width, d, dK, s);
                     pack(s.memory, s.strip, KEY_ROW, dims, width, KEYS, s.k, d * ROWS, TileScratch.panel(dK));
                 }
                 pack(call.v.segment, values, call.v.row, width, dV, dV, s.v, 0, VALUE_PANEL);
-            } else {
-                clear(s.memory, s.few, columns * KEY_ROW);
+            } else if (columns <= FEW_COLUMNS) {
+                fill(s.memory, s.few, columns * KEY_ROW, 0f);
                 for (int d = 0; d < dK; d += LANES) {
                     int dims = strip(call.k, keys, width, d, dK, s);
                     for (int column = 0; column < columns; column++) {
@@ -147,20 +160,19 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                 int seen = Math.min(width, s.high[last] - from);
                 if (seen > 0 && s.low[column] < from + width) {
                     int vectors = (last - column) / LANES + 1;
-                    if (columns > FEW_COLUMNS) {
-                        scores(dK, column, vectors, from, seen, s);
-                    } else {
+                    if (columns <= FEW_COLUMNS) {
                         scatter(columns, seen, s);
+                    } else if (machine != null) {
+                        scores(call, machine, keys, column, vectors, from, seen, s);
+                    } else {
+                        scores(dK, column, vectors, from, seen, s);
                     }
                     adjust(call, b, kvHead, first, column, last, vectors, from, seen, s);
-                    for (int i = 0; i < vectors; i++) {
-                        long scores = s.scores + i * Species.BYTES;
-                        TileSoftmax.tile(s.memory, scores, seen, s.max, s.sum, column + i * LANES);
-                    }
-                    if (columns > FEW_COLUMNS) {
-                        context(dV, paddedV, column, vectors, from, seen, s);
-                    } else {
+                    softmax(machine, column, vectors, seen, s);
+                    if (columns <= FEW_COLUMNS) {
                         context(call, values, columns, seen, s);
+                    } else {
+                        context(call, machine, values, paddedV, column, vectors, from, seen, s);
                     }
                 }
             }
@@ -168,11 +180,11 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         close(call, columns, paddedV, s);
     }
 
-    private static void clear(MemorySegment memory, long at, long bytes) {
+    private static void fill(MemorySegment memory, long at, long bytes, float value) {
         memory = OffHeap.of(memory);
-        FloatVector zero = FloatVector.zero(FLOATS);
+        FloatVector values = FloatVector.broadcast(FLOATS, value);
         for (long i = 0; i < bytes; i += Species.BYTES) {
-            zero.intoMemorySegment(memory, at + i, Species.ORDER);
+            values.intoMemorySegment(memory, at + i, Species.ORDER);
         }
     }
 
@@ -181,8 +193,8 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         int dK = call.dK;
         MemorySegment q = call.q.segment;
         int all = (columns + WIDTH - 1) / WIDTH * WIDTH;
-        Arrays.fill(s.max, 0, all, Float.NEGATIVE_INFINITY);
-        Arrays.fill(s.sum, 0, all, 0f);
+        fill(s.memory, s.max, all * (long) Float.BYTES, Float.NEGATIVE_INFINITY);
+        fill(s.memory, s.sum, all * (long) Float.BYTES, 0f);
         int i = first / call.group;
         int head = first % call.group;
         for (int column = 0; column < all; column++) {
@@ -317,6 +329,37 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         }
     }
 
+    /** The same by machine code, from the keys where they lie: in as many products as there are different vectors to see them. */
+    private static void scores(
+            AttentionCall call,
+            MachineTiles machine,
+            long keys,
+            int column,
+            int vectors,
+            int from,
+            int seen,
+            TileScratch s) {
+        int to;
+        for (int key = 0; key < seen; key = to) {
+            int v = past(s, column, vectors, from + key);
+            to = seen;
+            if (v < vectors) {
+                to = Math.min(seen, s.high[column + v * LANES + LANES - 1] - from);
+            }
+            int end = reached(s, column, vectors, from + to - 1);
+            if (v < end) {
+                long at = v * Species.BYTES;
+                machine.scores(
+                        call,
+                        keys + key * call.k.row,
+                        to - key,
+                        end - v,
+                        s.q + block(column, call.dK) + at,
+                        s.scores + key * WIDTH_BYTES + at);
+            }
+        }
+    }
+
     /** The scores of {@link TileScratch#FEW_COLUMNS} to where the others' are. */
     private static void scatter(int columns, int seen, TileScratch s) {
         for (int column = 0; column < columns; column++) {
@@ -329,12 +372,41 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         }
     }
 
+    private static void softmax(@Nullable MachineTiles machine, int column, int vectors, int seen, TileScratch s) {
+        long columnAt = column * (long) Float.BYTES;
+        if (machine != null && machine.hasSoftmax()) {
+            machine.softmax(s.scores, seen, vectors, s.max + columnAt, s.sum + columnAt);
+            return;
+        }
+        for (int i = 0; i < vectors; i++) {
+            long at = i * Species.BYTES;
+            TileSoftmax.tile(s.memory, s.scores + at, seen, s.max + columnAt + at, s.sum + columnAt + at);
+        }
+    }
+
     /** context = context &middot; correction + V<sup>T</sup> scores; vectors that see none of the keys are left as they are. */
-    private static void context(int dV, int paddedV, int column, int vectors, int from, int seen, TileScratch s) {
+    private static void context(
+            AttentionCall call,
+            @Nullable MachineTiles machine,
+            long valuesAt,
+            int paddedV,
+            int column,
+            int vectors,
+            int from,
+            int seen,
+            TileScratch s) {
+        int dV = call.dV;
         int v = past(s, column, vectors, from);
         int end = reached(s, column, vectors, from + seen - 1);
         long at = v * Species.BYTES;
         int rows;
+        if (machine != null) {
+            if (v < end) {
+                long context = s.context + block(column, paddedV) + at;
+                machine.context(call, valuesAt, seen, end - v, s.scores + at, context);
+            }
+            return;
+        }
         for (int d = 0; d < dV && v < end; d += rows) {
             rows = AttentionKernels.tileRows(dV - d);
             long added = s.added + d * WIDTH_BYTES + at;
@@ -404,7 +476,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         for (int column = 0; column < columns; column += LANES) {
             long from = s.context + block(column, paddedV);
             int lanes = Math.min(LANES, columns - column);
-            TileSoftmax.divide(s.memory, from, call.dV, s.sum, column);
+            TileSoftmax.divide(s.memory, from, call.dV, s.sum + column * (long) Float.BYTES);
             System.arraycopy(s.outRow, column, s.rows, 0, LANES);
             for (int d = 0; d < whole; d += LANES) {
                 long rows = from + d * WIDTH_BYTES;

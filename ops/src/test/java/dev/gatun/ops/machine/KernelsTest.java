@@ -1,0 +1,201 @@
+package dev.gatun.ops.machine;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+
+/** Kernels on awkward sizes, bit for bit, each operand right before or right behind a page that can't be touched. */
+class KernelsTest {
+    private static final long GUARDED = 1 << 18;
+
+    private final SplittableRandom random = new SplittableRandom(1);
+    private final List<GuardedMemory> guarded = new ArrayList<>();
+    private boolean atEnd;
+
+    private MemorySegment floats(long count) {
+        var memory = new GuardedMemory(GUARDED);
+        guarded.add(memory);
+        MemorySegment segment = atEnd ? memory.last(count * Float.BYTES) : memory.first(count * Float.BYTES);
+        for (long i = 0; i < count; i++) {
+            segment.set(JAVA_FLOAT_UNALIGNED, i * Float.BYTES, (float) random.nextDouble(-1, 1));
+        }
+        return segment;
+    }
+
+    private void release() {
+        guarded.forEach(GuardedMemory::close);
+        guarded.clear();
+    }
+
+    private static float get(MemorySegment x, long i) {
+        return x.get(JAVA_FLOAT_UNALIGNED, i * Float.BYTES);
+    }
+
+    private void product(F32Product product, Arena arena) {
+        int lanes = product.lanes();
+        int rows = random.nextInt(1, random.nextBoolean() ? 12 : 40);
+        int cols = random.nextInt(1, 20 * lanes);
+        int steps = random.nextInt(1, 70);
+        boolean byColumns = random.nextInt(4) == 0;
+        if (!product.hasMasks()) {
+            cols = (cols + lanes - 1) / lanes * lanes;
+        }
+        int vectors = (cols + lanes - 1) / lanes;
+        int flags = random.nextInt(32);
+        if ((flags & F32Product.CONTINUE) != 0) {
+            cols = Math.min(cols, product.panelCols());
+        }
+        if ((flags & F32Product.CORRECT) != 0) {
+            flags &= F32Product.CORRECT;
+            cols = (cols + lanes - 1) / lanes * lanes;
+        }
+        int aRow = (byColumns ? rows : steps) + random.nextInt(3);
+        MemorySegment a = floats((byColumns ? steps - 1 : rows - 1) * (long) aRow + (byColumns ? rows : steps));
+        MemorySegment b = floats((long) vectors * lanes * steps);
+        MemorySegment bias = floats(cols);
+        int cRow = cols + random.nextInt(3);
+        long cSize = (rows - 1) * (long) cRow + cols;
+        MemorySegment added = floats(cSize);
+        MemorySegment c = floats(cSize);
+        long sumsSize = (long) rows * product.panelCols();
+        MemorySegment parameters = arena.allocate(F32Product.PARAMETER_BYTES + sumsSize * Float.BYTES, 64);
+        MemorySegment sums = parameters.asSlice(F32Product.PARAMETER_BYTES);
+        for (long i = 0; i < sumsSize; i++) {
+            sums.set(JAVA_FLOAT_UNALIGNED, i * Float.BYTES, (float) random.nextDouble(-1, 1));
+        }
+        float[] expected = new float[rows * cols];
+        for (int i = 0; i < rows; i++) {
+            for (int j = 0; j < cols; j++) {
+                float before = get(c, (long) i * cRow + j);
+                float sum = (flags & F32Product.CONTINUE) != 0 ? get(sums, (long) i * product.panelCols() + j) : 0f;
+                for (int k = 0; k < steps; k++) {
+                    float left = get(a, byColumns ? (long) k * aRow + i : (long) i * aRow + k);
+                    sum = Math.fma(left, get(b, ((long) (j / lanes) * steps + k) * lanes + j % lanes), sum);
+                }
+                sum = (flags & F32Product.BIAS) != 0 ? sum + get(bias, j) : sum;
+                sum = (flags & F32Product.ADD) != 0 ? sum + get(added, (long) i * cRow + j) : sum;
+                sum = (flags & F32Product.MULTIPLY) != 0 ? before * sum : sum;
+                sum = (flags & F32Product.CORRECT) != 0 ? Math.fma(before, get(bias, j), sum) : sum;
+                expected[i * cols + j] = sum;
+            }
+        }
+        product.multiply(
+                parameters,
+                rows,
+                cols,
+                steps,
+                a,
+                0,
+                aRow * 4L,
+                byColumns,
+                b,
+                0,
+                lanes * 4L,
+                (long) steps * lanes * 4,
+                bias,
+                0,
+                added,
+                0,
+                cRow * 4L,
+                flags,
+                c,
+                0,
+                cRow * 4L);
+        for (int i = 0; i < rows; i++) {
+            for (int j = 0; j < cols; j++) {
+                assertThat(Float.floatToRawIntBits(get(c, (long) i * cRow + j)))
+                        .as(
+                                "%d x %d x %d, by columns %s, flags %d: element %d, %d",
+                                rows, cols, steps, byColumns, flags, i, j)
+                        .isEqualTo(Float.floatToRawIntBits(expected[i * cols + j]));
+            }
+        }
+    }
+
+    @Test
+    void productsAreChainsOfMultiplyAddsAndTouchNothingElse() {
+        for (int lanes : new int[] {16, 8}) {
+            try (F32Product product = F32Product.open(lanes);
+                    Arena arena = Arena.ofConfined()) {
+                for (int i = 0; i < 300; i++) {
+                    atEnd = i % 2 == 0;
+                    product(product, arena);
+                    release();
+                }
+            } catch (MachineUnavailableException e) {
+                System.err.println("no machine products of " + lanes + " lanes are tested: " + e.getMessage());
+            }
+        }
+    }
+
+    @Test
+    @SuppressWarnings("try") // closes early, to see what calls do then
+    void operandsBeyondTheirSegmentsAreRefused() {
+        try (F32Product product = F32Product.open(16);
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment p = arena.allocate(F32Product.PARAMETER_BYTES, 64);
+            MemorySegment x = arena.allocate(64, 64);
+            MemorySegment none = MemorySegment.NULL;
+            assertThatThrownBy(() -> product.multiply(
+                            p, 1, 16, 2, x, 0, 8, false, x, 0, 64, 128, none, 0, none, 0, 0, 0, x, 0, 64))
+                    .isInstanceOf(IndexOutOfBoundsException.class)
+                    .hasMessage(
+                            "machine product: b of 2 x 16 floats, 64 bytes apart from 0 on, is not within 64 bytes");
+            assertThatThrownBy(() -> product.multiply(
+                            p, 1, 16, 1, x, 64, 8, false, x, 0, 64, 64, none, 0, none, 0, 0, 0, x, 0, 64))
+                    .isInstanceOf(IndexOutOfBoundsException.class);
+            product.close();
+            assertThatThrownBy(() -> product.multiply(
+                            p, 1, 16, 1, x, 0, 4, false, x, 0, 64, 64, none, 0, none, 0, 0, 0, x, 0, 64))
+                    .isInstanceOf(IllegalStateException.class);
+        } catch (MachineUnavailableException e) {
+            System.err.println("no machine products of 16 lanes are tested: " + e.getMessage());
+        }
+    }
+
+    @Test
+    void codeCannotBeWrittenOnceItCanBeRun() {
+        var asm = new Assembler();
+        asm.ret();
+        try (CodeMemory code = CodeMemory.of(asm.code())) {
+            assertThat(code.entry(0).byteSize()).isEqualTo(1);
+            String line = Files.readAllLines(Path.of("/proc/self/maps")).stream()
+                    .filter(l -> l.startsWith(Long.toHexString(code.entry(0).address())))
+                    .findFirst()
+                    .orElseThrow();
+            assertThat(line).contains(" r-xp ");
+        } catch (IOException e) {
+            System.err.println("no /proc: the protection of pages was not looked at");
+        }
+    }
+
+    @Test
+    void featuresAreReadFromTheBitsOfTheManual() {
+        int[] leaf1 = {0, 0, 1 << 27 | 1 << 28 | 1 << 12, 0};
+        int[] leaf7 = {1, 1 << 5 | 1 << 16 | 1 << 17 | 1 << 30 | 1 << 31, 1 << 11, 1 << 22 | 1 << 24 | 1 << 25};
+        CpuFeatures.Cpuid cpuid = (leaf, subleaf, register) -> leaf == 0
+                ? 7
+                : leaf == 1 ? leaf1[register] : subleaf == 0 ? leaf7[register] : register == 0 ? 1 << 5 : 0;
+        assertThat(CpuFeatures.read(cpuid, () -> 0x600E7))
+                .isEqualTo(new CpuFeatures(true, true, true, true, true, true));
+        assertThat(CpuFeatures.read(cpuid, () -> 0xE7))
+                .isEqualTo(new CpuFeatures(true, true, true, true, false, false));
+        assertThat(CpuFeatures.read(cpuid, () -> 0x7))
+                .isEqualTo(new CpuFeatures(true, false, false, false, false, false));
+        leaf1[2] = 0;
+        assertThat(CpuFeatures.read(cpuid, () -> {
+                    throw new AssertionError("XGETBV must not be run");
+                }))
+                .isEqualTo(new CpuFeatures(false, false, false, false, false, false));
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.gatun.ops.machine;
+
+import org.jspecify.annotations.NullMarked;
