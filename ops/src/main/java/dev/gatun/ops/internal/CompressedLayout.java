@@ -1,6 +1,7 @@
 package dev.gatun.ops.internal;
 
 import dev.gatun.memory.BlockFormat;
+import dev.gatun.ops.machine.BlockCodes;
 
 /**
  * How a weight is kept compressed for the vector kernels: in columns of one vector of output features, as F32 weights are (see
@@ -25,6 +26,10 @@ enum CompressedLayout {
     BITS_6(6, 16, false);
 
     private final int bits;
+
+    @SuppressWarnings("ImmutableEnumChecker") // a record of numbers
+    private final BlockCodes codes;
+
     private final int group;
     private final boolean min;
 
@@ -32,6 +37,12 @@ enum CompressedLayout {
         this.bits = bits;
         this.group = group;
         this.min = min;
+        this.codes = new BlockCodes(bits, group, min);
+    }
+
+    /** The same for machine code; which knows no F16. */
+    BlockCodes codes() {
+        return codes;
     }
 
     static CompressedLayout of(BlockFormat format) {

@@ -2,8 +2,8 @@ package dev.gatun.ops.internal;
 
 import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.Tensor;
-import dev.gatun.ops.Activation;
 import dev.gatun.ops.PackedWeight;
+import dev.gatun.ops.machine.BlockProduct;
 import dev.gatun.ops.machine.F32Product;
 import dev.gatun.ops.machine.ScoreSoftmax;
 import java.lang.foreign.Arena;
@@ -34,6 +34,11 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
     /** Columns that go through an activation while they are in L2: 128 x 480 floats are 240 KiB. */
     private static final int STRIP = 480;
 
+    /** k of a block of compressed weights that is decoded at a time: 3 vectors of 512 are 96 KiB. */
+    private static final int DECODED_STEPS = MatMulKernels.STEPS;
+
+    private static final long DECODED_BYTES = DECODED_STEPS * Species.BYTES;
+
     private static final int SOFTMAX_LANES = 16;
 
     /** {@link Elementary#expOfScore}. */
@@ -50,6 +55,7 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
     private final VectorMatMul vector = new VectorMatMul();
     private final F32Product product;
     private final @Nullable ScoreSoftmax softmax;
+    private final @Nullable BlockProduct rowProduct;
 
     /**
      * Asks the CPU.
@@ -58,6 +64,7 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
      */
     public MachineMatMul() {
         product = F32Product.open(Species.LANES);
+        rowProduct = Species.LANES == SOFTMAX_LANES ? BlockProduct.open() : null;
         softmax = Species.LANES == SOFTMAX_LANES ? ScoreSoftmax.open(EXP, (int) AttentionKernels.WIDTH_BYTES) : null;
     }
 
@@ -97,11 +104,10 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
         return vector.pack(weight, arena);
     }
 
-    /** A call's parameters, then sums of a block of rows and a panel; or what the vector kernels need. */
+    /** A call's parameters, sums of a block of rows and a panel, a decoded panel; or what the vector kernels need. */
     @Override
     public long scratchByteSize() {
-        long sums = BLOCK_ROWS * (long) product.panelCols() * Float.BYTES;
-        return Math.max(F32Product.PARAMETER_BYTES + sums, vector.scratchByteSize());
+        return Math.max(decodedAt() + product.panelCols() / product.lanes() * DECODED_BYTES, vector.scratchByteSize());
     }
 
     @Override
@@ -126,7 +132,14 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
 
     @Override
     public void linear(LinearOp op, int rowFrom, int rowTo, int colFrom, int colTo, ProductScratch scratch) {
-        if (!(op.weight() instanceof PanelWeight weight) || product.isClosed()) {
+        if (op.weight() instanceof CompressedWeight compressed && rowTo - rowFrom == 1 && hasCode(compressed)) {
+            row(op, compressed, rowFrom, colFrom, colTo, scratch.segment());
+            op.finish(rowFrom, rowTo, colFrom, colTo);
+            return;
+        }
+        PackedWeight weight = op.weight();
+        int k = weight.k();
+        if (product.isClosed() || k == 0 || !(weight instanceof PanelWeight || weight instanceof CompressedWeight)) {
             vector.linear(op, rowFrom, rowTo, colFrom, colTo, scratch);
             return;
         }
@@ -135,25 +148,68 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
             to = colFrom + (colTo - colFrom) / product.panelCols() * product.panelCols();
             vector.linear(op, rowFrom, rowTo, to, colTo, scratch);
         }
-        int blockRows = blockRows(weight.k());
-        Activation activation = op.activation;
-        int strip = activation == null ? Math.max(1, to - colFrom) : STRIP;
+        int blockRows = blockRows(weight instanceof CompressedWeight ? DECODED_STEPS : k);
+        int strip = op.activation == null ? Math.max(1, to - colFrom) : STRIP;
         for (int row = rowFrom; row < rowTo; row += blockRows) {
             int rows = Math.min(blockRows, rowTo - row);
             for (int col = colFrom; col < to; col += strip) {
                 int cols = Math.min(strip, to - col);
-                if (weight.k() == 0) {
-                    vector.linear(op, row, row + rows, col, col + cols, scratch);
-                    continue;
-                }
-                if (weight.k() > MOST_STEPS && rows > FEW_ROWS) {
-                    blocks(op, weight, row, rows, col, cols, scratch.segment());
-                } else {
-                    multiply(op, weight, row, rows, col, cols, 0, weight.k(), 0, scratch.segment());
-                }
+                product(op, weight, row, rows, col, cols, scratch.segment());
                 op.finish(row, row + rows, col, col + cols);
             }
         }
+    }
+
+    private void product(
+            LinearOp op, PackedWeight weight, int row, int rows, int col, int cols, MemorySegment scratch) {
+        int k = weight.k();
+        if (weight instanceof CompressedWeight compressed) {
+            blocks(op, compressed, row, rows, col, cols, scratch);
+        } else if (weight instanceof PanelWeight w && k > MOST_STEPS && rows > FEW_ROWS) {
+            blocks(op, w, row, rows, col, cols, scratch);
+        } else if (weight instanceof PanelWeight w) {
+            long vectorBytes = k * (long) product.lanes() * Float.BYTES;
+            multiply(op, w.segment(), column(w, col, 0), vectorBytes, row, rows, col, cols, 0, k, 0, scratch);
+        }
+    }
+
+    private boolean hasCode(CompressedWeight weight) {
+        CompressedLayout layout = weight.layout();
+        boolean wholeGroups = weight.k() > 0 && weight.k() % layout.group() == 0;
+        return rowProduct != null && wholeGroups && layout != CompressedLayout.F16 && !product.isClosed();
+    }
+
+    private void row(LinearOp op, CompressedWeight w, int row, int col, int colTo, MemorySegment scratch) {
+        if (rowProduct == null) {
+            throw new IllegalStateException("linear: no machine code for compressed weights");
+        }
+        MemorySegment bias = op.bias;
+        rowProduct.multiply(
+                scratch,
+                w.layout().codes(),
+                colTo - col,
+                w.k(),
+                op.x,
+                row * op.xStride,
+                w.segment(),
+                col / Species.LANES * w.layout().columnBytes(w.k()),
+                bias == null ? MemorySegment.NULL : bias,
+                col * (long) Float.BYTES,
+                op.residual,
+                row * op.residualStride + col * (long) Float.BYTES,
+                flags(op),
+                op.out,
+                row * op.outStride + col * (long) Float.BYTES);
+    }
+
+    /** What becomes of the sums. */
+    private static int flags(LinearOp op) {
+        int into = switch (op.into) {
+            case STORE -> 0;
+            case ADD -> F32Product.ADD;
+            case MULTIPLY -> F32Product.MULTIPLY;
+        };
+        return into | (op.bias == null ? 0 : F32Product.BIAS);
     }
 
     private int blockRows(int k) {
@@ -165,35 +221,93 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
     /** k cut into blocks; the sums of a panel are in scratch meanwhile, for out may be what is added or multiplied at the end. */
     private void blocks(LinearOp op, PanelWeight w, int row, int rows, int col, int cols, MemorySegment scratch) {
         int panel = product.panelCols();
+        long vectorBytes = w.k() * (long) product.lanes() * Float.BYTES;
         for (int c = col; c < col + cols; c += panel) {
             int width = Math.min(panel, col + cols - c);
             int flags = 0;
             int at = 0;
             for (; w.k() - at > BLOCK_STEPS; at += BLOCK_STEPS) {
-                sum(op, w, row, rows, c, at, flags, scratch);
+                sum(op, w.segment(), column(w, c, at), vectorBytes, row, rows, width, at, BLOCK_STEPS, flags, scratch);
                 flags = F32Product.CONTINUE;
             }
-            multiply(op, w, row, rows, c, width, at, w.k() - at, flags, scratch);
+            multiply(
+                    op,
+                    w.segment(),
+                    column(w, c, at),
+                    vectorBytes,
+                    row,
+                    rows,
+                    c,
+                    width,
+                    at,
+                    w.k() - at,
+                    flags,
+                    scratch);
         }
     }
 
-    /** Some steps of a panel, whose vectors are whole, into scratch. */
-    private void sum(LinearOp op, PanelWeight w, int row, int rows, int col, int at, int flags, MemorySegment scratch) {
+    /** The same of a compressed weight, a panel's block decoded into scratch for all rows. */
+    private void blocks(LinearOp op, CompressedWeight w, int row, int rows, int col, int cols, MemorySegment scratch) {
+        CompressedLayout layout = w.layout();
+        int k = w.k();
+        int panel = product.panelCols();
         int lanes = product.lanes();
-        int cols = Math.min(product.panelCols(), (w.n() - col + lanes - 1) / lanes * lanes);
+        long columnBytes = layout.columnBytes(k);
+        for (int c = col; c < col + cols; c += panel) {
+            int width = Math.min(panel, col + cols - c);
+            for (int at = 0; at < k; at += DECODED_STEPS) {
+                int steps = Math.min(DECODED_STEPS, k - at);
+                for (int j = 0; j < width; j += lanes) {
+                    long from = (c + j) / lanes * columnBytes + layout.columnBytes(at);
+                    long to = decodedAt() + j / lanes * DECODED_BYTES;
+                    CompressedKernels.decode(layout, steps, w.segment(), from, scratch, to);
+                }
+                int flags = at == 0 ? 0 : F32Product.CONTINUE;
+                if (at + steps < k) {
+                    sum(op, scratch, decodedAt(), DECODED_BYTES, row, rows, width, at, steps, flags, scratch);
+                } else {
+                    multiply(op, scratch, decodedAt(), DECODED_BYTES, row, rows, c, width, at, steps, flags, scratch);
+                }
+            }
+        }
+    }
+
+    private long sumsByteSize() {
+        return BLOCK_ROWS * (long) product.panelCols() * Float.BYTES;
+    }
+
+    /** Where a decoded panel is in scratch. */
+    private long decodedAt() {
+        return F32Product.PARAMETER_BYTES + sumsByteSize();
+    }
+
+    /** Some steps of a panel, whose vectors are whole, into scratch. */
+    private void sum(
+            LinearOp op,
+            MemorySegment b,
+            long bAt,
+            long bVector,
+            int row,
+            int rows,
+            int cols,
+            int at,
+            int steps,
+            int flags,
+            MemorySegment scratch) {
+        int lanes = product.lanes();
         product.multiply(
                 scratch,
                 rows,
-                cols,
-                BLOCK_STEPS,
+                (cols + lanes - 1) / lanes * lanes,
+                steps,
                 op.x,
                 row * op.xStride + at * (long) Float.BYTES,
                 op.xStride,
                 false,
-                w.segment(),
-                column(w, col, at),
+                b,
+                bAt,
                 lanes * (long) Float.BYTES,
-                w.k() * (long) lanes * Float.BYTES,
+                bVector,
                 MemorySegment.NULL,
                 0,
                 MemorySegment.NULL,
@@ -208,7 +322,9 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
     /** The last steps of some columns, from {@code at} on, and what becomes of the sums. */
     private void multiply(
             LinearOp op,
-            PanelWeight w,
+            MemorySegment b,
+            long bAt,
+            long bVector,
             int row,
             int rows,
             int col,
@@ -217,13 +333,7 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
             int steps,
             int flags,
             MemorySegment scratch) {
-        int lanes = product.lanes();
         MemorySegment bias = op.bias;
-        int into = switch (op.into) {
-            case STORE -> 0;
-            case ADD -> F32Product.ADD;
-            case MULTIPLY -> F32Product.MULTIPLY;
-        };
         product.multiply(
                 scratch,
                 rows,
@@ -233,16 +343,16 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
                 row * op.xStride + at * (long) Float.BYTES,
                 op.xStride,
                 false,
-                w.segment(),
-                column(w, col, at),
-                lanes * (long) Float.BYTES,
-                w.k() * (long) lanes * Float.BYTES,
+                b,
+                bAt,
+                product.lanes() * (long) Float.BYTES,
+                bVector,
                 bias == null ? MemorySegment.NULL : bias,
                 col * (long) Float.BYTES,
                 op.residual,
                 row * op.residualStride + col * (long) Float.BYTES,
                 op.residualStride,
-                flags | into | (bias == null ? 0 : F32Product.BIAS),
+                flags | flags(op),
                 op.out,
                 row * op.outStride + col * (long) Float.BYTES,
                 op.outStride);
@@ -302,6 +412,9 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
         product.close();
         if (softmax != null) {
             softmax.close();
+        }
+        if (rowProduct != null) {
+            rowProduct.close();
         }
     }
 }

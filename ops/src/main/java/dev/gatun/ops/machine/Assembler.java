@@ -315,6 +315,18 @@ final class Assembler {
         vector(VectorInstruction.VMOVUPS, 0x11, from.number(), 0, from.bytes(), to, mask, false);
     }
 
+    /** Any function of three bits: bit 4 to + 2 a + b of the table, on every bit. AVX-512. */
+    void vpternlogd(Vec to, Vec a, Operand b, int table) {
+        op(VectorInstruction.VPTERNLOGD, to, a, b);
+        put(table);
+    }
+
+    /** Rotates 32-bit lanes to the right. AVX-512. */
+    void vprord(Vec to, Vec from, int bits) {
+        evex(1, 1, 0, 0x72, 0, to.number(), to.bytes(), from, Mask.K0, false, to.bytes());
+        put(bits);
+    }
+
     /** Shifts 32-bit lanes to the left. */
     void vpslld(Vec to, Vec from, int bits) {
         vectorByOpcode(1, 1, 0, 0x72, 6, to.number(), to.bytes(), from, Mask.K0, false, to.bytes());

@@ -16,11 +16,9 @@ import static dev.gatun.ops.machine.Gpr.RCX;
 import static dev.gatun.ops.machine.Gpr.RDI;
 import static dev.gatun.ops.machine.Gpr.RDX;
 import static dev.gatun.ops.machine.Gpr.RSI;
-import static dev.gatun.ops.machine.VectorInstruction.VADDPS;
 import static dev.gatun.ops.machine.VectorInstruction.VBROADCASTSS;
 import static dev.gatun.ops.machine.VectorInstruction.VFMADD231PS;
 import static dev.gatun.ops.machine.VectorInstruction.VMOVUPS;
-import static dev.gatun.ops.machine.VectorInstruction.VMULPS;
 import static dev.gatun.ops.machine.VectorInstruction.VPXORD;
 
 /**
@@ -307,76 +305,11 @@ final class F32Tiles {
         }
     }
 
-    /** Bias, what is added or multiplied, and c. */
     private void finish(int r) {
-        asm.mov(RDX, at(RDI, Parameters.C_ROW));
-        Vec free = set.register(set.registers() - 1);
-        Label noBias = unless(F32Product.BIAS);
-        for (int v = 0; v < vectors; v++) {
-            load(free, R8, v);
-            for (int i = 0; i < r; i++) {
-                asm.op(VADDPS, sum(i, v), sum(i, v), free);
-            }
-        }
-        asm.bind(noBias);
-        Label noAdded = unless(F32Product.ADD);
-        asm.mov(RBX, at(RDI, Parameters.ADDED_ROW));
-        for (int i = 0; i < r; i++) {
-            for (int v = 0; v < vectors; v++) {
-                load(free, R9, v);
-                asm.op(VADDPS, sum(i, v), sum(i, v), free);
-            }
-            asm.add(R9, RBX);
-        }
-        asm.bind(noAdded);
-        Label noFactor = unless(F32Product.MULTIPLY);
-        asm.mov(RBX, RCX);
-        for (int i = 0; i < r; i++) {
-            for (int v = 0; v < vectors; v++) {
-                load(free, RBX, v);
-                asm.op(VMULPS, sum(i, v), free, sum(i, v));
-            }
-            asm.add(RBX, RDX);
-        }
-        asm.bind(noFactor);
-        Label noCorrection = unless(F32Product.CORRECT);
-        for (int v = 0; v < vectors; v++) {
-            load(free, R8, v);
-            asm.mov(RBX, RCX);
-            for (int i = 0; i < r; i++) {
-                asm.op(VFMADD231PS, sum(i, v), free, at(RBX, v * set.bytes()));
-                asm.add(RBX, RDX);
-            }
-        }
-        asm.bind(noCorrection);
-        for (int i = 0; i < r; i++) {
-            for (int v = 0; v < vectors; v++) {
-                Address to = at(RCX, v * set.bytes());
-                asm.store(to, sum(i, v), masked(v) ? Mask.K1 : Mask.K0);
-            }
-            asm.add(RCX, RDX);
-        }
+        new Epilogue(asm, set, r, vectors, set.register(set.registers() - 1), this::sum).write();
     }
 
-    /** A label to bind after what is only done with a flag. */
     private Label unless(int flag) {
-        var skip = new Label();
-        asm.mov(RAX, at(RDI, Parameters.FLAGS));
-        asm.and(RAX, flag);
-        asm.j(Condition.EQUAL, skip);
-        return skip;
-    }
-
-    private boolean masked(int vector) {
-        return set.hasMasks() && vector == vectors - 1;
-    }
-
-    private void load(Vec to, Gpr from, int vector) {
-        Address address = at(from, vector * set.bytes());
-        if (masked(vector)) {
-            asm.opOrZero(VMOVUPS, to, Mask.K1, address);
-        } else {
-            asm.op(VMOVUPS, to, address);
-        }
+        return Epilogue.unless(asm, flag);
     }
 }

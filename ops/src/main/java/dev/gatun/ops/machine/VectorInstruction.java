@@ -26,6 +26,8 @@ enum VectorInstruction {
     VPDPBUSD(1, 2, 0, 0x50, Tuple.FULL),
     /** Two products of BF16, summed into a lane. AVX512_BF16. */
     VDPBF16PS(2, 2, 0, 0x52, Tuple.FULL),
+    /** By three operands' bits into a table of eight, an immediate byte that follows. */
+    VPTERNLOGD(1, 3, 0, 0x25, Tuple.FULL),
     VPSHUFB(1, 2, 0, 0x00, Tuple.WHOLE),
     VPERMD(1, 2, 0, 0x36, Tuple.FULL),
     VPERMPS(1, 2, 0, 0x16, Tuple.FULL),

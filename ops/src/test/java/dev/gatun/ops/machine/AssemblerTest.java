@@ -136,6 +136,9 @@ class AssemblerTest {
         List<Vec> registers = List.of(
                 Vec.ymm(0), Vec.ymm(7), Vec.ymm(8), Vec.ymm(15), Vec.zmm(1), Vec.zmm(9), Vec.zmm(17), Vec.zmm(31));
         for (VectorInstruction i : VectorInstruction.values()) {
+            if (i == VectorInstruction.VPTERNLOGD) {
+                continue; // below: an immediate follows
+            }
             boolean loads = switch (i) {
                 case VMOVUPS,
                         VMOVAPS,
@@ -203,6 +206,10 @@ class AssemblerTest {
                         asm -> asm.opOrZero(VectorInstruction.VMOVUPS, v, Mask.K1, m));
                 add("vcmpnlt_uqps k2," + name(v) + ",zmm13", asm -> asm.vcmpnltps(Mask.K2, v, Vec.zmm(13)));
                 add("vcmpneq_uqps k6," + name(v) + ",zmm29", asm -> asm.vcmpneqps(Mask.K6, v, Vec.zmm(29)));
+                add(
+                        "vpternlogd " + name(v) + ",zmm3,zmm21,234",
+                        asm -> asm.vpternlogd(v, Vec.zmm(3), Vec.zmm(21), 234));
+                add("vprord " + name(v) + ",zmm24,8", asm -> asm.vprord(v, Vec.zmm(24), 8));
                 for (Gpr g : GPRS) {
                     add("vpbroadcastd " + name(v) + "," + name32(g), asm -> asm.vpbroadcastd(v, g));
                 }

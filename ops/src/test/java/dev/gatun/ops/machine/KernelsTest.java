@@ -1,6 +1,7 @@
 package dev.gatun.ops.machine;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -135,6 +136,94 @@ class KernelsTest {
             } catch (MachineUnavailableException e) {
                 System.err.println("no machine products of " + lanes + " lanes are tested: " + e.getMessage());
             }
+        }
+    }
+
+    private static final List<BlockCodes> CODES = List.of(
+            new BlockCodes(16, 2, false),
+            new BlockCodes(8, 32, false),
+            new BlockCodes(4, 32, false),
+            new BlockCodes(4, 32, true),
+            new BlockCodes(5, 32, false),
+            new BlockCodes(5, 32, true),
+            new BlockCodes(6, 16, false));
+
+    /** Weight {@code i} of a column's lane, by the words of {@link BlockCodes}. */
+    private static float weight(BlockCodes codes, MemorySegment w, long column, int lane, int i) {
+        long group = column + i / codes.group() * codes.groupVectors() * 64L + lane * 4L;
+        int at = i % codes.group();
+        if (codes.bits() == 16) {
+            int both = w.get(JAVA_INT_UNALIGNED, group);
+            return Float.intBitsToFloat(at == 0 ? both << 16 : both & 0xFFFF0000);
+        }
+        float scale = w.get(JAVA_FLOAT_UNALIGNED, group);
+        long next = group + 64;
+        float min = -scale * (1 << codes.bits() - 1);
+        if (codes.min()) {
+            min = w.get(JAVA_FLOAT_UNALIGNED, next);
+            next += 64;
+        }
+        int upper = 0;
+        if (codes.highBits() > 0) {
+            upper = w.get(JAVA_INT_UNALIGNED, next) >>> codes.highBits() * at & (1 << codes.highBits()) - 1;
+            next += 64;
+        }
+        int word = w.get(JAVA_INT_UNALIGNED, next + at / codes.perInt() * 64L);
+        int j = at % codes.perInt();
+        int code = codes.bits() == 8
+                ? Integer.rotateRight(word, 4 + 8 * j) & 0xFF
+                : Integer.rotateRight(word, 8 + 4 * j) & 0xF;
+        return Math.fma(code | upper << 4, scale, min);
+    }
+
+    @Test
+    void rowsOfCompressedWeightsAreThoseOfTheFloatsTheyAre() {
+        try (BlockProduct product = BlockProduct.open();
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment parameters = arena.allocate(F32Product.PARAMETER_BYTES, 64);
+            for (int turn = 0; turn < 70; turn++) {
+                atEnd = turn % 2 == 0;
+                BlockCodes codes = CODES.get(turn % CODES.size());
+                int cols = random.nextInt(1, 200);
+                int k = codes.group() * random.nextInt(1, 6);
+                int vectors = (cols + 15) / 16;
+                long columnBytes = codes.columnBytes(k);
+                MemorySegment w = floats(vectors * columnBytes / 4);
+                long codeFrom = codes.bits() == 16 ? 0 : codes.min() ? 128 : 64;
+                for (long at = 0; codes.bits() < 16 && at < w.byteSize(); at += codes.groupVectors() * 64L) {
+                    for (long j = 0; j < 64; j += 4) { // as precise as half floats
+                        w.set(JAVA_INT_UNALIGNED, at + j, w.get(JAVA_INT_UNALIGNED, at + j) & 0xFFFFE000);
+                    }
+                    for (long j = codeFrom; j < codes.groupVectors() * 64L; j += 4) {
+                        w.set(JAVA_INT_UNALIGNED, at + j, random.nextInt());
+                    }
+                }
+                MemorySegment x = floats(k);
+                MemorySegment bias = floats(cols);
+                MemorySegment added = floats(cols);
+                MemorySegment out = floats(cols);
+                int flags = random.nextInt(8) << 1;
+                int[] expected = new int[cols];
+                for (int j = 0; j < cols; j++) {
+                    float sum = 0f;
+                    for (int i = 0; i < k; i++) {
+                        sum = Math.fma(get(x, i), weight(codes, w, j / 16 * columnBytes, j % 16, i), sum);
+                    }
+                    sum = (flags & F32Product.BIAS) != 0 ? sum + get(bias, j) : sum;
+                    sum = (flags & F32Product.ADD) != 0 ? sum + get(added, j) : sum;
+                    sum = (flags & F32Product.MULTIPLY) != 0 ? get(out, j) * sum : sum;
+                    expected[j] = Float.floatToRawIntBits(sum);
+                }
+                product.multiply(parameters, codes, cols, k, x, 0, w, 0, bias, 0, added, 0, flags, out, 0);
+                for (int j = 0; j < cols; j++) {
+                    assertThat(Float.floatToRawIntBits(get(out, j)))
+                            .as("%s, %d columns of %d, flags %d: element %d", codes, cols, k, flags, j)
+                            .isEqualTo(expected[j]);
+                }
+                release();
+            }
+        } catch (MachineUnavailableException e) {
+            System.err.println("no machine rows of compressed weights are tested: " + e.getMessage());
         }
     }
 

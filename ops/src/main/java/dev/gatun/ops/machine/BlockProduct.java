@@ -1,0 +1,144 @@
+package dev.gatun.ops.machine;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.MemorySegment;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * Products of one row with compressed weights, for AVX-512: each element one chain of fused multiply-adds in ascending k, of the
+ * floats that the weights are. Thread-safe; its owner closes it after the last call. Code is written at the first call that needs
+ * it.
+ */
+public final class BlockProduct implements AutoCloseable {
+    private static final int LANES = 16;
+
+    private final Map<BlockCodes, Family> families = new ConcurrentHashMap<>();
+    private volatile boolean closed;
+
+    /** The functions for 1 to so many vectors. */
+    private record Family(CodeMemory code, MemorySegment[] entries) {}
+
+    private BlockProduct() {}
+
+    /**
+     * Asks the CPU.
+     *
+     * @throws MachineUnavailableException if it has no AVX-512, or the system does not let such code run
+     */
+    public static BlockProduct open() {
+        if (!CpuFeatures.ofThisCpu().avx512()) {
+            throw new MachineUnavailableException("machine code: kernels for compressed weights need AVX-512");
+        }
+        return new BlockProduct();
+    }
+
+    /**
+     * out[cols] = x[k] times weights, and what {@code flags} add to it. Offsets are in bytes; sizes are at least 1.
+     *
+     * @param parameters {@link F32Product#PARAMETER_BYTES} for this call alone
+     * @param k a multiple of the codes' group
+     * @param weights columns of whole groups, see {@link BlockCodes}; vectors of columns are whole
+     * @param bias [cols], read with {@link F32Product#BIAS}
+     * @param added [cols], read with {@link F32Product#ADD}; may be out
+     * @param flags a sum of {@link F32Product}'s BIAS, ADD and MULTIPLY
+     * @throws IndexOutOfBoundsException if an operand reaches beyond its segment
+     * @throws IllegalStateException if this, or memory of an operand, is closed
+     */
+    public void multiply(
+            MemorySegment parameters,
+            BlockCodes codes,
+            int cols,
+            int k,
+            MemorySegment x,
+            long xAt,
+            MemorySegment weights,
+            long weightsAt,
+            MemorySegment bias,
+            long biasAt,
+            MemorySegment added,
+            long addedAt,
+            int flags,
+            MemorySegment out,
+            long outAt) {
+        int vectors = (cols + LANES - 1) / LANES;
+        long columnBytes = codes.columnBytes(k);
+        long floats = cols * (long) Float.BYTES;
+        if (cols < 1 || k < 1 || k % codes.group() != 0) {
+            throw new IllegalArgumentException(
+                    "machine product: " + cols + " columns of " + k + " codes, in groups of " + codes.group());
+        }
+        check("x", x, xAt, k * (long) Float.BYTES);
+        check("weights", weights, weightsAt, vectors * columnBytes);
+        check("out", out, outAt, floats);
+        if ((flags & F32Product.BIAS) != 0) {
+            check("bias", bias, biasAt, floats);
+        }
+        if ((flags & F32Product.ADD) != 0) {
+            check("added", added, addedAt, floats);
+        }
+        Family there = families.get(codes);
+        Family family = there == null ? written(codes) : there;
+        int rest = cols % LANES;
+        parameters.set(JAVA_LONG, Parameters.A_AT, xAt);
+        parameters.set(JAVA_LONG, Parameters.STEPS, k);
+        parameters.set(JAVA_LONG, Parameters.B_VECTOR, columnBytes);
+        parameters.set(JAVA_LONG, Parameters.C_ROW, 0);
+        parameters.set(JAVA_LONG, Parameters.ADDED_ROW, 0);
+        parameters.set(JAVA_LONG, Parameters.FLAGS, flags);
+        for (int v = 0; v < vectors; ) {
+            int width = Math.min(vectors - v, family.entries.length);
+            int panels = (vectors - v) / width;
+            boolean last = v + panels * width == vectors;
+            long at = (long) v * LANES * Float.BYTES;
+            parameters.set(JAVA_LONG, Parameters.B_AT, weightsAt + v * columnBytes);
+            parameters.set(JAVA_LONG, Parameters.C_AT, outAt + at);
+            parameters.set(JAVA_LONG, Parameters.BIAS_AT, biasAt + at);
+            parameters.set(JAVA_LONG, Parameters.ADDED_AT, addedAt + at);
+            parameters.set(JAVA_LONG, Parameters.B_PANEL, width * columnBytes);
+            parameters.set(JAVA_LONG, Parameters.PANELS, panels);
+            parameters.set(JAVA_LONG, Parameters.MASK, last && rest != 0 ? (1L << rest) - 1 : -1L);
+            FunctionCall.call(family.entries[width - 1], parameters, x, weights, out, bias, added);
+            v += panels * width;
+        }
+    }
+
+    private static void check(String name, MemorySegment segment, long at, long bytes) {
+        if (at < 0 || at > segment.byteSize() - bytes) {
+            throw new IndexOutOfBoundsException("machine product: " + bytes + " bytes of " + name + " from " + at
+                    + " on are not within " + segment.byteSize() + " bytes");
+        }
+    }
+
+    private synchronized Family written(BlockCodes codes) {
+        if (closed) {
+            throw new IllegalStateException("machine product: the backend is closed");
+        }
+        return families.computeIfAbsent(codes, c -> {
+            int most = BlockRow.panelVectors(c);
+            var asm = new Assembler();
+            int[] starts = new int[most];
+            for (int vectors = 1; vectors <= most; vectors++) {
+                asm.align(64);
+                starts[vectors - 1] = asm.size();
+                BlockRow.write(asm, c, vectors);
+            }
+            CodeMemory code = CodeMemory.of(asm.code());
+            var entries = new MemorySegment[most];
+            for (int i = 0; i < most; i++) {
+                entries[i] = code.entry(starts[i]);
+            }
+            return new Family(code, entries);
+        });
+    }
+
+    @Override
+    public synchronized void close() {
+        closed = true;
+        for (Family family : families.values()) {
+            family.code.close();
+        }
+        families.clear();
+    }
+}
