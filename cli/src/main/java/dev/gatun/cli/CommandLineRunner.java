@@ -30,6 +30,7 @@ final class CommandLineRunner {
             "answer",
             "verify",
             "inspect",
+            "plan",
             "doctor");
 
     /** The commands of {@code gatun} itself. */
@@ -125,6 +126,7 @@ final class CommandLineRunner {
             case "answer" -> new AnswerCommand();
             case "verify" -> new VerifyCommand();
             case "inspect" -> new InspectCommand();
+            case "plan" -> new PlanCommand();
             case "doctor" -> new DoctorCommand(Machine.here());
             default -> throw new IllegalArgumentException("no command " + name);
         };

@@ -4,7 +4,10 @@ import dev.gatun.cli.hub.Hub;
 import dev.gatun.cli.hub.HubException;
 import dev.gatun.cli.hub.HubName;
 import dev.gatun.cli.hub.HubOptions;
+import dev.gatun.model.ModelPlan;
+import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.weights.ModelFolder;
+import dev.gatun.ops.Backend;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -59,6 +62,14 @@ public final class ModelOption {
     static @Nullable Path path(Invocation invocation) throws IOException {
         String name = invocation.option("--model", String.class);
         return name == null ? null : path(name, invocation);
+    }
+
+    /** Plans the model of a name or path. */
+    static ModelPlan plan(String name, Invocation invocation, Backend backend, WeightFormat format) throws IOException {
+        NamedModel named = NamedModel.of(name);
+        return named != null
+                ? ModelPlan.open(named.folder(), backend, format)
+                : ModelPlan.open(path(name, invocation), backend, format);
     }
 
     private static ModelFolder existing(String name, Invocation invocation) throws IOException {

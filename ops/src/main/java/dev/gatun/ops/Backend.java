@@ -1,6 +1,7 @@
 package dev.gatun.ops;
 
 import dev.gatun.memory.DType;
+import dev.gatun.memory.MemoryBudget;
 import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.ShapeException;
 import dev.gatun.memory.Tensor;
@@ -66,8 +67,14 @@ public final class Backend implements AutoCloseable {
      * @param kind who computes
      * @param threads that take part in an operation, the caller's included, 1 to 1024
      * @param blas the CBLAS library to load instead of the OpenBLAS that comes with us, or null
+     * @param budget that models and sessions opened with this backend draw their memory from
      */
-    public record Options(Kind kind, int threads, @Nullable Path blas) {
+    public record Options(Kind kind, int threads, @Nullable Path blas, MemoryBudget budget) {
+        /** With an unlimited budget. */
+        public Options(Kind kind, int threads, @Nullable Path blas) {
+            this(kind, threads, blas, MemoryBudget.unlimited());
+        }
+
         /** {@link Kind#AUTO} on all processors that the JVM may use. */
         public static Options defaults() {
             return new Options(Kind.AUTO, Runtime.getRuntime().availableProcessors(), null);
@@ -75,12 +82,17 @@ public final class Backend implements AutoCloseable {
 
         /** These options with another kind. */
         public Options with(Kind newKind) {
-            return new Options(newKind, threads, blas);
+            return new Options(newKind, threads, blas, budget);
         }
 
         /** These options with another number of threads. */
         public Options withThreads(int newThreads) {
-            return new Options(kind, newThreads, blas);
+            return new Options(kind, newThreads, blas, budget);
+        }
+
+        /** These options with another budget. */
+        public Options with(MemoryBudget newBudget) {
+            return new Options(kind, threads, blas, newBudget);
         }
     }
 
@@ -103,6 +115,8 @@ public final class Backend implements AutoCloseable {
     private final @Nullable Blas blas;
     private final @Nullable Auto auto;
     private final WarmUp warmUp = new WarmUp();
+    private final MemoryBudget budget;
+    private final boolean planning;
 
     /** Told how far something has come. */
     public interface Progress {
@@ -110,7 +124,9 @@ public final class Backend implements AutoCloseable {
         void at(int done, int steps);
     }
 
-    private Backend(Auto auto, int threads, String reason, Blas blas) {
+    private Backend(Auto auto, int threads, String reason, Blas blas, MemoryBudget budget) {
+        this.budget = budget;
+        this.planning = false;
         this.matMul = auto.openBlas();
         this.rows = auto.rows();
         this.pool = new WorkerPool(threads);
@@ -119,7 +135,9 @@ public final class Backend implements AutoCloseable {
         this.auto = auto;
     }
 
-    private Backend(MatMul matMul, Rows rows, int threads, String reason, @Nullable Blas blas) {
+    private Backend(MatMul matMul, Rows rows, int threads, String reason, @Nullable Blas blas, MemoryBudget budget) {
+        this.budget = budget;
+        this.planning = false;
         this.auto = null;
         this.matMul = matMul;
         this.rows = rows;
@@ -127,6 +145,39 @@ public final class Backend implements AutoCloseable {
         this.reason = reason;
         this.blas = blas;
     }
+
+    /** A twin that only plans. */
+    private Backend(Backend twin) {
+        this.matMul = twin.matMul;
+        this.rows = twin.rows;
+        this.pool = twin.pool;
+        this.reason = twin.reason;
+        this.blas = twin.blas;
+        this.auto = twin.auto;
+        this.budget = MemoryBudget.unlimited();
+        this.planning = true;
+    }
+
+    /**
+     * A backend that packs nothing: a model loaded with it has its sizes and knows what memory it and its sessions would take with
+     * this backend, and computes nothing. It needs no closing.
+     */
+    public Backend forPlanning() {
+        return planning ? this : new Backend(this);
+    }
+
+    /** Whether it came from {@link #forPlanning}. */
+    public boolean isForPlanning() {
+        return planning;
+    }
+
+    /** What models and sessions draw their memory from. */
+    public MemoryBudget budget() {
+        return budget;
+    }
+
+    /** In the place of a weight that was not packed. */
+    private record Unpacked(int n, int k, long byteSize) implements PackedWeight {}
 
     /**
      * Opens what is asked for.
@@ -141,12 +192,15 @@ public final class Backend implements AutoCloseable {
             throw new IllegalArgumentException("threads " + threads + ": must be 1 to 1024");
         }
         return switch (options.kind) {
-            case SCALAR -> new Backend(new ScalarMatMul(), new ScalarRows(), threads, "asked for", null);
-            case VECTOR -> new Backend(new VectorMatMul(), new VectorRows(), threads, "asked for", null);
-            case MACHINE -> new Backend(machine(), new VectorRows(), threads, "asked for", null);
+            case SCALAR ->
+                new Backend(new ScalarMatMul(), new ScalarRows(), threads, "asked for", null, options.budget);
+            case VECTOR ->
+                new Backend(new VectorMatMul(), new VectorRows(), threads, "asked for", null, options.budget);
+            case MACHINE -> new Backend(machine(), new VectorRows(), threads, "asked for", null, options.budget);
             case OPENBLAS -> {
                 Blas blas = load(options, threads);
-                yield new Backend(new OpenBlasMatMul(blas), new VectorRows(), threads, "asked for", blas);
+                yield new Backend(
+                        new OpenBlasMatMul(blas), new VectorRows(), threads, "asked for", blas, options.budget);
             }
             case AUTO -> {
                 try {
@@ -159,7 +213,7 @@ public final class Backend implements AutoCloseable {
                     System.getLogger(Backend.class.getName())
                             .log(Level.WARNING, "no OpenBLAS, vector kernels are used instead: " + e.getMessage());
                     String reason = "OpenBLAS is not there: " + e.getMessage();
-                    yield new Backend(new VectorMatMul(), new VectorRows(), threads, reason, null);
+                    yield new Backend(new VectorMatMul(), new VectorRows(), threads, reason, null, options.budget);
                 }
             }
         };
@@ -190,7 +244,11 @@ public final class Backend implements AutoCloseable {
                 () -> PickTable.in(cacheFolder(), MachineKey.of(blas.status(), options.threads)),
                 KernelCompiler::new);
         return new Backend(
-                auto, options.threads, "fast from the first call; vector kernels where they are faster", blas);
+                auto,
+                options.threads,
+                "fast from the first call; vector kernels where they are faster",
+                blas,
+                options.budget);
     }
 
     /** Who computes matrix products: {@code openblas}, {@code vector}, {@code machine}, {@code scalar}, or {@code auto}: one of the first two. */
@@ -243,6 +301,9 @@ public final class Backend implements AutoCloseable {
      */
     public PackedWeight pack(Tensor weight, Arena arena) {
         checkWeight(weight);
+        if (planning) {
+            return new Unpacked(weight.dim(0), weight.dim(1), packedByteSize(weight));
+        }
         warmUp.add(WeightShape.of(weight));
         return auto == null ? matMul.pack(weight, arena) : auto.pack(weight, arena);
     }
@@ -261,6 +322,9 @@ public final class Backend implements AutoCloseable {
      * @param arena where packed bytes live
      */
     public PackedWeight pack(QuantizedMatrix weight, Arena arena) {
+        if (planning) {
+            return new Unpacked(weight.n(), weight.k(), packedByteSize(weight));
+        }
         warmUp.add(WeightShape.of(weight));
         return auto == null ? matMul.pack(weight, arena) : auto.pack(weight, arena);
     }
@@ -273,6 +337,9 @@ public final class Backend implements AutoCloseable {
      * @param arena where packed bytes live
      */
     public PackedWeight packInPlace(QuantizedMatrix weight, Arena arena) {
+        if (planning) {
+            return new Unpacked(weight.n(), weight.k(), packedByteSize(weight));
+        }
         warmUp.add(WeightShape.of(weight));
         return auto == null ? matMul.pack(weight, arena) : auto.packInPlace(weight, arena);
     }
@@ -326,6 +393,9 @@ public final class Backend implements AutoCloseable {
      * @throws IllegalArgumentException if threads is less than 1
      */
     public Ops newOps(Arena arena, int threads) {
+        if (planning) {
+            throw new IllegalStateException("this backend only plans: it computes nothing");
+        }
         WorkerPool share = pool.limitedTo(threads);
         return auto == null
                 ? new Ops(matMul, rows, share, tiles, arena)
@@ -339,6 +409,9 @@ public final class Backend implements AutoCloseable {
 
     @Override
     public void close() {
+        if (planning) {
+            return;
+        }
         if (auto != null) {
             auto.close();
         }

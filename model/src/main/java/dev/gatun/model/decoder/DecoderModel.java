@@ -1,6 +1,10 @@
 package dev.gatun.model.decoder;
 
+import dev.gatun.memory.CountedArena;
+import dev.gatun.memory.MemoryBudget.Reservation;
+import dev.gatun.memory.MemoryPlan;
 import dev.gatun.model.nn.Loader;
+import dev.gatun.model.nn.ModelMemory;
 import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.weights.GgufModel;
 import dev.gatun.model.weights.JsonConfig;
@@ -9,7 +13,6 @@ import dev.gatun.model.weights.ModelFormatException;
 import dev.gatun.model.weights.Weights;
 import dev.gatun.ops.Backend;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -47,13 +50,16 @@ public final class DecoderModel implements AutoCloseable {
     private final Decoder decoder;
     private final Set<Integer> eosIds;
     private final Weights weights;
-    private final Arena arena; // of packed weights
+    private final CountedArena arena; // of packed weights
+    private final Reservation reservation;
 
-    private DecoderModel(Decoder decoder, Set<Integer> eosIds, Weights weights, Arena arena) {
+    private DecoderModel(
+            Decoder decoder, Set<Integer> eosIds, Weights weights, CountedArena arena, Reservation reservation) {
         this.decoder = decoder;
         this.eosIds = eosIds;
         this.weights = weights;
         this.arena = arena;
+        this.reservation = reservation;
     }
 
     /** Every {@code model_type} that is known, sorted. */
@@ -76,7 +82,14 @@ public final class DecoderModel implements AutoCloseable {
         JsonConfig config = JsonConfig.read(folder, "config.json");
         JsonConfig generation =
                 folder.has("generation_config.json") ? JsonConfig.read(folder, "generation_config.json") : config;
-        return load(config, generation, Weights.open(folder), backend, format);
+        Reservation reservation = ModelMemory.reserve(
+                folder.name(), backend, () -> plan(config, generation, Weights.open(folder), backend, format));
+        try {
+            return load(config, generation, Weights.open(folder), backend, format, reservation);
+        } catch (Throwable e) {
+            reservation.close(); // twice does nothing
+            throw e;
+        }
     }
 
     /**
@@ -88,7 +101,16 @@ public final class DecoderModel implements AutoCloseable {
      */
     public static DecoderModel load(GgufModel file, Backend backend, WeightFormat format) {
         JsonConfig config = file.config();
-        return load(config, config, file.takeWeights(), backend, format);
+        Reservation reservation = ModelMemory.reserveOpen(
+                file.file().name(), backend, () -> plan(config, config, file.weights(), backend, format));
+        return load(config, config, file.takeWeights(), backend, format, reservation);
+    }
+
+    private static MemoryPlan plan(
+            JsonConfig config, JsonConfig generation, Weights weights, Backend backend, WeightFormat format) {
+        try (DecoderModel dry = load(config, generation, weights, backend.forPlanning(), format, ModelMemory.NONE)) {
+            return dry.plan();
+        }
     }
 
     /**
@@ -99,8 +121,13 @@ public final class DecoderModel implements AutoCloseable {
      * @throws ModelFormatException if they do not fit together
      */
     private static DecoderModel load(
-            JsonConfig config, JsonConfig generation, Weights weights, Backend backend, WeightFormat format) {
-        Arena arena = Arena.ofShared();
+            JsonConfig config,
+            JsonConfig generation,
+            Weights weights,
+            Backend backend,
+            WeightFormat format,
+            Reservation reservation) {
+        CountedArena arena = CountedArena.ofShared();
         try {
             Decoder decoder = config.requireOneOf("model_type", FAMILIES)
                     .load(config, new Loader(weights, backend, arena, format));
@@ -116,10 +143,12 @@ public final class DecoderModel implements AutoCloseable {
                     decoder,
                     Set.copyOf(eos.ints("eos_token_id", 0, decoder.config().vocab() - 1)),
                     weights,
-                    arena);
+                    arena,
+                    reservation);
         } catch (Throwable e) {
             arena.close();
             weights.close();
+            reservation.close();
             throw e;
         }
     }
@@ -127,6 +156,19 @@ public final class DecoderModel implements AutoCloseable {
     /** The network. */
     public Decoder decoder() {
         return decoder;
+    }
+
+    /**
+     * What the model takes, to the byte. Loaded with {@link Backend#forPlanning} it is what the model would take, and {@link
+     * Decoder#plan} what a session would.
+     */
+    public MemoryPlan plan() {
+        return ModelMemory.plan(weights, arena);
+    }
+
+    /** Bytes that have been allocated for weights and tables so far: in the end what {@link #plan} says. */
+    public long packedByteSize() {
+        return arena.byteSize();
     }
 
     /** Ids that end a text, as the model's files say; may be empty. */
@@ -143,5 +185,6 @@ public final class DecoderModel implements AutoCloseable {
     public void close() {
         arena.close();
         weights.close();
+        reservation.close();
     }
 }
