@@ -24,6 +24,7 @@ import java.util.Set;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** A model that people use, with its real weights: texts, ids and conversations. */
 class SmolLm2Test {
@@ -177,6 +178,24 @@ class SmolLm2Test {
             String conversation = generator.render(chat.messages().subList(0, 3));
             Result afresh = generator.generate(conversation, Settings.DEFAULT.withMaxTokens(30));
             assertThat(second.text()).as("what follows from all that was said").isEqualTo(afresh.text());
+        }
+    }
+
+    @Test
+    void aSavedConversationGoesOnAsIfItHadNeverStopped(@TempDir Path folder) throws IOException {
+        Path file = folder.resolve("chat.session");
+        Settings settings = Settings.DEFAULT.withMaxTokens(20);
+        Result expected;
+        try (Chat chat = generator.newChat(512)) {
+            chat.say("What is 2+2?", settings, text -> true);
+            chat.save(file);
+            expected = chat.say("And the capital of Spain?", settings, text -> true);
+        }
+        try (Chat chat = generator.resumeChat(file, 0)) {
+            assertThat(chat.messages()).hasSize(2);
+            assertThat(chat.length()).isGreaterThan(20);
+            assertThat(chat.say("And the capital of Spain?", settings, text -> true).ids())
+                    .containsExactly(expected.ids());
         }
     }
 

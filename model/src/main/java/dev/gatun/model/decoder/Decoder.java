@@ -3,9 +3,11 @@ package dev.gatun.model.decoder;
 import dev.gatun.memory.MemoryBudget.Reservation;
 import dev.gatun.memory.MemoryPlan;
 import dev.gatun.memory.MemoryPlan.Lifetime;
+import dev.gatun.model.nn.CacheFile;
 import dev.gatun.model.nn.CacheSettings;
 import dev.gatun.model.nn.CausalAttention.Heads;
 import dev.gatun.model.nn.Embedding;
+import dev.gatun.model.nn.Fingerprint;
 import dev.gatun.model.nn.LearnedPositions;
 import dev.gatun.model.nn.Linear;
 import dev.gatun.model.nn.Norm;
@@ -13,6 +15,8 @@ import dev.gatun.model.nn.PagedKvCache;
 import dev.gatun.model.nn.RotaryPositions;
 import dev.gatun.model.transformer.Trace;
 import dev.gatun.ops.Backend;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -255,6 +259,24 @@ public final class Decoder {
     public DecoderSession newSession(SessionSize size, CacheSettings settings) {
         check(size);
         return DecoderSession.open(this, size, settings, null);
+    }
+
+    /**
+     * Goes on where a session was {@linkplain DecoderSession#save saved}. Its pages are the file's, mapped copy on write: nothing is
+     * read but once to check it. The file may be saved anew meanwhile, which makes another file, but not be changed in place.
+     *
+     * @param fingerprint of this model, as it was when saving
+     * @param logits rows that a step keeps at most, 1 to generate
+     * @throws IOException if there is no such file, or it cannot be read or mapped
+     * @throws dev.gatun.model.weights.ModelFormatException if it is damaged, or of another model, tokenizer or format
+     * @throws dev.gatun.memory.MemoryBudgetException if the backend's budget has too little left
+     */
+    public DecoderSession.Resumed resume(Path path, Fingerprint fingerprint, int logits) throws IOException {
+        CacheFile.Header saved = CacheFile.read(path);
+        CacheFile.check(saved, fingerprint, config.nPositions(), config.vocab());
+        SessionSize size = new SessionSize(1, saved.nCtx(), saved.chunk(), logits);
+        check(size);
+        return DecoderSession.resume(this, size, saved);
     }
 
     /** A session that shows its intermediate values to {@code trace}. */

@@ -10,6 +10,7 @@ import dev.gatun.model.weights.GgufModel;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
+import dev.gatun.model.weights.Sha256;
 import dev.gatun.model.weights.Weights;
 import dev.gatun.ops.Backend;
 import java.io.IOException;
@@ -18,6 +19,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A decoder-only model that has been loaded: its network, and the ids that end its texts. Any number of sessions and threads share
@@ -51,10 +53,18 @@ public final class DecoderModel implements AutoCloseable {
     private final Set<Integer> eosIds;
     private final Weights weights;
     private final CountedArena arena; // of packed weights
+    private final String settings;
+    private volatile @Nullable String sha256;
     private final Reservation reservation;
 
     private DecoderModel(
-            Decoder decoder, Set<Integer> eosIds, Weights weights, CountedArena arena, Reservation reservation) {
+            Decoder decoder,
+            Set<Integer> eosIds,
+            String settings,
+            Weights weights,
+            CountedArena arena,
+            Reservation reservation) {
+        this.settings = settings;
         this.decoder = decoder;
         this.eosIds = eosIds;
         this.weights = weights;
@@ -142,6 +152,7 @@ public final class DecoderModel implements AutoCloseable {
             return new DecoderModel(
                     decoder,
                     Set.copyOf(eos.ints("eos_token_id", 0, decoder.config().vocab() - 1)),
+                    format + config.toJson(),
                     weights,
                     arena,
                     reservation);
@@ -169,6 +180,18 @@ public final class DecoderModel implements AutoCloseable {
     /** Bytes that have been allocated for weights and tables so far: in the end what {@link #plan} says. */
     public long packedByteSize() {
         return arena.byteSize();
+    }
+
+    /**
+     * SHA-256 of settings, format and weights, in hexadecimal: what a saved session belongs to. The first call reads all weights.
+     */
+    public String sha256() {
+        String known = sha256;
+        if (known == null) {
+            known = Sha256.of(settings + weights.sha256());
+            sha256 = known;
+        }
+        return known;
     }
 
     /** Ids that end a text, as the model's files say; may be empty. */

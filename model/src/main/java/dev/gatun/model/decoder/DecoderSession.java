@@ -7,7 +7,9 @@ import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
 import dev.gatun.memory.Workspace;
 import dev.gatun.model.decoder.Decoder.SessionSize;
+import dev.gatun.model.nn.CacheFile;
 import dev.gatun.model.nn.CacheSettings;
+import dev.gatun.model.nn.Fingerprint;
 import dev.gatun.model.nn.LearnedPositions;
 import dev.gatun.model.nn.Norm;
 import dev.gatun.model.nn.PagedKvCache;
@@ -16,6 +18,9 @@ import dev.gatun.model.nn.RotaryPositions;
 import dev.gatun.model.transformer.Trace;
 import dev.gatun.ops.AttentionMask;
 import dev.gatun.ops.Ops;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -63,8 +68,10 @@ public final class DecoderSession implements AutoCloseable {
             SessionSize size,
             CacheSettings settings,
             @Nullable Trace trace,
+            CacheFile.@Nullable Header saved,
             CountedArena arena,
-            Reservation reservation) {
+            Reservation reservation)
+            throws IOException {
         this.model = model;
         this.size = size;
         this.trace = trace;
@@ -99,7 +106,10 @@ public final class DecoderSession implements AutoCloseable {
         masks = new AttentionMask[] {causal, window == 0 ? causal : causal.within(window - 1, 0)};
         prefillSteps = new DecoderStep[size.chunk() + 1];
         decodeSteps = new DecoderStep[size.sequences() + 1];
-        cache = PagedKvCache.allocate(arena, model.cacheLayout(size, settings)); // the last: it may have files
+        // The last: it may have files.
+        cache = saved == null
+                ? PagedKvCache.allocate(arena, model.cacheLayout(size, settings))
+                : PagedKvCache.restore(saved, model.cacheLayout(size, settings), arena);
     }
 
     static long rotaryByteSize(RotaryPositions rotary, SessionSize size) {
@@ -107,10 +117,30 @@ public final class DecoderSession implements AutoCloseable {
     }
 
     static DecoderSession open(Decoder model, SessionSize size, CacheSettings settings, @Nullable Trace trace) {
+        try {
+            return open(model, size, settings, trace, null);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** What a file was saved of: a session whose cache is the file, mapped, and the sequence in it. */
+    static Resumed resume(Decoder model, SessionSize size, CacheFile.Header saved) throws IOException {
+        DecoderSession session = open(model, size, CacheSettings.DEFAULT, null, saved);
+        return new Resumed(session, session.cache.restored(saved), saved.note());
+    }
+
+    private static DecoderSession open(
+            Decoder model,
+            SessionSize size,
+            CacheSettings settings,
+            @Nullable Trace trace,
+            CacheFile.@Nullable Header saved)
+            throws IOException {
         Reservation reservation = model.reserve(size, settings);
         CountedArena arena = CountedArena.ofShared();
         try {
-            return new DecoderSession(model, size, settings, trace, arena, reservation);
+            return new DecoderSession(model, size, settings, trace, saved, arena, reservation);
         } catch (Throwable e) { // out of memory, say: nothing stays behind
             arena.close();
             reservation.close();
@@ -121,6 +151,27 @@ public final class DecoderSession implements AutoCloseable {
     /** Bytes that it has allocated: what its plan says. */
     public long byteSize() {
         return arena.byteSize();
+    }
+
+    /**
+     * A session that goes on where another was saved.
+     *
+     * @param session to be closed by the caller
+     * @param sequence that was saved
+     * @param note that was saved beside it
+     */
+    public record Resumed(DecoderSession session, Sequence sequence, byte[] note) {}
+
+    /**
+     * Saves a sequence for {@link Decoder#resume}, also in another process: what follows has the same bits as if it had gone on here.
+     * The file is there as a whole or not at all, whenever this process ends.
+     *
+     * @param fingerprint of the model and of what ids mean
+     * @param note anything to be saved beside, at most {@link CacheFile#MAX_NOTE} bytes
+     * @throws IOException if it cannot be written; a file that was there is as it was
+     */
+    public void save(Sequence sequence, Fingerprint fingerprint, byte[] note, Path path) throws IOException {
+        cache.save(sequence, fingerprint, note, path);
     }
 
     /** What it was opened for. */

@@ -3,6 +3,7 @@ package dev.gatun.model.nn;
 import dev.gatun.memory.MemoryBudgetException;
 import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -165,6 +166,53 @@ public final class PagedKvCache implements AutoCloseable {
         return (int) Math.min(pagesOf(nCtx), (positions + rows - 2) / rows + 1);
     }
 
+    static PagedKvCache of(Layout layout, PagePool[] pools) {
+        return new PagedKvCache(layout, pools, List.of());
+    }
+
+    Layout layout() {
+        return layout;
+    }
+
+    /** Where page {@code index} of a sequence is in a layer's tensors, until the next call. */
+    int slot(Sequence sequence, int layer, int index) {
+        PagePool pool = pools[poolOf[layer]];
+        pool.beginStep();
+        return pool.slot(sequence.pages[poolOf[layer]][index]);
+    }
+
+    /** Saves a sequence, see {@link CacheFile}. */
+    public void save(Sequence sequence, Fingerprint fingerprint, byte[] note, Path path) throws IOException {
+        checkOpen(sequence);
+        CacheFile.write(this, sequence, fingerprint, note, path);
+    }
+
+    /**
+     * The cache that a file is, mapped.
+     *
+     * @param layout {@link CacheFile#layoutOfOne}
+     * @throws IOException if it cannot be mapped
+     * @throws dev.gatun.model.weights.ModelFormatException if it is damaged, or of another layout
+     */
+    public static PagedKvCache restore(CacheFile.Header header, Layout layout, Arena arena) throws IOException {
+        return CacheFile.map(header, layout, arena);
+    }
+
+    /** The sequence of a cache that was restored. */
+    public Sequence restored(CacheFile.Header header) {
+        Sequence sequence = newSequence();
+        for (int p = 0; p < pools.length; p++) {
+            sequence.first[p] = header.pools()[p].first();
+            sequence.used[p] = sequence.first[p] + header.pools()[p].count();
+            for (int i = sequence.first[p]; i < sequence.used[p]; i++) {
+                sequence.pages[p][i] = pools[p].take(); // in the order of the slots: 0, 1, ...
+            }
+        }
+        sequence.length = header.length();
+        System.arraycopy(header.ids(), 0, sequence.ids, 0, header.length());
+        return sequence;
+    }
+
     /** Takes {@link Layout#byteSize} bytes of {@code arena}. */
     public static PagedKvCache allocate(Arena arena, Layout layout) {
         List<SpillFile> files = new ArrayList<>();
@@ -255,7 +303,7 @@ public final class PagedKvCache implements AutoCloseable {
         }
         int left = length;
         for (int p = 0; p < pools.length; p++) {
-            left = sequence.first[p] > firstSeen(p, length) / pageRows ? 0 : left;
+            left = sequence.first[p] > firstSeen(windows[p], length) / pageRows ? 0 : left;
         }
         int needed = Math.ceilDiv(left, pageRows);
         for (int p = 0; p < pools.length; p++) {
@@ -271,9 +319,8 @@ public final class PagedKvCache implements AutoCloseable {
         return left;
     }
 
-    /** The first position that a query at {@code position} sees in a pool's layers. */
-    private int firstSeen(int pool, int position) {
-        int window = windows[pool];
+    /** The first position that a query at {@code position} sees through a window. */
+    static int firstSeen(int window, int position) {
         return window == 0 ? 0 : (int) Math.max(0, (long) position - window + 1);
     }
 
@@ -351,7 +398,7 @@ public final class PagedKvCache implements AutoCloseable {
     private void makeRoom(Sequence sequence, int p, int tokens) {
         PagePool pool = pools[p];
         int[] pages = sequence.pages[p];
-        int seen = firstSeen(p, sequence.length) / pageRows;
+        int seen = firstSeen(windows[p], sequence.length) / pageRows;
         for (; sequence.first[p] < seen; sequence.first[p]++) {
             pool.release(pages[sequence.first[p]]);
             pages[sequence.first[p]] = 0; // a page that there is: attention does not look before the window

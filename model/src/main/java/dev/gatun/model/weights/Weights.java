@@ -5,6 +5,7 @@ import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -13,11 +14,13 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 
 /**
  * The tensors of a model by name, as views of its files: nothing is copied. Whoever opens it closes it; its tensors throw {@link
@@ -261,6 +264,25 @@ public final class Weights implements AutoCloseable {
         SortedSet<String> names = new TreeSet<>(names());
         names.removeAll(used);
         return names;
+    }
+
+    /**
+     * SHA-256 of all names, types, shapes and numbers, in hexadecimal: the same whatever kind of file they come from. Reads all of
+     * them, on all processors.
+     */
+    public String sha256() {
+        List<String> sorted = names().stream().sorted().toList();
+        return Sha256.of(sorted.parallelStream()
+                .map(name -> {
+                    QuantizedMatrix matrix = quantized.get(name);
+                    Tensor tensor = tensors.get(name);
+                    MemorySegment bytes = matrix != null || tensor == null
+                            ? Objects.requireNonNull(matrix).segment()
+                            : tensor.segment();
+                    Description is = describe(name);
+                    return name + " " + is.type + is.shape + " " + Sha256.of(bytes.asSlice(0, is.byteSize)) + "\n";
+                })
+                .collect(Collectors.joining()));
     }
 
     /** Unmaps the files. Closing twice does nothing. */

@@ -41,7 +41,11 @@ class DecoderCacheTest {
     }
 
     /** A golden model with room for longer sequences than its own 64, and a window of 5. */
-    static DecoderModel longer(String family, Backend backend) throws IOException {
+    private static DecoderModel longer(String family, Backend backend) throws IOException {
+        return DecoderModel.load(ModelFolder.of(longer(family, folder)), backend);
+    }
+
+    static Path longer(String family, Path folder) throws IOException {
         Path copy = Files.createTempDirectory(folder, family);
         try (Stream<Path> files = Files.list(Path.of("../golden/models", family))) {
             for (Path file : files.filter(Files::isRegularFile).toList()) {
@@ -53,21 +57,21 @@ class DecoderCacheTest {
                 config,
                 Files.readString(config)
                         .replaceAll("\"max_position_embeddings\": \\d+", "\"max_position_embeddings\": 4096"));
-        return DecoderModel.load(ModelFolder.of(copy), backend);
+        return copy;
     }
 
-    private static int[] ids(int n, int seed) {
+    static int[] ids(int n, int seed) {
         return new SplittableRandom(seed).ints(n, 3, 128).toArray();
     }
 
     /** Logits after the last of the ids, and after each of some decoded ones. */
-    private static float[][] plain(Decoder model, int[] ids, int decoded) {
+    static float[][] plain(Decoder model, int[] ids, int decoded) {
         try (DecoderSession session = model.newSession(SessionSize.forOne(ids.length))) {
             return run(session, session.newSequence(), ids, 0, decoded);
         }
     }
 
-    private static float[][] run(DecoderSession session, Sequence sequence, int[] ids, int from, int decoded) {
+    static float[][] run(DecoderSession session, Sequence sequence, int[] ids, int from, int decoded) {
         float[][] logits = new float[decoded + 1][];
         int prompt = ids.length - decoded;
         session.prefill(sequence, ids, from, prompt);
