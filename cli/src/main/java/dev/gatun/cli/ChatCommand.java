@@ -35,7 +35,8 @@ final class ChatCommand implements Command {
                 Integer.class,
                 "tokens that the conversation may have; default: " + TextGenerator.DEFAULT_CTX));
         spec.addOption(CommonOptions.path("--resume", "FILE", "go on with a conversation that was saved"));
-        spec.addOption(CommonOptions.path("--save", "FILE", "save the conversation when it ends, to go on with it later"));
+        spec.addOption(
+                CommonOptions.path("--save", "FILE", "save the conversation when it ends, to go on with it later"));
         GenerationOptions.addTo(spec, TEMPERATURE);
         return spec;
     }

@@ -31,6 +31,7 @@ final class CommandLineRunner {
             "verify",
             "inspect",
             "plan",
+            "pack",
             "doctor");
 
     /** The commands of {@code gatun} itself. */
@@ -127,6 +128,7 @@ final class CommandLineRunner {
             case "verify" -> new VerifyCommand();
             case "inspect" -> new InspectCommand();
             case "plan" -> new PlanCommand();
+            case "pack" -> new PackCommand();
             case "doctor" -> new DoctorCommand(Machine.here());
             default -> throw new IllegalArgumentException("no command " + name);
         };

@@ -64,11 +64,17 @@ public final class ModelOption {
         return name == null ? null : path(name, invocation);
     }
 
+    /** The folder of a model that comes as a jar; null of any other name. */
+    static @Nullable ModelFolder named(String name) throws IOException {
+        NamedModel named = NamedModel.of(name);
+        return named == null ? null : named.folder();
+    }
+
     /** Plans the model of a name or path. */
     static ModelPlan plan(String name, Invocation invocation, Backend backend, WeightFormat format) throws IOException {
-        NamedModel named = NamedModel.of(name);
+        ModelFolder named = named(name);
         return named != null
-                ? ModelPlan.open(named.folder(), backend, format)
+                ? ModelPlan.open(named, backend, format)
                 : ModelPlan.open(path(name, invocation), backend, format);
     }
 
@@ -81,7 +87,7 @@ public final class ModelOption {
         return ModelFolder.of(path);
     }
 
-    private static Path path(String name, Invocation invocation) throws IOException {
+    static Path path(String name, Invocation invocation) throws IOException {
         Path path;
         try {
             path = Path.of(name);

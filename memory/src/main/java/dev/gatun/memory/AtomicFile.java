@@ -37,8 +37,8 @@ public final class AtomicFile {
         Path folder = Objects.requireNonNull(file.getParent(), "a folder cannot be written");
         String prefix = "." + file.getFileName() + ".";
         deleteLeftOvers(folder, prefix);
-        Path temporary = folder.resolve(
-                prefix + ProcessHandle.current().pid() + "." + COUNT.incrementAndGet() + SUFFIX);
+        Path temporary =
+                folder.resolve(prefix + ProcessHandle.current().pid() + "." + COUNT.incrementAndGet() + SUFFIX);
         try {
             try (FileChannel channel = FileChannel.open(
                     temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, StandardOpenOption.SPARSE)) {

@@ -55,8 +55,7 @@ public final class Chat implements AutoCloseable {
     }
 
     /** What {@link #save} has saved. */
-    static Chat resume(
-            DecoderModel model, HuggingFaceTokenizer tokenizer, ChatTemplate template, Path path, int logits)
+    static Chat resume(DecoderModel model, HuggingFaceTokenizer tokenizer, ChatTemplate template, Path path, int logits)
             throws IOException {
         Resumed resumed = model.decoder().resume(path, fingerprint(model, tokenizer), logits);
         try {

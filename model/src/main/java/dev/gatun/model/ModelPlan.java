@@ -56,7 +56,7 @@ public final class ModelPlan implements AutoCloseable {
      * @throws dev.gatun.model.weights.ModelFormatException if files break their format or do not fit together
      */
     public static ModelPlan open(Path model, Backend backend, WeightFormat format) throws IOException {
-        if (!Files.isRegularFile(model)) {
+        if (!Files.isRegularFile(model) || ModelFolder.isPacked(model)) {
             return open(ModelFolder.of(model), backend, format);
         }
         try (GgufModel file = GgufModel.open(model)) {

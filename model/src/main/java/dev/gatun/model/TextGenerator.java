@@ -65,7 +65,7 @@ public final class TextGenerator implements AutoCloseable {
 
     /** As {@link #open(Path, Backend)}, with weights in another format than the files have them in. */
     public static TextGenerator open(Path model, Backend backend, WeightFormat format) throws IOException {
-        return Files.isDirectory(model)
+        return Files.isDirectory(model) || ModelFolder.isPacked(model)
                 ? openFolder(ModelFolder.of(model), backend, format)
                 : openGguf(model, backend, format);
     }

@@ -14,6 +14,7 @@ import dev.gatun.ops.internal.OpenBlasMatMul;
 import dev.gatun.ops.internal.Rows;
 import dev.gatun.ops.internal.ScalarMatMul;
 import dev.gatun.ops.internal.ScalarRows;
+import dev.gatun.ops.internal.StoredLayouts;
 import dev.gatun.ops.internal.TileScratches;
 import dev.gatun.ops.internal.VectorMatMul;
 import dev.gatun.ops.internal.VectorRows;
@@ -21,9 +22,11 @@ import dev.gatun.ops.internal.WorkerPool;
 import dev.gatun.ops.machine.MachineUnavailableException;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
@@ -174,6 +177,54 @@ public final class Backend implements AutoCloseable {
     /** What models and sessions draw their memory from. */
     public MemoryBudget budget() {
         return budget;
+    }
+
+    /** Bits of the vectors that packed weights are laid out for in this process. */
+    public static int layoutVectorBits() {
+        return VectorMatMul.vectorBits();
+    }
+
+    /** The name of the layout that the vector backend has packed a weight in. */
+    public static String layoutOf(PackedWeight weight) {
+        return StoredLayouts.name(weight);
+    }
+
+    /** The bytes of a weight that the vector backend has packed. */
+    public static MemorySegment layoutBytes(PackedWeight weight) {
+        return StoredLayouts.segment(weight);
+    }
+
+    /** Bytes of an arena that {@link #adopt} will take: none, where the vector kernels compute. */
+    public long adoptedByteSize(StoredWeight stored) {
+        if (auto != null || matMul instanceof VectorMatMul) {
+            return 0;
+        }
+        Tensor plain = stored.plain();
+        QuantizedMatrix blocks = stored.blocks();
+        return plain != null ? matMul.packedByteSize(plain) : matMul.packedByteSize(Objects.requireNonNull(blocks));
+    }
+
+    /**
+     * Takes a weight that lies in a file as this backend's products read it; its memory must stay as long as the result is used.
+     *
+     * @param arena takes {@link #adoptedByteSize} bytes
+     * @throws ShapeException if layout, shape and bytes do not fit together
+     */
+    public PackedWeight adopt(StoredWeight stored, Arena arena) {
+        if (planning) {
+            return new Unpacked(stored.n(), stored.k(), 0);
+        }
+        Tensor plain = stored.plain();
+        QuantizedMatrix blocks = stored.blocks();
+        warmUp.add(plain != null ? WeightShape.of(plain) : WeightShape.of(Objects.requireNonNull(blocks)));
+        if (auto == null && !(matMul instanceof VectorMatMul)) {
+            return plain != null ? matMul.pack(plain, arena) : matMul.pack(Objects.requireNonNull(blocks), arena);
+        }
+        PackedWeight kernels = StoredLayouts.of(stored.layout(), stored.n(), stored.k(), stored.kernels());
+        if (auto == null) {
+            return kernels;
+        }
+        return plain != null ? auto.adopt(plain, kernels, arena) : auto.adopt(Objects.requireNonNull(blocks), kernels);
     }
 
     /** In the place of a weight that was not packed. */

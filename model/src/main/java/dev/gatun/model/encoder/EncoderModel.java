@@ -204,6 +204,11 @@ public final class EncoderModel implements AutoCloseable {
         return plan().plus(encoder.plan(maxTokens));
     }
 
+    /** Its checkpoint, closed with the model. */
+    public Weights weights() {
+        return weights;
+    }
+
     /** Bytes that have been allocated for weights and tables so far: in the end what {@link #plan()} says. */
     public long packedByteSize() {
         return arena.byteSize();

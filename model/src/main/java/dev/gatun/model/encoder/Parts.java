@@ -130,7 +130,11 @@ final class Parts {
         }
         boolean own = weights().has(weight);
         return new Linear(
-                pack(own ? weight : "embedding", n, k, () -> own ? weights().require(weight, n, k) : words),
+                pack(
+                        own ? weight : "lm_head.embedding",
+                        n,
+                        k,
+                        () -> own ? weights().require(weight, n, k) : words),
                 loader.vector(bias, n));
     }
 

@@ -93,6 +93,11 @@ public final class Seq2SeqModel implements AutoCloseable {
         return ModelMemory.plan(weights, arena);
     }
 
+    /** Its checkpoint, closed with the model. */
+    public Weights weights() {
+        return weights;
+    }
+
     /** Bytes that have been allocated for weights and tables so far: in the end what {@link #plan} says. */
     public long packedByteSize() {
         return arena.byteSize();

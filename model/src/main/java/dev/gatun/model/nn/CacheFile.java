@@ -1,9 +1,9 @@
 package dev.gatun.model.nn;
 
 import dev.gatun.memory.AtomicFile;
+import dev.gatun.memory.DType;
 import dev.gatun.memory.MappedFile;
 import dev.gatun.memory.Shape;
-import dev.gatun.memory.DType;
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.nn.PagedKvCache.Layout;
 import dev.gatun.model.weights.ModelFormatException;
@@ -68,8 +68,12 @@ public final class CacheFile {
             byte[] note,
             int[] checksums,
             long dataAt) {
-        /** Pages that a pool has. */
-        record Pages(int first, int count) {}
+        /**
+         * Pages that a pool has.
+         *
+         * @param first its number in the sequence
+         */
+        public record Pages(int first, int count) {}
     }
 
     /** The layout of a cache for one sequence. */
@@ -99,7 +103,8 @@ public final class CacheFile {
      * @param note anything, {@value #MAX_NOTE} bytes at most
      * @throws IOException if it cannot be written; a file that was there is as it was
      */
-    static void write(PagedKvCache cache, PagedKvCache.Sequence sequence, Fingerprint fingerprint, byte[] note, Path path)
+    static void write(
+            PagedKvCache cache, PagedKvCache.Sequence sequence, Fingerprint fingerprint, byte[] note, Path path)
             throws IOException {
         if (note.length > MAX_NOTE) {
             throw new IllegalArgumentException("note of " + note.length + " bytes: at most " + MAX_NOTE);
@@ -113,11 +118,11 @@ public final class CacheFile {
         int[] first = new int[pools];
         int checksums = 0;
         for (int p = 0; p < pools; p++) {
-            first[p] = Math.min(used, PagedKvCache.firstSeen(layout.pools().get(p), length) / PagedKvCache.pageRows(nCtx));
+            first[p] =
+                    Math.min(used, PagedKvCache.firstSeen(layout.pools().get(p), length) / PagedKvCache.pageRows(nCtx));
             checksums += 2 * layout.layersOf(p) * (used - first[p]);
         }
-        int headerBytes = Math.toIntExact(
-                FIXED + 8L * pools + 4L * length + 4L + note.length + 4L * checksums + HASH);
+        int headerBytes = Math.toIntExact(FIXED + 8L * pools + 4L * length + 4L + note.length + 4L * checksums + HASH);
         ByteBuffer header = ByteBuffer.allocate(headerBytes).order(ByteOrder.LITTLE_ENDIAN);
         header.put(MAGIC).putInt(headerBytes - MAGIC.length - 4);
         header.put(HexFormat.of().parseHex(fingerprint.model()));
@@ -327,8 +332,7 @@ public final class CacheFile {
             throw bad(header.path, header.checksums.length + " checksums for " + checksums + " pages");
         }
         MemorySegment file;
-        try (FileChannel channel =
-                FileChannel.open(header.path, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+        try (FileChannel channel = FileChannel.open(header.path, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
             if (channel.size() != size) {
                 throw bad(header.path, channel.size() + " bytes, its header asks for " + size);
             }
@@ -346,7 +350,8 @@ public final class CacheFile {
                     at += layerBytes(layout, p);
                     for (int page = 0; page < header.pools[p].count; page++) {
                         if (crc(bytes(half[i], page)) != header.checksums[next++]) {
-                            throw bad(header.path, "damaged: page " + page + " of layer " + i + " has another checksum");
+                            throw bad(
+                                    header.path, "damaged: page " + page + " of layer " + i + " has another checksum");
                         }
                     }
                 }

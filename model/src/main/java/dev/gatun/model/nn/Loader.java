@@ -6,11 +6,13 @@ import dev.gatun.memory.DType;
 import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.Quantizer;
 import dev.gatun.memory.Shape;
+import dev.gatun.memory.ShapeException;
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.weights.ModelFormatException;
 import dev.gatun.model.weights.Weights;
 import dev.gatun.ops.Backend;
 import dev.gatun.ops.PackedWeight;
+import dev.gatun.ops.StoredWeight;
 import java.lang.foreign.Arena;
 import java.util.function.Supplier;
 
@@ -73,7 +75,8 @@ public record Loader(Weights weights, Backend backend, CountedArena arena, Weigh
     }
 
     private PackedWeight stored(String key, int n, int k, Supplier<PackedWeight> packed) {
-        PackedWeight weight = packed.get();
+        StoredWeight there = weights.stored(key);
+        PackedWeight weight = there == null ? weights.packing(key, packed) : adopt(key, there);
         if (weight.n() != n || weight.k() != k) {
             throw new ModelFormatException(weights.source() + ": weight " + key + " is [" + weight.n() + ","
                     + weight.k() + "], but the model's config asks for [" + n + "," + k + "]");
@@ -81,9 +84,23 @@ public record Loader(Weights weights, Backend backend, CountedArena arena, Weigh
         return weight;
     }
 
+    private PackedWeight adopt(String key, StoredWeight there) {
+        if (format != WeightFormat.AS_STORED) {
+            throw new ModelFormatException(weights.source() + ": packed already, which cannot become " + format);
+        }
+        arena.expect(backend.adoptedByteSize(there));
+        try {
+            return backend.adopt(there, arena.expected());
+        } catch (ShapeException e) {
+            throw new ModelFormatException(weights.source() + ": weight " + key + ": " + e.getMessage(), e);
+        }
+    }
+
     private PackedWeight packInPlace(QuantizedMatrix weight) {
         arena.expect(backend.packedByteSize(weight));
-        return backend.packInPlace(weight, arena.expected());
+        PackedWeight made = backend.packInPlace(weight, arena.expected());
+        weights.packed(made, null, weight);
+        return made;
     }
 
     private PackedWeight pack(Tensor weight, WeightFormat as) {
@@ -98,7 +115,9 @@ public record Loader(Weights weights, Backend backend, CountedArena arena, Weigh
 
     private PackedWeight packed(Tensor weight) {
         arena.expect(backend.packedByteSize(weight));
-        return backend.pack(weight, arena.expected());
+        PackedWeight made = backend.pack(weight, arena.expected());
+        weights.packed(made, weight, null);
+        return made;
     }
 
     private PackedWeight packed(Tensor weight, BlockFormat blocks) {
@@ -113,7 +132,9 @@ public record Loader(Weights weights, Backend backend, CountedArena arena, Weigh
 
     private PackedWeight packed(QuantizedMatrix weight) {
         arena.expect(backend.packedByteSize(weight));
-        return backend.pack(weight, arena.expected());
+        PackedWeight made = backend.pack(weight, arena.expected());
+        weights.packed(made, null, weight);
+        return made;
     }
 
     private Tensor bf16(Tensor weight) {

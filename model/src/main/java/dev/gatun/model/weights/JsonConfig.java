@@ -375,7 +375,7 @@ public final class JsonConfig {
             }
             case Boolean bool -> out.writeBoolean(bool);
             case Double number -> out.writeNumber(number);
-            case Float number -> out.writeNumber(number);
+            case Float number -> out.writeNumber(number.doubleValue());
             case Number number -> out.writeNumber(number.longValue());
             default -> out.writeString(value.toString());
         }

@@ -27,7 +27,8 @@ public final class Sha256 {
     public static String of(MemorySegment bytes) {
         MessageDigest digest = digest();
         for (long at = 0; at < bytes.byteSize(); at += PART) {
-            digest.update(bytes.asSlice(at, Math.min(PART, bytes.byteSize() - at)).asByteBuffer());
+            digest.update(
+                    bytes.asSlice(at, Math.min(PART, bytes.byteSize() - at)).asByteBuffer());
         }
         return HexFormat.of().formatHex(digest.digest());
     }

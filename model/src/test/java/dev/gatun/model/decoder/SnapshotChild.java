@@ -1,6 +1,5 @@
 package dev.gatun.model.decoder;
 
-import dev.gatun.model.decoder.Decoder.SessionSize;
 import dev.gatun.model.nn.Fingerprint;
 import dev.gatun.model.nn.PagedKvCache.Sequence;
 import dev.gatun.model.weights.ModelFolder;

@@ -3,8 +3,8 @@ package dev.gatun.model.decoder;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.gatun.memory.MemoryBudgetException;
 import dev.gatun.memory.MemoryBudget;
+import dev.gatun.memory.MemoryBudgetException;
 import dev.gatun.model.decoder.Decoder.SessionSize;
 import dev.gatun.model.decoder.DecoderSession.Resumed;
 import dev.gatun.model.nn.CacheSettings;
@@ -77,7 +77,8 @@ class SnapshotTest {
             float[][] expected = neverStopped(model);
             Path file = folder.resolve("a.session");
             CacheSettings settings = CacheSettings.DEFAULT.keeping(2);
-            for (CacheSettings of : new CacheSettings[] {CacheSettings.DEFAULT, settings, settings.resident(3, folder)}) {
+            for (CacheSettings of :
+                    new CacheSettings[] {CacheSettings.DEFAULT, settings, settings.resident(3, folder)}) {
                 try (DecoderSession session = model.decoder().newSession(SIZE, of)) {
                     session.save(prompted(session), fingerprint, new byte[] {7}, file);
                 }
@@ -104,7 +105,8 @@ class SnapshotTest {
             float[][] expected = neverStopped(model);
             for (int time = 0; time < 3; time++) {
                 Process child = new ProcessBuilder(
-                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                                Path.of(System.getProperty("java.home"), "bin", "java")
+                                        .toString(),
                                 "-XX:TieredStopAtLevel=1",
                                 "-cp",
                                 System.getProperty("java.class.path"),
@@ -167,15 +169,15 @@ class SnapshotTest {
             }
             Files.write(file, whole);
             decoder.resume(file, fingerprint, 1).session().close();
-            assertThatThrownBy(() ->
-                            decoder.resume(file, new Fingerprint(fingerprint.model(), Sha256.of("other")), 1))
+            assertThatThrownBy(() -> decoder.resume(file, new Fingerprint(fingerprint.model(), Sha256.of("other")), 1))
                     .isInstanceOf(ModelFormatException.class)
                     .hasMessageContaining("another tokenizer");
             assertThatThrownBy(() -> decoder.resume(folder.resolve("none"), fingerprint, 1))
                     .isInstanceOf(NoSuchFileException.class);
         });
-        with(DecoderCacheTest.longer("mistral", folder), (model, fingerprint) ->
-                assertThatThrownBy(() -> model.decoder().resume(file, fingerprint, 1))
+        with(
+                DecoderCacheTest.longer("mistral", folder),
+                (model, fingerprint) -> assertThatThrownBy(() -> model.decoder().resume(file, fingerprint, 1))
                         .isInstanceOf(ModelFormatException.class)
                         .hasMessageContaining("another model"));
     }
