@@ -182,6 +182,9 @@ final class PackedFolder implements ModelFolder {
                 throw new ModelFormatException(json.file() + ": weight " + key + " of shape " + shape);
             }
             boolean blocks = isBlocks(type);
+            if (!blocks && !tensor(json, plain, type, shape).dtype().isFloat()) {
+                throw new ModelFormatException(json.file() + ": weight " + key + " of type " + type);
+            }
             stored.put(
                     key,
                     new StoredWeight(
