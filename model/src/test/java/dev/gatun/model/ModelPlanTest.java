@@ -18,9 +18,10 @@ import dev.gatun.ops.Backend;
 import dev.gatun.ops.Backend.Kind;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** What is planned is what is taken, to the byte: of every kind of model, with every backend; and one byte less is refused. */
 class ModelPlanTest {
@@ -36,6 +37,10 @@ class ModelPlanTest {
 
     private interface Opener {
         void open(Backend backend, Opened opened) throws IOException;
+    }
+
+    static Stream<Kind> kinds() {
+        return Stream.concat(Stream.of(Kind.AUTO), Kinds.all());
     }
 
     private static Backend.Options options(Kind kind) {
@@ -96,7 +101,7 @@ class ModelPlanTest {
     }
 
     @ParameterizedTest
-    @EnumSource(Kind.class)
+    @MethodSource("kinds")
     void ofAGgufFile(Kind kind) throws IOException {
         Path path = Path.of("../golden/gguf/llama.gguf");
         check(kind, path, WeightFormat.AS_STORED, (backend, opened) -> {

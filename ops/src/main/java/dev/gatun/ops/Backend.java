@@ -196,7 +196,7 @@ public final class Backend implements AutoCloseable {
 
     /** Bytes of an arena that {@link #adopt} will take: none, where the vector kernels compute. */
     public long adoptedByteSize(StoredWeight stored) {
-        if (auto != null || matMul instanceof VectorMatMul) {
+        if (auto != null || readsPanels()) {
             return 0;
         }
         Tensor plain = stored.plain();
@@ -217,7 +217,7 @@ public final class Backend implements AutoCloseable {
         Tensor plain = stored.plain();
         QuantizedMatrix blocks = stored.blocks();
         warmUp.add(plain != null ? WeightShape.of(plain) : WeightShape.of(Objects.requireNonNull(blocks)));
-        if (auto == null && !(matMul instanceof VectorMatMul)) {
+        if (auto == null && !readsPanels()) {
             return plain != null ? matMul.pack(plain, arena) : matMul.pack(Objects.requireNonNull(blocks), arena);
         }
         PackedWeight kernels = StoredLayouts.of(stored.layout(), stored.n(), stored.k(), stored.kernels());
@@ -339,7 +339,7 @@ public final class Backend implements AutoCloseable {
 
     /** Whether a product reads the bytes of a contiguous weight of this type where they are, in full or among others. */
     public boolean readsInPlace(DType type) {
-        return type == DType.F32 && !(matMul instanceof VectorMatMul || matMul instanceof MachineMatMul);
+        return type == DType.F32 && !readsPanels();
     }
 
     /**
@@ -401,7 +401,7 @@ public final class Backend implements AutoCloseable {
      * backend return at once: OpenBLAS needs none of it, and {@link Kind#AUTO} does it in the background.
      */
     public void warmUp(Progress progress) {
-        if (matMul instanceof VectorMatMul || matMul instanceof MachineMatMul) {
+        if (readsPanels()) {
             warmUp.run(progress);
         }
     }
@@ -417,6 +417,11 @@ public final class Backend implements AutoCloseable {
     /** The folder that OpenBLAS is taken out into: it need not exist yet. */
     public static Path cacheFolder() {
         return OpenBlasLibrary.userCacheFolder();
+    }
+
+    /** Whether products read weights in the vector kernels' layout. */
+    private boolean readsPanels() {
+        return matMul instanceof VectorMatMul || matMul instanceof MachineMatMul;
     }
 
     private static void checkWeight(Tensor weight) {
