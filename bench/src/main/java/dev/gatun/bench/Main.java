@@ -13,7 +13,8 @@ public final class Main {
     /**
      * Runs, and ends the JVM with the exit code.
      *
-     * @param args what follows {@code gatun}: {@code bench}, and then options, {@code encoder}, {@code decoder}, {@code peer} or {@code jmh}
+     * @param args what follows {@code gatun}: {@code bench}, and then options, {@code encoder}, {@code decoder}, {@code sessions}, {@code peer}
+     *     or {@code jmh}
      */
     public static void main(String[] args) throws IOException, InterruptedException {
         String second = args.length > 1 ? args[1] : "";
@@ -27,6 +28,9 @@ public final class Main {
                     case "peer" ->
                         dev.gatun.cli.Main.run(
                                 new Commands("gatun bench", List.of("peer"), _ -> new PeerCommand()), rest);
+                    case "sessions" ->
+                        dev.gatun.cli.Main.run(
+                                new Commands("gatun bench", List.of("sessions"), _ -> new SessionsCommand()), rest);
                     case "decoder" ->
                         dev.gatun.cli.Main.run(
                                 new Commands("gatun bench", List.of("decoder"), _ -> new DecoderCommand()), rest);

@@ -8,6 +8,8 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 
 /** What runs in processes of its own. */
 class ProcessTest {
@@ -53,6 +55,38 @@ class ProcessTest {
         assertThat(outcome.code).isZero();
     }
 
+    /** The JVM never collects, and has no more heap than half a megabyte for each session. */
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void sessionsGiveTheirMemoryBackAndNeedNoCollector() throws Exception {
+        Process process = ChildJvm.of(
+                        Main.class,
+                        List.of(
+                                "-XX:TieredStopAtLevel=1",
+                                "-XX:-UseSerialGC",
+                                "-XX:+UnlockExperimentalVMOptions",
+                                "-XX:+UseEpsilonGC",
+                                "-Xms256m",
+                                "-Xmx256m",
+                                "-XX:+AlwaysPreTouch"),
+                        List.of(
+                                "bench",
+                                "sessions",
+                                "--model",
+                                "../golden/models/llama",
+                                "--sessions",
+                                "500",
+                                "--backend",
+                                "scalar",
+                                "--threads",
+                                "1"))
+                .start();
+        process.getOutputStream().close();
+        String out = new String(process.getInputStream().readAllBytes(), UTF_8);
+        assertThat(process.waitFor()).as(out).isZero();
+        assertThat(out).contains("500 sessions: ", " 0 collections", "% of what it was after a tenth");
+    }
+
     @Test
     void badUseIsOneLine() throws Exception {
         for (List<String> wrong : List.of(
@@ -60,6 +94,8 @@ class ProcessTest {
                 List.of("bench", "--html", "no/such/folder/report.html"),
                 List.of("bench", "--model", "no-such-model"),
                 List.of("bench", "decoder"),
+                List.of("bench", "sessions"),
+                List.of("bench", "sessions", "--model", "no-such-model"),
                 List.of("bench", "decoder", "--model", "no-such.gguf"),
                 List.of("bench", "decoder", "--model", "no-such.gguf", "--llama-cpp", "no-such-script"),
                 List.of("bench", "peer", "lunch"),

@@ -12,6 +12,7 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import picocli.CommandLine.Model.CommandSpec;
 
 /** {@code gatun chat}: a conversation, one line of stdin a message. */
@@ -33,6 +34,9 @@ final class ChatCommand implements Command {
                 "N",
                 Integer.class,
                 "tokens that the conversation may have; default: " + TextGenerator.DEFAULT_CTX));
+        spec.addOption(CommonOptions.path("--resume", "FILE", "go on with a conversation that was saved"));
+        spec.addOption(
+                CommonOptions.path("--save", "FILE", "save the conversation when it ends, to go on with it later"));
         GenerationOptions.addTo(spec, TEMPERATURE);
         return spec;
     }
@@ -49,12 +53,19 @@ final class ChatCommand implements Command {
                 TextGenerator generator = GenerationOptions.open(invocation, "chat", backend);
                 TextGenerator draft = GenerationOptions.openDraft(invocation, backend)) {
             Settings drafted = GenerationOptions.drafted(invocation, settings, generator, draft);
-            try (Chat chat = generator.newChat(ctx == null ? TextGenerator.DEFAULT_CTX : ctx, drafted.guesses())) {
+            Path resume = invocation.option("--resume", Path.class);
+            Path save = invocation.option("--save", Path.class);
+            try (Chat chat = resume != null
+                    ? generator.resumeChat(resume, drafted.guesses())
+                    : generator.newChat(ctx == null ? TextGenerator.DEFAULT_CTX : ctx, drafted.guesses())) {
                 String system = invocation.option("--system", String.class);
                 if (system != null) {
                     chat.add(new Message("system", system));
                 }
                 converse(chat, drafted, invocation);
+                if (save != null) {
+                    chat.save(save);
+                }
             }
         }
         return 0;

@@ -30,6 +30,8 @@ final class CommandLineRunner {
             "answer",
             "verify",
             "inspect",
+            "plan",
+            "pack",
             "doctor");
 
     /** The commands of {@code gatun} itself. */
@@ -125,6 +127,8 @@ final class CommandLineRunner {
             case "answer" -> new AnswerCommand();
             case "verify" -> new VerifyCommand();
             case "inspect" -> new InspectCommand();
+            case "plan" -> new PlanCommand();
+            case "pack" -> new PackCommand();
             case "doctor" -> new DoctorCommand(Machine.here());
             default -> throw new IllegalArgumentException("no command " + name);
         };

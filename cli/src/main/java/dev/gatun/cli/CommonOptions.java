@@ -1,9 +1,13 @@
 package dev.gatun.cli;
 
+import dev.gatun.memory.MemoryBudget;
 import dev.gatun.ops.Backend;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
@@ -14,6 +18,8 @@ import picocli.CommandLine.Model.PositionalParamSpec;
 public final class CommonOptions {
     /** As many as a backend takes. */
     private static final int MAX_THREADS = 1024;
+
+    private static final Pattern BUDGET = Pattern.compile("(\\d{1,18})([kKmMgGtT]?)");
 
     private CommonOptions() {}
 
@@ -37,6 +43,12 @@ public final class CommonOptions {
                                 + " picks one")
                         .build(),
                 path("--blas", "PATH", "library with the C interface of BLAS, instead of the OpenBLAS that is inside"),
+                option(
+                        "--budget",
+                        "BYTES",
+                        String.class,
+                        "memory that models and sessions may take, 600m or 2g say; what needs more is refused before"
+                                + " it is allocated"),
                 flag("--quiet", "no warnings; errors still say what is wrong"),
                 flag("--debug", "errors show their stack trace"),
                 OptionSpec.builder("-h", "--help")
@@ -49,6 +61,31 @@ public final class CommonOptions {
                         .versionHelp(true)
                         .description("print the version")
                         .build());
+    }
+
+    /**
+     * The budget that is asked for.
+     *
+     * @throws Failure if it is no number of bytes
+     */
+    static MemoryBudget budget(Invocation invocation) {
+        String text = invocation.option("--budget", String.class);
+        if (text == null) {
+            return MemoryBudget.unlimited();
+        }
+        Matcher matcher = BUDGET.matcher(text);
+        if (!matcher.matches()) {
+            throw new Failure("--budget " + text + ": must be a number of bytes, or one with k, m, g or t behind it");
+        }
+        int shift = 10 * (1 + "kmgt".indexOf(matcher.group(2).toLowerCase(Locale.ROOT)));
+        long number = Long.parseLong(matcher.group(1));
+        if (matcher.group(2).isEmpty()) {
+            shift = 0;
+        }
+        if (number > Long.MAX_VALUE >> shift) {
+            throw new Failure("--budget " + text + ": no computer has that");
+        }
+        return MemoryBudget.of(number << shift);
     }
 
     /** A backend by its name. */
@@ -124,7 +161,7 @@ public final class CommonOptions {
         if (blas != null && (kind == Backend.Kind.VECTOR || kind == Backend.Kind.SCALAR)) {
             throw new Failure("--blas " + blas + ": backend " + kind + " uses no BLAS; leave out one of the two");
         }
-        return new Backend.Options(kind, threads, blas);
+        return new Backend.Options(kind, threads, blas, budget(invocation));
     }
 
     /**

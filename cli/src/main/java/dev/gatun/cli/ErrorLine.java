@@ -14,14 +14,23 @@ import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.util.Objects;
+import java.util.stream.Collectors;
 
 /** Turns what was thrown into the one line that says what is wrong. */
 public final class ErrorLine {
     private ErrorLine() {}
 
-    /** The line, without a line separator and with nothing in it that a terminal would act upon. */
+    /**
+     * The line, without a line separator and with nothing in it that a terminal would act upon. A plan that does not fit has a line
+     * for each of its items behind it.
+     */
     public static String of(Throwable thrown) {
-        return printable(text(thrown));
+        return thrown instanceof MemoryBudgetException
+                ? String.valueOf(thrown.getMessage())
+                        .lines()
+                        .map(ErrorLine::printable)
+                        .collect(Collectors.joining(System.lineSeparator()))
+                : printable(text(thrown));
     }
 
     private static String text(Throwable thrown) {

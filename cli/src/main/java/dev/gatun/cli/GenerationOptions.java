@@ -24,7 +24,7 @@ import picocli.CommandLine.Model.OptionSpec;
 
 /** The options of {@code generate} and {@code chat}. */
 final class GenerationOptions {
-    private static final Map<String, WeightFormat> FORMATS =
+    static final Map<String, WeightFormat> FORMATS =
             Map.of("bf16", WeightFormat.BF16, "q8_0", WeightFormat.Q8_0, "q4_0", WeightFormat.Q4_0);
 
     private static final int DRAFT_TOKENS = 4;
@@ -66,11 +66,15 @@ final class GenerationOptions {
                 "FILE|JSON",
                 String.class,
                 "the text has to be JSON that this schema allows; what starts with { is the schema itself"));
-        spec.addOption(CommonOptions.option(
+        spec.addOption(weights());
+    }
+
+    static OptionSpec weights() {
+        return CommonOptions.option(
                 "--weights",
                 "FORMAT",
                 String.class,
-                "keep weights as bf16, q8_0 or q4_0; default: as the file has them"));
+                "keep weights as bf16, q8_0 or q4_0; default: as the file has them");
     }
 
     private static OptionSpec number(String name, Class<?> type, String description) {

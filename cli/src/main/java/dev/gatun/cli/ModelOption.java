@@ -4,7 +4,10 @@ import dev.gatun.cli.hub.Hub;
 import dev.gatun.cli.hub.HubException;
 import dev.gatun.cli.hub.HubName;
 import dev.gatun.cli.hub.HubOptions;
+import dev.gatun.model.ModelPlan;
+import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.weights.ModelFolder;
+import dev.gatun.ops.Backend;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -61,6 +64,20 @@ public final class ModelOption {
         return name == null ? null : path(name, invocation);
     }
 
+    /** The folder of a model that comes as a jar; null of any other name. */
+    static @Nullable ModelFolder named(String name) throws IOException {
+        NamedModel named = NamedModel.of(name);
+        return named == null ? null : named.folder();
+    }
+
+    /** Plans the model of a name or path. */
+    static ModelPlan plan(String name, Invocation invocation, Backend backend, WeightFormat format) throws IOException {
+        ModelFolder named = named(name);
+        return named != null
+                ? ModelPlan.open(named, backend, format)
+                : ModelPlan.open(path(name, invocation), backend, format);
+    }
+
     private static ModelFolder existing(String name, Invocation invocation) throws IOException {
         Path path = path(name, invocation);
         if (!Files.exists(path)) {
@@ -70,7 +87,7 @@ public final class ModelOption {
         return ModelFolder.of(path);
     }
 
-    private static Path path(String name, Invocation invocation) throws IOException {
+    static Path path(String name, Invocation invocation) throws IOException {
         Path path;
         try {
             path = Path.of(name);

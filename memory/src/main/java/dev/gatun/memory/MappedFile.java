@@ -67,6 +67,11 @@ public record MappedFile(String name, MemorySegment segment) {
         return new MappedFile(name, segment.asReadOnly());
     }
 
+    /** Bytes on the heap in the place of a file's. */
+    public static MappedFile of(String name, byte[] bytes) {
+        return new MappedFile(name, MemorySegment.ofArray(bytes).asReadOnly());
+    }
+
     /** The file's bytes when it was opened. */
     public long byteSize() {
         return segment.byteSize();

@@ -1,15 +1,23 @@
 package dev.gatun.model;
 
+import dev.gatun.memory.MappedFile;
 import dev.gatun.model.TextGenerator.Message;
 import dev.gatun.model.decoder.DecoderModel;
 import dev.gatun.model.decoder.DecoderSession;
+import dev.gatun.model.decoder.DecoderSession.Resumed;
 import dev.gatun.model.generate.TextGeneration;
 import dev.gatun.model.generate.TextGeneration.Listener;
 import dev.gatun.model.generate.TextGeneration.Result;
 import dev.gatun.model.generate.TextGeneration.Settings;
+import dev.gatun.model.nn.Fingerprint;
 import dev.gatun.model.nn.PagedKvCache.Sequence;
 import dev.gatun.model.template.ChatTemplate;
 import dev.gatun.model.text.HuggingFaceTokenizer;
+import dev.gatun.model.weights.JsonConfig;
+import dev.gatun.model.weights.JsonStrings;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -26,14 +34,64 @@ public final class Chat implements AutoCloseable {
     private final DecoderSession session;
     private final Sequence sequence;
     private final List<Message> messages = new ArrayList<>();
-    private int[] cached = {}; // ids that the sequence has, or more
+    private int[] cached; // ids that the sequence has, or more
 
     Chat(DecoderModel model, HuggingFaceTokenizer tokenizer, ChatTemplate template, DecoderSession session) {
+        this(model, tokenizer, template, session, session.newSequence());
+    }
+
+    private Chat(
+            DecoderModel model,
+            HuggingFaceTokenizer tokenizer,
+            ChatTemplate template,
+            DecoderSession session,
+            Sequence sequence) {
         this.model = model;
         this.tokenizer = tokenizer;
         this.template = template;
         this.session = session;
-        this.sequence = session.newSequence();
+        this.sequence = sequence;
+        this.cached = sequence.ids();
+    }
+
+    /** What {@link #save} has saved. */
+    static Chat resume(DecoderModel model, HuggingFaceTokenizer tokenizer, ChatTemplate template, Path path, int logits)
+            throws IOException {
+        Resumed resumed = model.decoder().resume(path, fingerprint(model, tokenizer), logits);
+        try {
+            Chat chat = new Chat(model, tokenizer, template, resumed.session(), resumed.sequence());
+            JsonConfig note = JsonConfig.read(MappedFile.of(path.toString(), resumed.note()));
+            for (JsonConfig message : note.objects("messages")) {
+                chat.messages.add(new Message(message.requireString("role"), message.requireString("content")));
+            }
+            return chat;
+        } catch (Throwable e) {
+            resumed.session().close();
+            throw e;
+        }
+    }
+
+    private static Fingerprint fingerprint(DecoderModel model, HuggingFaceTokenizer tokenizer) throws IOException {
+        return new Fingerprint(model.sha256(), tokenizer.sha256());
+    }
+
+    /**
+     * Saves the conversation with its keys and values, for {@link TextGenerator#resumeChat}. The file is there as a whole or not at
+     * all, whenever this process ends.
+     *
+     * @throws IOException if it cannot be written; a file that was there is as it was
+     */
+    public void save(Path path) throws IOException {
+        var note = new StringBuilder("{\"messages\":[");
+        for (int i = 0; i < messages.size(); i++) {
+            note.append(i == 0 ? "{\"role\":" : ",{\"role\":");
+            JsonStrings.appendQuoted(messages.get(i).role(), note);
+            note.append(",\"content\":");
+            JsonStrings.appendQuoted(messages.get(i).content(), note);
+            note.append('}');
+        }
+        byte[] bytes = note.append("]}").toString().getBytes(StandardCharsets.UTF_8);
+        session.save(sequence, fingerprint(model, tokenizer), bytes, path);
     }
 
     /** What has been said, in order. */

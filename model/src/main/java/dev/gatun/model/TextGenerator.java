@@ -65,7 +65,7 @@ public final class TextGenerator implements AutoCloseable {
 
     /** As {@link #open(Path, Backend)}, with weights in another format than the files have them in. */
     public static TextGenerator open(Path model, Backend backend, WeightFormat format) throws IOException {
-        return Files.isDirectory(model)
+        return Files.isDirectory(model) || ModelFolder.isPacked(model)
                 ? openFolder(ModelFolder.of(model), backend, format)
                 : openGguf(model, backend, format);
     }
@@ -253,6 +253,21 @@ public final class TextGenerator implements AutoCloseable {
         }
         int positions = Math.min(nCtx, model.decoder().config().nPositions());
         return new Chat(model, tokenizer, template, model.decoder().newSession(size(positions, guesses)));
+    }
+
+    /**
+     * Goes on with a conversation that was {@linkplain Chat#save saved} with this model, also by another process: the next answer has the
+     * same bits as if it had never stopped. Its keys and values are the file's, mapped copy on write.
+     *
+     * @param guesses as of {@link #newChat(int, int)}
+     * @throws IOException if there is no such file, or it cannot be read or mapped
+     * @throws ModelFormatException if it is damaged, or of another model, tokenizer or format
+     */
+    public Chat resumeChat(Path path, int guesses) throws IOException {
+        if (template == null) {
+            throw new InputException("the model has no chat template");
+        }
+        return Chat.resume(model, tokenizer, template, path, guesses + 1);
     }
 
     private static SessionSize size(int nCtx, int guesses) {

@@ -3,6 +3,7 @@ package dev.gatun.model;
 import static com.tngtech.archunit.base.DescribedPredicate.not;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.equivalentTo;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.simpleName;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
@@ -22,6 +23,7 @@ class ArchitectureTest {
     void modelsKnowOfForeignMemoryOnlyThatItHasAnArena() {
         noClasses()
                 .that(not(resideInAPackage("dev.gatun.model.weights"))) // reads and writes files
+                .and(not(simpleName("CacheFile").or(simpleName("SpillFile")))) // the same, of a cache
                 .and(not(equivalentTo(TextEmbedder.class))) // writes into a segment of the caller's
                 .should()
                 .dependOnClassesThat(resideInAPackage("java.lang.foreign..").and(not(equivalentTo(Arena.class))))

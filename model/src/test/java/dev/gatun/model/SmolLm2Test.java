@@ -24,6 +24,9 @@ import java.util.Set;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
 
 /** A model that people use, with its real weights: texts, ids and conversations. */
 class SmolLm2Test {
@@ -178,6 +181,54 @@ class SmolLm2Test {
             Result afresh = generator.generate(conversation, Settings.DEFAULT.withMaxTokens(30));
             assertThat(second.text()).as("what follows from all that was said").isEqualTo(afresh.text());
         }
+    }
+
+    @Test
+    void aSavedConversationGoesOnAsIfItHadNeverStopped(@TempDir Path folder) throws IOException {
+        Path file = folder.resolve("chat.session");
+        Settings settings = Settings.DEFAULT.withMaxTokens(20);
+        Result expected;
+        try (Chat chat = generator.newChat(512)) {
+            chat.say("What is 2+2?", settings, text -> true);
+            chat.save(file);
+            expected = chat.say("And the capital of Spain?", settings, text -> true);
+        }
+        try (Chat chat = generator.resumeChat(file, 0)) {
+            assertThat(chat.messages()).hasSize(2);
+            assertThat(chat.length()).isGreaterThan(20);
+            assertThat(chat.say("And the capital of Spain?", settings, text -> true)
+                            .ids())
+                    .containsExactly(expected.ids());
+        }
+    }
+
+    /** All 8,192 positions in 600 MB with a heap of 64, the session's memory as resident as planned; a byte less is refused. */
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void theLongestContextFitsItsPlanAndNothingSmaller() throws IOException {
+        Process child = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-Xms64m",
+                        "-Xmx64m",
+                        "-XX:+AlwaysPreTouch",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        "--add-modules",
+                        "jdk.incubator.vector",
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-Xlog:disable",
+                        BudgetChild.class.getName(),
+                        SmolLm2.file().toString(),
+                        "600000000")
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        List<String> lines = child.inputReader().lines().toList();
+        assertThat(Long.parseLong(lines.get(0))).isLessThanOrEqualTo(600_000_000);
+        long session = Long.parseLong(lines.get(1));
+        assertThat(Long.parseLong(lines.get(2))).isBetween(session * 97 / 100, session * 105 / 100);
+        assertThat(lines.get(3)).isEqualTo("0");
+        assertThat(String.join("\n", lines.subList(4, lines.size())))
+                .contains("1 more than are left of the budget", "key/value cache", "would fit: ctx 8191");
     }
 
     @Test

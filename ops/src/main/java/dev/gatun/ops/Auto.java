@@ -174,6 +174,22 @@ final class Auto implements AutoCloseable {
         return background(weight.segment(), arena, widened(openBlas.widened(weight), compiled, filler));
     }
 
+    /** A weight that OpenBLAS reads as it is stored, and the kernels as well. */
+    PackedWeight adopt(Tensor weight, PackedWeight kernels, Arena arena) {
+        if (openBlas.packedByteSize(weight) == 0) {
+            Pick[] classes = linear.computeIfAbsent(List.of(weight.dim(0), weight.dim(1)), this::linearPicks);
+            return new AutoWeight(openBlas.pack(weight, arena), classes, () -> kernels, thread);
+        }
+        Compiled[] compiled = compileFirst(WeightShape.of(weight));
+        return openBlas.widens(weight.dim(1)) ? widened(openBlas.widened(weight), compiled, () -> kernels) : kernels;
+    }
+
+    /** The same of blocks. */
+    PackedWeight adopt(QuantizedMatrix weight, PackedWeight kernels) {
+        Compiled[] compiled = compileFirst(WeightShape.of(weight));
+        return openBlas.widens(weight.k()) ? widened(openBlas.widened(weight), compiled, () -> kernels) : kernels;
+    }
+
     private Pick[] linearPicks(List<Integer> size) {
         Pick[] classes = new Pick[AutoShapes.ROWS];
         Arrays.setAll(classes, i -> pick(new PickTable.Shape("linear", i, size.get(0), size.get(1))));

@@ -1,6 +1,7 @@
 package dev.gatun.ops;
 
 import dev.gatun.memory.DType;
+import dev.gatun.memory.MemoryBudget;
 import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.ShapeException;
 import dev.gatun.memory.Tensor;
@@ -13,6 +14,7 @@ import dev.gatun.ops.internal.OpenBlasMatMul;
 import dev.gatun.ops.internal.Rows;
 import dev.gatun.ops.internal.ScalarMatMul;
 import dev.gatun.ops.internal.ScalarRows;
+import dev.gatun.ops.internal.StoredLayouts;
 import dev.gatun.ops.internal.TileScratches;
 import dev.gatun.ops.internal.VectorMatMul;
 import dev.gatun.ops.internal.VectorRows;
@@ -20,9 +22,11 @@ import dev.gatun.ops.internal.WorkerPool;
 import dev.gatun.ops.machine.MachineUnavailableException;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
@@ -66,8 +70,14 @@ public final class Backend implements AutoCloseable {
      * @param kind who computes
      * @param threads that take part in an operation, the caller's included, 1 to 1024
      * @param blas the CBLAS library to load instead of the OpenBLAS that comes with us, or null
+     * @param budget that models and sessions opened with this backend draw their memory from
      */
-    public record Options(Kind kind, int threads, @Nullable Path blas) {
+    public record Options(Kind kind, int threads, @Nullable Path blas, MemoryBudget budget) {
+        /** With an unlimited budget. */
+        public Options(Kind kind, int threads, @Nullable Path blas) {
+            this(kind, threads, blas, MemoryBudget.unlimited());
+        }
+
         /** {@link Kind#AUTO} on all processors that the JVM may use. */
         public static Options defaults() {
             return new Options(Kind.AUTO, Runtime.getRuntime().availableProcessors(), null);
@@ -75,12 +85,17 @@ public final class Backend implements AutoCloseable {
 
         /** These options with another kind. */
         public Options with(Kind newKind) {
-            return new Options(newKind, threads, blas);
+            return new Options(newKind, threads, blas, budget);
         }
 
         /** These options with another number of threads. */
         public Options withThreads(int newThreads) {
-            return new Options(kind, newThreads, blas);
+            return new Options(kind, newThreads, blas, budget);
+        }
+
+        /** These options with another budget. */
+        public Options with(MemoryBudget newBudget) {
+            return new Options(kind, threads, blas, newBudget);
         }
     }
 
@@ -103,6 +118,8 @@ public final class Backend implements AutoCloseable {
     private final @Nullable Blas blas;
     private final @Nullable Auto auto;
     private final WarmUp warmUp = new WarmUp();
+    private final MemoryBudget budget;
+    private final boolean planning;
 
     /** Told how far something has come. */
     public interface Progress {
@@ -110,7 +127,9 @@ public final class Backend implements AutoCloseable {
         void at(int done, int steps);
     }
 
-    private Backend(Auto auto, int threads, String reason, Blas blas) {
+    private Backend(Auto auto, int threads, String reason, Blas blas, MemoryBudget budget) {
+        this.budget = budget;
+        this.planning = false;
         this.matMul = auto.openBlas();
         this.rows = auto.rows();
         this.pool = new WorkerPool(threads);
@@ -119,7 +138,9 @@ public final class Backend implements AutoCloseable {
         this.auto = auto;
     }
 
-    private Backend(MatMul matMul, Rows rows, int threads, String reason, @Nullable Blas blas) {
+    private Backend(MatMul matMul, Rows rows, int threads, String reason, @Nullable Blas blas, MemoryBudget budget) {
+        this.budget = budget;
+        this.planning = false;
         this.auto = null;
         this.matMul = matMul;
         this.rows = rows;
@@ -127,6 +148,87 @@ public final class Backend implements AutoCloseable {
         this.reason = reason;
         this.blas = blas;
     }
+
+    /** A twin that only plans. */
+    private Backend(Backend twin) {
+        this.matMul = twin.matMul;
+        this.rows = twin.rows;
+        this.pool = twin.pool;
+        this.reason = twin.reason;
+        this.blas = twin.blas;
+        this.auto = twin.auto;
+        this.budget = MemoryBudget.unlimited();
+        this.planning = true;
+    }
+
+    /**
+     * A backend that packs nothing: a model loaded with it has its sizes and knows what memory it and its sessions would take with
+     * this backend, and computes nothing. It needs no closing.
+     */
+    public Backend forPlanning() {
+        return planning ? this : new Backend(this);
+    }
+
+    /** Whether it came from {@link #forPlanning}. */
+    public boolean isForPlanning() {
+        return planning;
+    }
+
+    /** What models and sessions draw their memory from. */
+    public MemoryBudget budget() {
+        return budget;
+    }
+
+    /** Bits of the vectors that packed weights are laid out for in this process. */
+    public static int layoutVectorBits() {
+        return VectorMatMul.vectorBits();
+    }
+
+    /** The name of the layout that the vector backend has packed a weight in. */
+    public static String layoutOf(PackedWeight weight) {
+        return StoredLayouts.name(weight);
+    }
+
+    /** The bytes of a weight that the vector backend has packed. */
+    public static MemorySegment layoutBytes(PackedWeight weight) {
+        return StoredLayouts.segment(weight);
+    }
+
+    /** Bytes of an arena that {@link #adopt} will take: none, where the vector kernels compute. */
+    public long adoptedByteSize(StoredWeight stored) {
+        if (auto != null || readsPanels()) {
+            return 0;
+        }
+        Tensor plain = stored.plain();
+        QuantizedMatrix blocks = stored.blocks();
+        return plain != null ? matMul.packedByteSize(plain) : matMul.packedByteSize(Objects.requireNonNull(blocks));
+    }
+
+    /**
+     * Takes a weight that lies in a file as this backend's products read it; its memory must stay as long as the result is used.
+     *
+     * @param arena takes {@link #adoptedByteSize} bytes
+     * @throws ShapeException if layout, shape and bytes do not fit together
+     */
+    public PackedWeight adopt(StoredWeight stored, Arena arena) {
+        if (planning) {
+            return new Unpacked(stored.n(), stored.k(), 0);
+        }
+        Tensor plain = stored.plain();
+        QuantizedMatrix blocks = stored.blocks();
+        warmUp.add(plain != null ? WeightShape.of(plain) : WeightShape.of(Objects.requireNonNull(blocks)));
+        if (auto == null && !readsPanels()) {
+            return plain != null ? matMul.pack(plain, arena) : matMul.pack(Objects.requireNonNull(blocks), arena);
+        }
+        PackedWeight kernels = StoredLayouts.of(stored.layout(), stored.n(), stored.k(), stored.kernels());
+        if (auto == null) {
+            return kernels;
+        }
+        return plain != null ? auto.adopt(plain, kernels, arena) : auto.adopt(Objects.requireNonNull(blocks), kernels);
+    }
+
+    /** In the place of a weight that was not packed. */
+    private record Unpacked(int n, int k, long byteSize) implements PackedWeight {}
 
     /**
      * Opens what is asked for.
@@ -141,12 +243,15 @@ public final class Backend implements AutoCloseable {
             throw new IllegalArgumentException("threads " + threads + ": must be 1 to 1024");
         }
         return switch (options.kind) {
-            case SCALAR -> new Backend(new ScalarMatMul(), new ScalarRows(), threads, "asked for", null);
-            case VECTOR -> new Backend(new VectorMatMul(), new VectorRows(), threads, "asked for", null);
-            case MACHINE -> new Backend(machine(), new VectorRows(), threads, "asked for", null);
+            case SCALAR ->
+                new Backend(new ScalarMatMul(), new ScalarRows(), threads, "asked for", null, options.budget);
+            case VECTOR ->
+                new Backend(new VectorMatMul(), new VectorRows(), threads, "asked for", null, options.budget);
+            case MACHINE -> new Backend(machine(), new VectorRows(), threads, "asked for", null, options.budget);
             case OPENBLAS -> {
                 Blas blas = load(options, threads);
-                yield new Backend(new OpenBlasMatMul(blas), new VectorRows(), threads, "asked for", blas);
+                yield new Backend(
+                        new OpenBlasMatMul(blas), new VectorRows(), threads, "asked for", blas, options.budget);
             }
             case AUTO -> {
                 try {
@@ -159,7 +264,7 @@ public final class Backend implements AutoCloseable {
                     System.getLogger(Backend.class.getName())
                             .log(Level.WARNING, "no OpenBLAS, vector kernels are used instead: " + e.getMessage());
                     String reason = "OpenBLAS is not there: " + e.getMessage();
-                    yield new Backend(new VectorMatMul(), new VectorRows(), threads, reason, null);
+                    yield new Backend(new VectorMatMul(), new VectorRows(), threads, reason, null, options.budget);
                 }
             }
         };
@@ -190,7 +295,11 @@ public final class Backend implements AutoCloseable {
                 () -> PickTable.in(cacheFolder(), MachineKey.of(blas.status(), options.threads)),
                 KernelCompiler::new);
         return new Backend(
-                auto, options.threads, "fast from the first call; vector kernels where they are faster", blas);
+                auto,
+                options.threads,
+                "fast from the first call; vector kernels where they are faster",
+                blas,
+                options.budget);
     }
 
     /** Who computes matrix products: {@code openblas}, {@code vector}, {@code machine}, {@code scalar}, or {@code auto}: one of the first two. */
@@ -230,7 +339,7 @@ public final class Backend implements AutoCloseable {
 
     /** Whether a product reads the bytes of a contiguous weight of this type where they are, in full or among others. */
     public boolean readsInPlace(DType type) {
-        return type == DType.F32 && !(matMul instanceof VectorMatMul || matMul instanceof MachineMatMul);
+        return type == DType.F32 && !readsPanels();
     }
 
     /**
@@ -243,6 +352,9 @@ public final class Backend implements AutoCloseable {
      */
     public PackedWeight pack(Tensor weight, Arena arena) {
         checkWeight(weight);
+        if (planning) {
+            return new Unpacked(weight.dim(0), weight.dim(1), packedByteSize(weight));
+        }
         warmUp.add(WeightShape.of(weight));
         return auto == null ? matMul.pack(weight, arena) : auto.pack(weight, arena);
     }
@@ -261,6 +373,9 @@ public final class Backend implements AutoCloseable {
      * @param arena where packed bytes live
      */
     public PackedWeight pack(QuantizedMatrix weight, Arena arena) {
+        if (planning) {
+            return new Unpacked(weight.n(), weight.k(), packedByteSize(weight));
+        }
         warmUp.add(WeightShape.of(weight));
         return auto == null ? matMul.pack(weight, arena) : auto.pack(weight, arena);
     }
@@ -273,6 +388,9 @@ public final class Backend implements AutoCloseable {
      * @param arena where packed bytes live
      */
     public PackedWeight packInPlace(QuantizedMatrix weight, Arena arena) {
+        if (planning) {
+            return new Unpacked(weight.n(), weight.k(), packedByteSize(weight));
+        }
         warmUp.add(WeightShape.of(weight));
         return auto == null ? matMul.pack(weight, arena) : auto.packInPlace(weight, arena);
     }
@@ -283,7 +401,7 @@ public final class Backend implements AutoCloseable {
      * backend return at once: OpenBLAS needs none of it, and {@link Kind#AUTO} does it in the background.
      */
     public void warmUp(Progress progress) {
-        if (matMul instanceof VectorMatMul || matMul instanceof MachineMatMul) {
+        if (readsPanels()) {
             warmUp.run(progress);
         }
     }
@@ -299,6 +417,11 @@ public final class Backend implements AutoCloseable {
     /** The folder that OpenBLAS is taken out into: it need not exist yet. */
     public static Path cacheFolder() {
         return OpenBlasLibrary.userCacheFolder();
+    }
+
+    /** Whether products read weights in the vector kernels' layout. */
+    private boolean readsPanels() {
+        return matMul instanceof VectorMatMul || matMul instanceof MachineMatMul;
     }
 
     private static void checkWeight(Tensor weight) {
@@ -326,6 +449,9 @@ public final class Backend implements AutoCloseable {
      * @throws IllegalArgumentException if threads is less than 1
      */
     public Ops newOps(Arena arena, int threads) {
+        if (planning) {
+            throw new IllegalStateException("this backend only plans: it computes nothing");
+        }
         WorkerPool share = pool.limitedTo(threads);
         return auto == null
                 ? new Ops(matMul, rows, share, tiles, arena)
@@ -339,6 +465,9 @@ public final class Backend implements AutoCloseable {
 
     @Override
     public void close() {
+        if (planning) {
+            return;
+        }
         if (auto != null) {
             auto.close();
         }

@@ -1,9 +1,13 @@
 package dev.gatun.model.decoder;
 
+import dev.gatun.memory.MemoryBudget.Reservation;
 import dev.gatun.memory.MemoryPlan;
 import dev.gatun.memory.MemoryPlan.Lifetime;
+import dev.gatun.model.nn.CacheFile;
+import dev.gatun.model.nn.CacheSettings;
 import dev.gatun.model.nn.CausalAttention.Heads;
 import dev.gatun.model.nn.Embedding;
+import dev.gatun.model.nn.Fingerprint;
 import dev.gatun.model.nn.LearnedPositions;
 import dev.gatun.model.nn.Linear;
 import dev.gatun.model.nn.Norm;
@@ -11,6 +15,9 @@ import dev.gatun.model.nn.PagedKvCache;
 import dev.gatun.model.nn.RotaryPositions;
 import dev.gatun.model.transformer.Trace;
 import dev.gatun.ops.Backend;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -65,15 +72,35 @@ public final class Decoder {
     /**
      * What a session is sized for.
      *
-     * @param sequences that one step takes at most, and that there is room for if none shares a page
+     * @param sequences that one step takes at most
      * @param nCtx tokens of a sequence
      * @param chunk tokens that pass through a layer at once: longer prompts take several steps
      * @param logits rows of logits that a step keeps at most: 1 for each sequence to generate
+     * @param pages of keys and values that all sequences share: fewer than all could fill where not all will be long
      */
-    public record SessionSize(int sequences, int nCtx, int chunk, int logits) {
+    public record SessionSize(int sequences, int nCtx, int chunk, int logits, int pages) {
+        /** With pages for all sequences at their longest. */
+        public SessionSize(int sequences, int nCtx, int chunk, int logits) {
+            this(sequences, nCtx, chunk, logits, Math.multiplyExact(sequences, PagedKvCache.pagesOf(nCtx)));
+        }
+
         /** To generate from one sequence. */
         public static SessionSize forOne(int nCtx) {
             return new SessionSize(1, nCtx, Math.min(nCtx, DEFAULT_CHUNK), 1);
+        }
+
+        /** This size with shorter sequences. */
+        SessionSize withCtx(int newCtx) {
+            long share = (long) pages * PagedKvCache.pagesOf(newCtx) / PagedKvCache.pagesOf(nCtx);
+            int newPages = Math.max((int) share, PagedKvCache.pagesOf(newCtx));
+            int newChunk = Math.max(sequences, Math.min(chunk, newCtx));
+            return new SessionSize(sequences, newCtx, newChunk, logits, newPages);
+        }
+
+        /** This size with fewer sequences. */
+        SessionSize withSequences(int n) {
+            int newPages = Math.max((int) ((long) pages * n / sequences), PagedKvCache.pagesOf(nCtx));
+            return new SessionSize(n, nCtx, chunk, Math.max(n, logits - sequences + n), newPages);
         }
 
         /** To generate from several at once. */
@@ -130,11 +157,16 @@ public final class Decoder {
     }
 
     /**
-     * What {@link #newSession} will allocate, to the byte.
+     * What {@link #newSession(SessionSize)} will allocate, to the byte.
      *
      * @throws IllegalArgumentException if a size is not positive, or beyond the model's positions
      */
     public MemoryPlan plan(SessionSize size) {
+        return plan(size, CacheSettings.DEFAULT);
+    }
+
+    /** What {@link #newSession(SessionSize, CacheSettings)} will allocate, to the byte. */
+    public MemoryPlan plan(SessionSize size, CacheSettings settings) {
         check(size);
         long rotaryBytes = 0;
         for (RotaryPositions r : rotary) {
@@ -144,8 +176,7 @@ public final class Decoder {
                 .plus(
                         "key/value cache",
                         Lifetime.SESSION,
-                        PagedKvCache.byteSize(
-                                layers.size(), size.sequences, heads.nKvHeads(), size.nCtx, heads.headDim()))
+                        cacheLayout(size, settings).byteSize())
                 .plus(
                         "activations",
                         Lifetime.SESSION,
@@ -155,9 +186,54 @@ public final class Decoder {
                 .plus("kernel scratch", Lifetime.SESSION, backend.opsByteSize());
     }
 
+    PagedKvCache.Layout cacheLayout(SessionSize size, CacheSettings settings) {
+        return new PagedKvCache.Layout(
+                layers.stream().map(layer -> layer.attn().window()).toList(),
+                heads.nKvHeads(),
+                heads.headDim(),
+                size.sequences,
+                size.nCtx,
+                size.chunk,
+                size.pages,
+                settings);
+    }
+
+    /** Takes a session's memory from the budget. */
+    Reservation reserve(SessionSize size, CacheSettings settings) {
+        return backend.budget()
+                .reserve("a session of " + size, () -> plan(size, settings), () -> wouldFit(size, settings));
+    }
+
+    /** Smaller sizes that what is left of the budget is enough for. */
+    private List<String> wouldFit(SessionSize size, CacheSettings settings) {
+        long free = backend.budget().free();
+        List<String> changes = new ArrayList<>();
+        int fits = 0;
+        for (int step = Integer.highestOneBit(size.nCtx); step > 0; step >>= 1) {
+            int nCtx = fits + step;
+            if (nCtx < size.nCtx && plan(size.withCtx(nCtx), settings).totalBytes() <= free) {
+                fits = nCtx;
+            }
+        }
+        if (fits > 0) {
+            changes.add("ctx " + fits);
+        }
+        for (int n = size.sequences - 1; n > 0; n--) {
+            if (plan(size.withSequences(n), settings).totalBytes() <= free) {
+                changes.add(n + (n == 1 ? " sequence" : " sequences"));
+                break;
+            }
+        }
+        return changes;
+    }
+
     private void check(SessionSize size) {
         if (size.sequences < 1 || size.nCtx < 1 || size.chunk < 1 || size.logits < 1) {
             throw new IllegalArgumentException("session size " + size + ": every number must be at least 1");
+        }
+        if (size.pages < PagedKvCache.pagesOf(size.nCtx)) {
+            throw new IllegalArgumentException(
+                    "session size " + size + ": one sequence fills " + PagedKvCache.pagesOf(size.nCtx) + " pages");
         }
         if (size.nCtx > config.nPositions()) {
             throw new IllegalArgumentException(
@@ -173,15 +249,39 @@ public final class Decoder {
      * A session for one caller at a time; the caller closes it.
      *
      * @throws IllegalArgumentException as {@link #plan}
+     * @throws dev.gatun.memory.MemoryBudgetException if the backend's budget has too little left
      */
     public DecoderSession newSession(SessionSize size) {
+        return newSession(size, CacheSettings.DEFAULT);
+    }
+
+    /** As {@link #newSession(SessionSize)}, with a cache that does more than the usual. */
+    public DecoderSession newSession(SessionSize size, CacheSettings settings) {
         check(size);
-        return DecoderSession.open(this, size, null);
+        return DecoderSession.open(this, size, settings, null);
+    }
+
+    /**
+     * Goes on where a session was {@linkplain DecoderSession#save saved}. Its pages are the file's, mapped copy on write: nothing is
+     * read but once to check it. The file may be saved anew meanwhile, which makes another file, but not be changed in place.
+     *
+     * @param fingerprint of this model, as it was when saving
+     * @param logits rows that a step keeps at most, 1 to generate
+     * @throws IOException if there is no such file, or it cannot be read or mapped
+     * @throws dev.gatun.model.weights.ModelFormatException if it is damaged, or of another model, tokenizer or format
+     * @throws dev.gatun.memory.MemoryBudgetException if the backend's budget has too little left
+     */
+    public DecoderSession.Resumed resume(Path path, Fingerprint fingerprint, int logits) throws IOException {
+        CacheFile.Header saved = CacheFile.read(path);
+        CacheFile.check(saved, fingerprint, config.nPositions(), config.vocab());
+        SessionSize size = new SessionSize(1, saved.nCtx(), saved.chunk(), logits);
+        check(size);
+        return DecoderSession.resume(this, size, saved);
     }
 
     /** A session that shows its intermediate values to {@code trace}. */
     public DecoderSession newSession(SessionSize size, Trace trace) {
         check(size);
-        return DecoderSession.open(this, size, trace);
+        return DecoderSession.open(this, size, CacheSettings.DEFAULT, trace);
     }
 }

@@ -1,20 +1,25 @@
 package dev.gatun.model.decoder;
 
+import dev.gatun.memory.CountedArena;
+import dev.gatun.memory.MemoryBudget.Reservation;
+import dev.gatun.memory.MemoryPlan;
 import dev.gatun.model.nn.Loader;
+import dev.gatun.model.nn.ModelMemory;
 import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.weights.GgufModel;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
+import dev.gatun.model.weights.Sha256;
 import dev.gatun.model.weights.Weights;
 import dev.gatun.ops.Backend;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A decoder-only model that has been loaded: its network, and the ids that end its texts. Any number of sessions and threads share
@@ -47,13 +52,24 @@ public final class DecoderModel implements AutoCloseable {
     private final Decoder decoder;
     private final Set<Integer> eosIds;
     private final Weights weights;
-    private final Arena arena; // of packed weights
+    private final CountedArena arena; // of packed weights
+    private final String settings;
+    private volatile @Nullable String sha256;
+    private final Reservation reservation;
 
-    private DecoderModel(Decoder decoder, Set<Integer> eosIds, Weights weights, Arena arena) {
+    private DecoderModel(
+            Decoder decoder,
+            Set<Integer> eosIds,
+            String settings,
+            Weights weights,
+            CountedArena arena,
+            Reservation reservation) {
+        this.settings = settings;
         this.decoder = decoder;
         this.eosIds = eosIds;
         this.weights = weights;
         this.arena = arena;
+        this.reservation = reservation;
     }
 
     /** Every {@code model_type} that is known, sorted. */
@@ -76,7 +92,14 @@ public final class DecoderModel implements AutoCloseable {
         JsonConfig config = JsonConfig.read(folder, "config.json");
         JsonConfig generation =
                 folder.has("generation_config.json") ? JsonConfig.read(folder, "generation_config.json") : config;
-        return load(config, generation, Weights.open(folder), backend, format);
+        Reservation reservation = ModelMemory.reserve(
+                folder.name(), backend, () -> plan(config, generation, Weights.open(folder), backend, format));
+        try {
+            return load(config, generation, Weights.open(folder), backend, format, reservation);
+        } catch (Throwable e) {
+            reservation.close(); // twice does nothing
+            throw e;
+        }
     }
 
     /**
@@ -88,7 +111,16 @@ public final class DecoderModel implements AutoCloseable {
      */
     public static DecoderModel load(GgufModel file, Backend backend, WeightFormat format) {
         JsonConfig config = file.config();
-        return load(config, config, file.takeWeights(), backend, format);
+        Reservation reservation = ModelMemory.reserveOpen(
+                file.file().name(), backend, () -> plan(config, config, file.weights(), backend, format));
+        return load(config, config, file.takeWeights(), backend, format, reservation);
+    }
+
+    private static MemoryPlan plan(
+            JsonConfig config, JsonConfig generation, Weights weights, Backend backend, WeightFormat format) {
+        try (DecoderModel dry = load(config, generation, weights, backend.forPlanning(), format, ModelMemory.NONE)) {
+            return dry.plan();
+        }
     }
 
     /**
@@ -99,8 +131,13 @@ public final class DecoderModel implements AutoCloseable {
      * @throws ModelFormatException if they do not fit together
      */
     private static DecoderModel load(
-            JsonConfig config, JsonConfig generation, Weights weights, Backend backend, WeightFormat format) {
-        Arena arena = Arena.ofShared();
+            JsonConfig config,
+            JsonConfig generation,
+            Weights weights,
+            Backend backend,
+            WeightFormat format,
+            Reservation reservation) {
+        CountedArena arena = CountedArena.ofShared();
         try {
             Decoder decoder = config.requireOneOf("model_type", FAMILIES)
                     .load(config, new Loader(weights, backend, arena, format));
@@ -115,11 +152,14 @@ public final class DecoderModel implements AutoCloseable {
             return new DecoderModel(
                     decoder,
                     Set.copyOf(eos.ints("eos_token_id", 0, decoder.config().vocab() - 1)),
+                    format + config.toJson(),
                     weights,
-                    arena);
+                    arena,
+                    reservation);
         } catch (Throwable e) {
             arena.close();
             weights.close();
+            reservation.close();
             throw e;
         }
     }
@@ -127,6 +167,36 @@ public final class DecoderModel implements AutoCloseable {
     /** The network. */
     public Decoder decoder() {
         return decoder;
+    }
+
+    /**
+     * What the model takes, to the byte. Loaded with {@link Backend#forPlanning} it is what the model would take, and {@link
+     * Decoder#plan} what a session would.
+     */
+    public MemoryPlan plan() {
+        return ModelMemory.plan(weights, arena);
+    }
+
+    /** Its checkpoint, closed with the model. */
+    public Weights weights() {
+        return weights;
+    }
+
+    /** Bytes that have been allocated for weights and tables so far: in the end what {@link #plan} says. */
+    public long packedByteSize() {
+        return arena.byteSize();
+    }
+
+    /**
+     * SHA-256 of settings, format and weights, in hexadecimal: what a saved session belongs to. The first call reads all weights.
+     */
+    public String sha256() {
+        String known = sha256;
+        if (known == null) {
+            known = Sha256.of(settings + weights.sha256());
+            sha256 = known;
+        }
+        return known;
     }
 
     /** Ids that end a text, as the model's files say; may be empty. */
@@ -143,5 +213,6 @@ public final class DecoderModel implements AutoCloseable {
     public void close() {
         arena.close();
         weights.close();
+        reservation.close();
     }
 }

@@ -1,10 +1,15 @@
 package dev.gatun.model.decoder;
 
+import dev.gatun.memory.CountedArena;
 import dev.gatun.memory.DType;
+import dev.gatun.memory.MemoryBudget.Reservation;
 import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
 import dev.gatun.memory.Workspace;
 import dev.gatun.model.decoder.Decoder.SessionSize;
+import dev.gatun.model.nn.CacheFile;
+import dev.gatun.model.nn.CacheSettings;
+import dev.gatun.model.nn.Fingerprint;
 import dev.gatun.model.nn.LearnedPositions;
 import dev.gatun.model.nn.Norm;
 import dev.gatun.model.nn.PagedKvCache;
@@ -13,7 +18,9 @@ import dev.gatun.model.nn.RotaryPositions;
 import dev.gatun.model.transformer.Trace;
 import dev.gatun.ops.AttentionMask;
 import dev.gatun.ops.Ops;
-import java.lang.foreign.Arena;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -27,7 +34,8 @@ public final class DecoderSession implements AutoCloseable {
     private final Decoder model;
     private final SessionSize size;
     private final @Nullable Trace trace;
-    private final Arena arena;
+    private final CountedArena arena;
+    private final Reservation reservation;
     private final Ops ops;
     private final Workspace workspace;
     private final PagedKvCache cache;
@@ -55,21 +63,23 @@ public final class DecoderSession implements AutoCloseable {
         ALL
     }
 
-    private DecoderSession(Decoder model, SessionSize size, @Nullable Trace trace, Arena arena) {
+    private DecoderSession(
+            Decoder model,
+            SessionSize size,
+            CacheSettings settings,
+            @Nullable Trace trace,
+            CacheFile.@Nullable Header saved,
+            CountedArena arena,
+            Reservation reservation)
+            throws IOException {
         this.model = model;
         this.size = size;
         this.trace = trace;
         this.arena = arena;
+        this.reservation = reservation;
         var config = model.config();
         ops = model.backend().newOps(arena);
         workspace = DecoderStep.layout(model, size.chunk()).allocate(arena);
-        cache = PagedKvCache.allocate(
-                arena,
-                model.layers().size(),
-                size.sequences(),
-                model.heads().nKvHeads(),
-                size.nCtx(),
-                model.heads().headDim());
         logits = Tensor.allocate(arena, DType.F32, Shape.of(size.logits(), config.vocab()));
         logitsOf = new Tensor[size.logits()];
         logitsRow = new Tensor[size.logits()];
@@ -96,20 +106,72 @@ public final class DecoderSession implements AutoCloseable {
         masks = new AttentionMask[] {causal, window == 0 ? causal : causal.within(window - 1, 0)};
         prefillSteps = new DecoderStep[size.chunk() + 1];
         decodeSteps = new DecoderStep[size.sequences() + 1];
+        // The last: it may have files.
+        cache = saved == null
+                ? PagedKvCache.allocate(arena, model.cacheLayout(size, settings))
+                : PagedKvCache.restore(saved, model.cacheLayout(size, settings), arena);
     }
 
     static long rotaryByteSize(RotaryPositions rotary, SessionSize size) {
         return 2L * size.nCtx() * rotary.pairs() * Float.BYTES;
     }
 
-    static DecoderSession open(Decoder model, SessionSize size, @Nullable Trace trace) {
-        Arena arena = Arena.ofShared();
+    static DecoderSession open(Decoder model, SessionSize size, CacheSettings settings, @Nullable Trace trace) {
         try {
-            return new DecoderSession(model, size, trace, arena);
+            return open(model, size, settings, trace, null);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** What a file was saved of: a session whose cache is the file, mapped, and the sequence in it. */
+    static Resumed resume(Decoder model, SessionSize size, CacheFile.Header saved) throws IOException {
+        DecoderSession session = open(model, size, CacheSettings.DEFAULT, null, saved);
+        return new Resumed(session, session.cache.restored(saved), saved.note());
+    }
+
+    private static DecoderSession open(
+            Decoder model,
+            SessionSize size,
+            CacheSettings settings,
+            @Nullable Trace trace,
+            CacheFile.@Nullable Header saved)
+            throws IOException {
+        Reservation reservation = model.reserve(size, settings);
+        CountedArena arena = CountedArena.ofShared();
+        try {
+            return new DecoderSession(model, size, settings, trace, saved, arena, reservation);
         } catch (Throwable e) { // out of memory, say: nothing stays behind
             arena.close();
+            reservation.close();
             throw e;
         }
+    }
+
+    /** Bytes that it has allocated: what its plan says. */
+    public long byteSize() {
+        return arena.byteSize();
+    }
+
+    /**
+     * A session that goes on where another was saved.
+     *
+     * @param session to be closed by the caller
+     * @param sequence that was saved
+     * @param note that was saved beside it
+     */
+    public record Resumed(DecoderSession session, Sequence sequence, byte[] note) {}
+
+    /**
+     * Saves a sequence for {@link Decoder#resume}, also in another process: what follows has the same bits as if it had gone on here.
+     * The file is there as a whole or not at all, whenever this process ends.
+     *
+     * @param fingerprint of the model and of what ids mean
+     * @param note anything to be saved beside, at most {@link CacheFile#MAX_NOTE} bytes
+     * @throws IOException if it cannot be written; a file that was there is as it was
+     */
+    public void save(Sequence sequence, Fingerprint fingerprint, byte[] note, Path path) throws IOException {
+        cache.save(sequence, fingerprint, note, path);
     }
 
     /** What it was opened for. */
@@ -127,9 +189,25 @@ public final class DecoderSession implements AutoCloseable {
         return cache.fork(from);
     }
 
-    /** Makes the sequence forget all tokens after the first {@code length}. */
-    public void truncate(Sequence sequence, int length) {
-        cache.truncate(sequence, length);
+    /**
+     * Makes the sequence forget all tokens after the first {@code length}, or all there are where a sliding window has given back
+     * what the next one would see; never so for tokens of the last step.
+     *
+     * @return tokens that are left: length, or 0
+     */
+    public int truncate(Sequence sequence, int length) {
+        return cache.truncate(sequence, length);
+    }
+
+    /**
+     * Gives an empty sequence the beginning of a prompt that the cache still has, of a session whose settings keep pages: whole pages,
+     * and less than all, for there are no logits without computing one token.
+     *
+     * @param ids of the prompt, from 0 to {@code count}
+     * @return tokens that the sequence has now; {@link #prefill} goes on there
+     */
+    public int reuse(Sequence sequence, int[] ids, int count) {
+        return cache.reuse(sequence, ids, count);
     }
 
     /** Gives a sequence's pages back. It cannot be used afterwards. */
@@ -137,11 +215,22 @@ public final class DecoderSession implements AutoCloseable {
         cache.release(sequence);
     }
 
+    /** Pages of keys and values that no sequence has. */
+    public int freePages() {
+        return cache.freePages();
+    }
+
+    /** Pages that so many more tokens of a sequence will take at most. */
+    public int pagesFor(Sequence sequence, int tokens) {
+        return cache.pagesFor(sequence, tokens);
+    }
+
     /**
      * Appends tokens to a sequence, as many at a time as the session's chunk; then {@code logits(0)} has the scores of what follows.
      *
      * @param ids from index {@code from} (inclusive) to {@code to} (exclusive), at least one
      * @throws IllegalArgumentException if the sequence has no room for them; it is unchanged then
+     * @throws dev.gatun.memory.MemoryBudgetException if there are not enough pages; it has the tokens of earlier chunks then
      * @throws IndexOutOfBoundsException if an id is beyond the vocabulary; ids of earlier chunks have been appended then
      */
     public void prefill(Sequence sequence, int[] ids, int from, int to) {
@@ -203,7 +292,7 @@ public final class DecoderSession implements AutoCloseable {
     private void step(Sequence[] sequences, int[] ids, int from, int tokens, Keep keep) {
         int batch = sequences.length;
         logitRows = 0;
-        cache.begin(sequences, tokens);
+        cache.begin(sequences, tokens, ids, from);
         for (int b = 0; b < batch; b++) {
             firstPosition[b] = sequences[b].length();
             keyTo[b] = firstPosition[b] + tokens;
@@ -318,5 +407,7 @@ public final class DecoderSession implements AutoCloseable {
     @Override
     public void close() {
         arena.close();
+        cache.close();
+        reservation.close();
     }
 }

@@ -71,8 +71,14 @@ final class Gpt2 {
         if (json.optionalBoolean("weights_are_out_in", false)) { // as in a GGUF file
             return loader.linear(name, n, k);
         }
-        Tensor weight = loader.weights().require(name + ".weight", k, n).transpose(0, 1);
-        return new Linear(loader.pack(weight), loader.vector(name + ".bias", n));
+        String weight = name + ".weight";
+        return new Linear(
+                loader.pack(
+                        weight,
+                        n,
+                        k,
+                        () -> loader.weights().require(weight, k, n).transpose(0, 1)),
+                loader.vector(name + ".bias", n));
     }
 
     private DecoderLayer layer(String name, int index) {

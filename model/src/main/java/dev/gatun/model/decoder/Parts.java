@@ -82,7 +82,7 @@ record Parts(JsonConfig json, Loader loader) {
         int d = config.dModel();
         boolean tied = json.optionalBoolean("tie_word_embeddings", tiedByDefault);
         if (tied && loader.weights().has(weight) && !loader.weights().isQuantized(weight)) {
-            loader.weights().require(weight, vocab, d); // a copy of the embedding, as some tools write
+            loader.weights().requireCopy(weight, vocab, d); // of the embedding, as some tools write
         }
         String bias = name + ".bias";
         return new Linear(

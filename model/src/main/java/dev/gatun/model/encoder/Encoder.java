@@ -1,5 +1,6 @@
 package dev.gatun.model.encoder;
 
+import dev.gatun.memory.MemoryBudget.Reservation;
 import dev.gatun.memory.MemoryPlan;
 import dev.gatun.memory.MemoryPlan.Lifetime;
 import dev.gatun.model.nn.LayerNorm;
@@ -48,6 +49,28 @@ record Encoder(
     Encoder with(SentenceModules modules) {
         return new Encoder(
                 config, tokens, patches, layers, finalNorm, bias, rotary, pooler, head, labels, modules, backend);
+    }
+
+    /** Takes a session's memory from the budget. */
+    Reservation reserve(int maxTokens) {
+        return backend.budget()
+                .reserve(
+                        "a session of " + maxTokens + " tokens at once",
+                        () -> plan(maxTokens),
+                        () -> wouldFit(maxTokens));
+    }
+
+    /** Fewer tokens that what is left of the budget is enough for. */
+    private List<String> wouldFit(int maxTokens) {
+        int fits = 0;
+        for (int step = Integer.highestOneBit(maxTokens); step > 0; step >>= 1) {
+            int tokens = fits + step;
+            if (tokens < maxTokens
+                    && plan(tokens).totalBytes() <= backend.budget().free()) {
+                fits = tokens;
+            }
+        }
+        return fits == 0 ? List.of() : List.of(fits + " tokens at once");
     }
 
     /** What a session for {@code maxTokens} tokens allocates, to the byte. */

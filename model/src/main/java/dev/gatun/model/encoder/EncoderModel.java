@@ -1,8 +1,10 @@
 package dev.gatun.model.encoder;
 
+import dev.gatun.memory.CountedArena;
+import dev.gatun.memory.MemoryBudget.Reservation;
 import dev.gatun.memory.MemoryPlan;
-import dev.gatun.memory.MemoryPlan.Lifetime;
 import dev.gatun.model.nn.Loader;
+import dev.gatun.model.nn.ModelMemory;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
@@ -10,7 +12,6 @@ import dev.gatun.model.weights.OnnxModel;
 import dev.gatun.model.weights.Weights;
 import dev.gatun.ops.Backend;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -43,18 +44,19 @@ public final class EncoderModel implements AutoCloseable {
 
     private final Encoder encoder;
     private final Weights weights;
-    private final Arena arena; // of packed weights and tables
-    private final long packedBytes;
+    private final CountedArena arena; // of packed weights and tables
+    private final Reservation reservation;
     private final boolean independent;
     private final boolean bare;
 
-    private EncoderModel(Encoder encoder, JsonConfig json, Weights weights, Arena arena, long packedBytes) {
+    private EncoderModel(
+            Encoder encoder, JsonConfig json, Weights weights, CountedArena arena, Reservation reservation) {
         this.encoder = encoder;
         this.independent = json.optionalString("problem_type", "").equals("multi_label_classification");
         this.bare = barely(json);
         this.weights = weights;
         this.arena = arena;
-        this.packedBytes = packedBytes;
+        this.reservation = reservation;
     }
 
     /** Whether a config.json is of a model that reads images. */
@@ -86,6 +88,21 @@ public final class EncoderModel implements AutoCloseable {
     }
 
     private static EncoderModel load(ModelFolder folder, Backend backend, boolean sentence) throws IOException {
+        Reservation reservation = ModelMemory.reserve(folder.name(), backend, () -> {
+            try (EncoderModel dry = open(folder, backend.forPlanning(), sentence, ModelMemory.NONE)) {
+                return dry.plan();
+            }
+        });
+        try {
+            return open(folder, backend, sentence, reservation);
+        } catch (Throwable e) {
+            reservation.close();
+            throw e;
+        }
+    }
+
+    private static EncoderModel open(ModelFolder folder, Backend backend, boolean sentence, Reservation reservation)
+            throws IOException {
         Weights weights;
         JsonConfig json;
         if (folder.has(OnnxModel.FILE) && !folder.has("model.safetensors")) {
@@ -96,7 +113,7 @@ public final class EncoderModel implements AutoCloseable {
             json = JsonConfig.read(folder, "config.json");
             weights = Weights.open(folder);
         }
-        Arena arena = Arena.ofShared();
+        CountedArena arena = CountedArena.ofShared();
         try {
             String type = json.requireString("model_type");
             Family family = FAMILIES.get(type);
@@ -110,7 +127,7 @@ public final class EncoderModel implements AutoCloseable {
             if (sentence) {
                 encoder = encoder.with(SentenceModules.read(folder, encoder.config(), backend, arena));
             }
-            return new EncoderModel(encoder, json, weights, arena, parts.packedBytes());
+            return new EncoderModel(encoder, json, weights, arena, reservation);
         } catch (Throwable e) {
             arena.close();
             weights.close();
@@ -175,12 +192,26 @@ public final class EncoderModel implements AutoCloseable {
         return tokens == null || tokens.types() == null ? 0 : tokens.types().dim(0);
     }
 
-    /** What the model takes, and a session for {@code maxTokens} tokens at once. */
+    /**
+     * What the model takes. Of one that was loaded with {@link Backend#forPlanning} it is what it would take.
+     */
+    public MemoryPlan plan() {
+        return ModelMemory.plan(weights, arena);
+    }
+
+    /** What the model takes, and a session for {@code maxTokens} tokens at once, to the byte. */
     public MemoryPlan plan(int maxTokens) {
-        return MemoryPlan.empty()
-                .plus("checkpoint", Lifetime.MAPPED, weights.byteSize())
-                .plus("packed weights", Lifetime.WEIGHTS, packedBytes)
-                .plus(encoder.plan(maxTokens));
+        return plan().plus(encoder.plan(maxTokens));
+    }
+
+    /** Its checkpoint, closed with the model. */
+    public Weights weights() {
+        return weights;
+    }
+
+    /** Bytes that have been allocated for weights and tables so far: in the end what {@link #plan()} says. */
+    public long packedByteSize() {
+        return arena.byteSize();
     }
 
     /** A session for batches of up to {@code maxTokens} tokens, for one caller at a time; the caller closes it. */
@@ -202,5 +233,6 @@ public final class EncoderModel implements AutoCloseable {
     public void close() {
         arena.close();
         weights.close();
+        reservation.close();
     }
 }

@@ -1,5 +1,7 @@
 package dev.gatun.model.encoder;
 
+import dev.gatun.memory.CountedArena;
+import dev.gatun.memory.MemoryBudget.Reservation;
 import dev.gatun.memory.Tensor;
 import dev.gatun.memory.Workspace;
 import dev.gatun.model.nn.LayerNorm;
@@ -45,7 +47,8 @@ public final class EncoderSession implements AutoCloseable {
     private final Encoder model;
     private final @Nullable Trace trace;
     private final int maxTokens;
-    private final Arena arena;
+    private final CountedArena arena;
+    private final Reservation reservation;
     private final Ops ops;
     private final Workspace workspace;
     private final Tensor ones; // [1, maxTokens]
@@ -67,11 +70,13 @@ public final class EncoderSession implements AutoCloseable {
     private RotaryRows[] rotaryOfBatch = {};
     private boolean encoded;
 
-    private EncoderSession(Encoder model, int maxTokens, @Nullable Trace trace, Arena arena) {
+    private EncoderSession(
+            Encoder model, int maxTokens, @Nullable Trace trace, CountedArena arena, Reservation reservation) {
         this.model = model;
         this.trace = trace;
         this.maxTokens = maxTokens;
         this.arena = arena;
+        this.reservation = reservation;
         ops = model.backend().newOps(arena);
         workspace = layout(model, maxTokens).allocate(arena);
         ones = workspace.get("ones");
@@ -108,11 +113,13 @@ public final class EncoderSession implements AutoCloseable {
     }
 
     static EncoderSession open(Encoder model, int maxTokens, @Nullable Trace trace) {
-        Arena arena = Arena.ofShared();
+        Reservation reservation = model.reserve(maxTokens);
+        CountedArena arena = CountedArena.ofShared();
         try {
-            return new EncoderSession(model, maxTokens, trace, arena);
+            return new EncoderSession(model, maxTokens, trace, arena, reservation);
         } catch (Throwable e) { // out of memory, say: nothing stays behind
             arena.close();
+            reservation.close();
             throw e;
         }
     }
@@ -140,6 +147,11 @@ public final class EncoderSession implements AutoCloseable {
         layout.f32("rows", HEAD_ROWS, dModel)
                 .f32("head hidden", HEAD_ROWS, head == null ? 1 : Math.max(1, head.width()));
         return layout.f32("scores", HEAD_ROWS, head == null ? 1 : head.labels());
+    }
+
+    /** Bytes that it has allocated: what its plan says. */
+    public long byteSize() {
+        return arena.byteSize();
     }
 
     /** Tokens that a batch may have at most. */
@@ -467,5 +479,6 @@ public final class EncoderSession implements AutoCloseable {
     @Override
     public void close() {
         arena.close();
+        reservation.close();
     }
 }

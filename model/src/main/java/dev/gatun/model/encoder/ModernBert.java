@@ -134,14 +134,20 @@ final class ModernBert {
 
     /** The two layers of {@code n} rows each that stand one above the other in a weight. */
     private Linear[] halves(String name, int n) {
-        Tensor weight = parts.matrix(name + ".weight", 2 * n, config.dModel());
+        int d = config.dModel();
+        String weight = name + ".weight";
         String biasName = name + ".bias";
         Tensor bias = parts.weights().has(biasName) ? parts.loader().vector(biasName, 2 * n) : null;
         Linear[] layers = new Linear[2];
         for (int i = 0; i < layers.length; i++) {
+            int from = i * n;
             layers[i] = new Linear(
-                    parts.pack(weight.slice(0, i * n, (i + 1) * n)),
-                    bias == null ? null : bias.slice(0, i * n, (i + 1) * n));
+                    parts.pack(
+                            weight + from,
+                            n,
+                            d,
+                            () -> parts.matrix(weight, 2 * n, d).slice(0, from, from + n)),
+                    bias == null ? null : bias.slice(0, from, from + n));
         }
         return layers;
     }

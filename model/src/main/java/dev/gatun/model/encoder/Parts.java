@@ -17,9 +17,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import java.util.regex.Pattern;
 
-/** Makes the parts of an encoder from a checkpoint's tensors, and counts what they take. */
+/** Makes the parts of an encoder from a checkpoint's tensors. */
 final class Parts {
     /** Tensors that checkpoints have and nobody needs: counters, and heads of tasks that training had beside. */
     private static final Pattern NEEDLESS =
@@ -32,7 +33,6 @@ final class Parts {
 
     private final Loader loader;
     private final List<String> needless = new ArrayList<>();
-    private long packedBytes;
 
     Parts(Loader loader) {
         this.loader = loader;
@@ -63,7 +63,7 @@ final class Parts {
 
     /** A weight [n, k] and a bias [n], if there is one, by their own names. */
     Linear linear(String weight, String bias, int n, int k) {
-        PackedWeight packed = pack(weights().require(weight, n, k));
+        PackedWeight packed = pack(weight, n, k, () -> weights().require(weight, n, k));
         return new Linear(packed, weights().has(bias) ? loader.vector(bias, n) : null);
     }
 
@@ -74,11 +74,9 @@ final class Parts {
      * @param names of the layers, each after {@code prefix}
      */
     Linear stacked(int n, int k, String prefix, String... names) {
-        Tensor[] weights = new Tensor[names.length];
         Tensor[] biases = new Tensor[names.length];
         boolean biased = false;
         for (int i = 0; i < names.length; i++) {
-            weights[i] = weights().require(prefix + names[i] + ".weight", n, k);
             if (weights().has(prefix + names[i] + ".bias")) {
                 biases[i] = loader.vector(prefix + names[i] + ".bias", n);
                 biased = true;
@@ -90,37 +88,59 @@ final class Parts {
                 biases[i].copyRun(0, bias, (long) i * n, n);
             }
         }
+        try (Arena temporary = Arena.ofShared()) {
+            PackedWeight packed = pack(
+                    prefix + String.join("+", names), names.length * n, k, () -> stack(n, k, prefix, names, temporary));
+            return new Linear(packed, bias);
+        }
+    }
+
+    /** Weights one above the other, in the model's memory if the backend reads them there. */
+    private Tensor stack(int n, int k, String prefix, String[] names, Arena temporary) {
+        Tensor[] weights = new Tensor[names.length];
+        Arrays.setAll(weights, i -> weights().require(prefix + names[i] + ".weight", n, k));
         DType type = weights[0].dtype();
         boolean alike = Arrays.stream(weights).allMatch(w -> w.dtype() == type && w.isContiguous());
         boolean inPlace = loader.backend().readsInPlace(alike ? type : DType.F32);
-        try (Arena temporary = Arena.ofShared()) {
-            Tensor all = Tensor.allocate(
-                    inPlace ? arena() : temporary, alike ? type : DType.F32, Shape.of(names.length * n, k));
-            packedBytes += inPlace ? all.byteSize() : 0;
-            for (int i = 0; i < names.length; i++) {
-                if (alike) {
-                    weights[i].copyRun(0, all, (long) i * n * k, (long) n * k);
-                } else {
-                    all.slice(0, i * n, (i + 1) * n).copyFrom(weights[i]);
-                }
-            }
-            return new Linear(pack(all), bias);
+        boolean planning = loader.backend().isForPlanning();
+        Tensor all = Tensor.allocate(
+                inPlace && !planning ? loader.arena() : temporary,
+                alike ? type : DType.F32,
+                Shape.of(names.length * n, k));
+        if (planning) {
+            loader.arena().expect(inPlace ? all.byteSize() : 0);
+            return all;
         }
+        for (int i = 0; i < names.length; i++) {
+            if (alike) {
+                weights[i].copyRun(0, all, (long) i * n * k, (long) n * k);
+            } else {
+                all.slice(0, i * n, (i + 1) * n).copyFrom(weights[i]);
+            }
+        }
+        return all;
     }
 
     /** A projection to the vocabulary: with a weight of its own, or tied to the embedding. */
     Linear decoder(String weight, String bias, Tensor words) {
-        Tensor own = weights().has(weight) ? weights().require(weight, words.dim(0), words.dim(1)) : words;
+        int n = words.dim(0);
+        int k = words.dim(1);
         if (weights().has(bias.replaceAll("bias$", "decoder.bias"))) {
             ignore(bias.replaceAll("bias$", "decoder.bias")); // a second name of the same numbers
         }
-        return new Linear(pack(own), loader.vector(bias, words.dim(0)));
+        boolean own = weights().has(weight);
+        return new Linear(
+                pack(
+                        own ? weight : "lm_head.embedding",
+                        n,
+                        k,
+                        () -> own ? weights().require(weight, n, k) : words),
+                loader.vector(bias, n));
     }
 
-    /** Weights [n, k] of any floating-point type, packed. */
-    PackedWeight pack(Tensor weight) {
-        packedBytes += loader.backend().packedByteSize(weight);
-        return loader.pack(weight);
+    /** A weight [n, k], as {@link Loader#pack(String, int, int, Supplier)}. */
+    PackedWeight pack(String key, int n, int k, Supplier<Tensor> source) {
+        return loader.pack(key, n, k, source);
     }
 
     /** {@code name.weight} [d] and {@code name.bias} [d], or as TensorFlow's checkpoints call them gamma and beta. */
@@ -145,20 +165,12 @@ final class Parts {
 
     /** A tensor of any floating-point type as F32. */
     Tensor f32(Tensor tensor) {
-        if (tensor.dtype() != DType.F32) {
-            packedBytes += tensor.elements() * Float.BYTES;
-        }
         return loader.f32(tensor);
     }
 
     /** The model's backend. */
     Loader loader() {
         return loader;
-    }
-
-    /** Bytes of weights in layouts of our own. */
-    long packedBytes() {
-        return packedBytes;
     }
 
     /**

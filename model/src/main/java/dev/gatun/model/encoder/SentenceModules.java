@@ -1,5 +1,6 @@
 package dev.gatun.model.encoder;
 
+import dev.gatun.memory.CountedArena;
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.nn.Linear;
 import dev.gatun.model.weights.JsonConfig;
@@ -9,7 +10,6 @@ import dev.gatun.model.weights.SafetensorsFile;
 import dev.gatun.ops.Activation;
 import dev.gatun.ops.Backend;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -71,7 +71,7 @@ public record SentenceModules(
     }
 
     /** Reads a folder's modules; weights of dense layers live in {@code arena}. */
-    static SentenceModules read(ModelFolder folder, EncoderConfig config, Backend backend, Arena arena)
+    static SentenceModules read(ModelFolder folder, EncoderConfig config, Backend backend, CountedArena arena)
             throws IOException {
         List<Pooling> pooling = new ArrayList<>();
         List<Dense> dense = new ArrayList<>();
@@ -162,7 +162,7 @@ public record SentenceModules(
         return modes;
     }
 
-    private static Dense dense(ModelFolder folder, int width, Backend backend, Arena arena) throws IOException {
+    private static Dense dense(ModelFolder folder, int width, Backend backend, CountedArena arena) throws IOException {
         JsonConfig json = JsonConfig.read(folder, "config.json");
         int in = json.requireInt("in_features", width, width);
         int out = json.requireInt("out_features", 1, 1 << 24);
@@ -186,7 +186,10 @@ public record SentenceModules(
                     + (biased ? " and [" + out + "]" : "")
                     + " of " + json.file());
         }
-        return new Dense(new Linear(backend.pack(weight, arena), bias == null ? null : bias.toF32(arena)), activation);
+        arena.expect(backend.packedByteSize(weight));
+        return new Dense(
+                new Linear(backend.pack(weight, arena.expected()), bias == null ? null : bias.toF32(arena)),
+                activation);
     }
 
     /** Widths of a vector after pooling and after each dense layer. */

@@ -87,7 +87,6 @@ final class Vit {
         int width = channels * patch * patch;
         String name = body + "embeddings.";
         String projection = name + "patch_embeddings.projection";
-        Tensor kernel = parts.weights().require(projection + ".weight", d, channels, patch, patch);
         Tensor tokens = Tensor.allocate(parts.arena(), DType.F32, Shape.of(classTokens.size(), d));
         for (int i = 0; i < classTokens.size(); i++) {
             Tensor token = parts.weights().require(name + classTokens.get(i), 1, 1, d);
@@ -95,7 +94,15 @@ final class Vit {
         }
         Tensor positions = parts.weights().require(name + "position_embeddings", 1, config.nPositions(), d);
         return new PatchEmbeddings(
-                new Linear(parts.pack(kernel.reshape(d, width)), parts.loader().vector(projection + ".bias", d)),
+                new Linear(
+                        parts.pack(
+                                projection + ".weight",
+                                d,
+                                width,
+                                () -> parts.weights()
+                                        .require(projection + ".weight", d, channels, patch, patch)
+                                        .reshape(d, width)),
+                        parts.loader().vector(projection + ".bias", d)),
                 tokens,
                 parts.f32(positions.select(0, 0)),
                 channels,

@@ -1,13 +1,16 @@
 package dev.gatun.model.generate;
 
+import dev.gatun.memory.CountedArena;
+import dev.gatun.memory.MemoryBudget.Reservation;
+import dev.gatun.memory.MemoryPlan;
 import dev.gatun.model.nn.Loader;
+import dev.gatun.model.nn.ModelMemory;
 import dev.gatun.model.transformer.Transformer;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
 import dev.gatun.model.weights.Weights;
 import dev.gatun.ops.Backend;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.util.function.Function;
 
 /**
@@ -18,13 +21,20 @@ public final class Seq2SeqModel implements AutoCloseable {
     private final Transformer transformer;
     private final GenerationConfig generation;
     private final Weights weights;
-    private final Arena arena; // of packed weights and tables
+    private final CountedArena arena; // of packed weights and tables
+    private final Reservation reservation;
 
-    private Seq2SeqModel(Transformer transformer, GenerationConfig generation, Weights weights, Arena arena) {
+    private Seq2SeqModel(
+            Transformer transformer,
+            GenerationConfig generation,
+            Weights weights,
+            CountedArena arena,
+            Reservation reservation) {
         this.transformer = transformer;
         this.generation = generation;
         this.weights = weights;
         this.arena = arena;
+        this.reservation = reservation;
     }
 
     /**
@@ -37,15 +47,35 @@ public final class Seq2SeqModel implements AutoCloseable {
     public static Seq2SeqModel load(
             ModelFolder folder, Backend backend, GenerationConfig generation, Function<Loader, Transformer> network)
             throws IOException {
+        Reservation reservation = ModelMemory.reserve(folder.name(), backend, () -> {
+            try (Seq2SeqModel dry = load(folder, backend.forPlanning(), generation, network)) {
+                return dry.plan();
+            }
+        });
+        try {
+            return load(folder, backend, generation, network, reservation);
+        } catch (Throwable e) {
+            reservation.close();
+            throw e;
+        }
+    }
+
+    private static Seq2SeqModel load(
+            ModelFolder folder,
+            Backend backend,
+            GenerationConfig generation,
+            Function<Loader, Transformer> network,
+            Reservation reservation)
+            throws IOException {
         Weights weights = Weights.open(folder);
-        Arena arena = Arena.ofShared();
+        CountedArena arena = CountedArena.ofShared();
         try {
             Transformer transformer = network.apply(new Loader(weights, backend, arena));
             if (!weights.unused().isEmpty()) {
                 throw new ModelFormatException(
                         weights.source() + ": tensors that this kind of model does not have: " + weights.unused());
             }
-            return new Seq2SeqModel(transformer, generation, weights, arena);
+            return new Seq2SeqModel(transformer, generation, weights, arena, reservation);
         } catch (Throwable e) {
             arena.close();
             weights.close();
@@ -56,6 +86,21 @@ public final class Seq2SeqModel implements AutoCloseable {
     /** The network. */
     public Transformer transformer() {
         return transformer;
+    }
+
+    /** What the model takes, to the byte; of one that was loaded with {@link Backend#forPlanning}, what it would take. */
+    public MemoryPlan plan() {
+        return ModelMemory.plan(weights, arena);
+    }
+
+    /** Its checkpoint, closed with the model. */
+    public Weights weights() {
+        return weights;
+    }
+
+    /** Bytes that have been allocated for weights and tables so far: in the end what {@link #plan} says. */
+    public long packedByteSize() {
+        return arena.byteSize();
     }
 
     /** What the checkpoint says about generating. */
@@ -72,5 +117,6 @@ public final class Seq2SeqModel implements AutoCloseable {
     public void close() {
         arena.close();
         weights.close();
+        reservation.close();
     }
 }

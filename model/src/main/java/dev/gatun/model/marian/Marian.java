@@ -123,7 +123,9 @@ public final class Marian {
                 null,
                 decoder,
                 null,
-                new Linear(loader.pack(shared), loader.f32(logitsBias).select(0, 0)),
+                new Linear(
+                        loader.pack("model.shared.weight", vocab, d, () -> shared),
+                        loader.f32(logitsBias).select(0, 0)),
                 loader.backend());
     }
 

@@ -129,7 +129,7 @@ public record CausalAttention(
                 a.q(),
                 cache.keys(layer),
                 cache.values(layer),
-                cache.pageTables(),
+                cache.pageTables(layer),
                 step.mask(window),
                 scale,
                 softCap,

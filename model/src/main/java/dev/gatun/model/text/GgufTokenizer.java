@@ -131,7 +131,7 @@ public final class GgufTokenizer {
     }
 
     /** The tokenizer.json. */
-    static String json(GgufFile file) {
+    public static String json(GgufFile file) {
         String model = file.requireString("tokenizer.ggml.model");
         var tokenizer = new GgufTokenizer(file);
         var text = new StringWriter();

@@ -9,6 +9,7 @@ import dev.gatun.model.constrain.TokenizerJson;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
+import dev.gatun.model.weights.Sha256;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
@@ -147,6 +148,15 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
         TokenizersLibrary.LIB.disablePadding(handle);
         TokenizersLibrary.LIB.setTruncation(handle, maxTokens, CUT_THE_LONGER, 0);
         return new HuggingFaceTokenizer(name, source, handle, maxTokens);
+    }
+
+    /**
+     * SHA-256 of what describes it, in hexadecimal.
+     *
+     * @throws IOException if that cannot be read again
+     */
+    public String sha256() throws IOException {
+        return Sha256.of(source.json());
     }
 
     private static String utf8(MappedFile file) {

@@ -8,6 +8,7 @@ import dev.gatun.model.nn.LayerNorm;
 import dev.gatun.model.nn.Linear;
 import dev.gatun.model.nn.SinusoidalPositions;
 import dev.gatun.ops.Backend;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -88,6 +89,27 @@ public record Transformer(
                 .plus("key/value cache", Lifetime.SESSION, cache)
                 .plus("logits", Lifetime.SESSION, (long) size.rows() * size.chunk * config.vocab() * Float.BYTES)
                 .plus("kernel scratch", Lifetime.SESSION, backend.opsByteSize());
+    }
+
+    /** Smaller sizes that what is left of the budget is enough for. */
+    List<String> wouldFit(SessionSize size) {
+        long free = backend.budget().free();
+        List<String> changes = new ArrayList<>();
+        for (int n = size.beams - 1; n > 0 && changes.isEmpty(); n--) {
+            if (plan(new SessionSize(size.batch, n, size.nSource, size.nTarget, size.chunk))
+                            .totalBytes()
+                    <= free) {
+                changes.add(n == 1 ? "1 beam" : n + " beams");
+            }
+        }
+        for (int n = size.nTarget - 1; n > 0; n = n * 3 / 4) {
+            SessionSize shorter = new SessionSize(size.batch, size.beams, size.nSource, n, Math.min(size.chunk, n));
+            if (plan(shorter).totalBytes() <= free) {
+                changes.add("targets of " + n + " tokens");
+                break;
+            }
+        }
+        return changes;
     }
 
     private void check(SessionSize size) {

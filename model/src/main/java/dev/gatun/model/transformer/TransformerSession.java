@@ -1,6 +1,8 @@
 package dev.gatun.model.transformer;
 
+import dev.gatun.memory.CountedArena;
 import dev.gatun.memory.DType;
+import dev.gatun.memory.MemoryBudget.Reservation;
 import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
 import dev.gatun.memory.Workspace;
@@ -10,7 +12,6 @@ import dev.gatun.model.transformer.DecoderLayer.Source;
 import dev.gatun.model.transformer.Transformer.SessionSize;
 import dev.gatun.ops.AttentionMask;
 import dev.gatun.ops.Ops;
-import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -25,7 +26,8 @@ public final class TransformerSession implements AutoCloseable {
     private final Transformer model;
     private final SessionSize size;
     private final @Nullable Trace trace;
-    private final Arena arena;
+    private final CountedArena arena;
+    private final Reservation reservation;
     private final Ops ops;
     private final Workspace workspace;
     private final Tensor[] sourceKeys; // [batch * nSource, D] for each decoder layer
@@ -46,11 +48,13 @@ public final class TransformerSession implements AutoCloseable {
     /** Views for one number of new tokens a hypothesis. */
     private record Step(int tokens, Activations activations, Tensor logits, Tensor[] logitsOf) {}
 
-    private TransformerSession(Transformer model, SessionSize size, @Nullable Trace trace, Arena arena) {
+    private TransformerSession(
+            Transformer model, SessionSize size, @Nullable Trace trace, CountedArena arena, Reservation reservation) {
         this.model = model;
         this.size = size;
         this.trace = trace;
         this.arena = arena;
+        this.reservation = reservation;
         var config = model.config();
         int dModel = config.dModel();
         int layers = config.decoderLayers();
@@ -80,13 +84,22 @@ public final class TransformerSession implements AutoCloseable {
     }
 
     static TransformerSession open(Transformer model, SessionSize size, @Nullable Trace trace) {
-        Arena arena = Arena.ofShared();
+        Reservation reservation = model.backend()
+                .budget()
+                .reserve("a session of " + size, () -> model.plan(size), () -> model.wouldFit(size));
+        CountedArena arena = CountedArena.ofShared();
         try {
-            return new TransformerSession(model, size, trace, arena);
+            return new TransformerSession(model, size, trace, arena, reservation);
         } catch (Throwable e) { // out of memory, say: nothing stays behind
             arena.close();
+            reservation.close();
             throw e;
         }
+    }
+
+    /** Bytes that it has allocated: what its plan says. */
+    public long byteSize() {
+        return arena.byteSize();
     }
 
     /**
@@ -269,5 +282,6 @@ public final class TransformerSession implements AutoCloseable {
     @Override
     public void close() {
         arena.close();
+        reservation.close();
     }
 }

@@ -108,7 +108,7 @@ public final class Vaswani {
                 finalNorm ? norm("transformer.encoder.norm") : null,
                 decoder,
                 finalNorm ? norm("transformer.decoder.norm") : null,
-                new Linear(loader.pack(embedding), null),
+                new Linear(loader.pack("embedding.weight", config.vocab(), d, () -> embedding), null),
                 loader.backend());
     }
 
@@ -134,11 +134,18 @@ public final class Vaswani {
 
     private MultiHeadAttention attention(String name, int nHeads) {
         int d = config.dModel();
-        Tensor weight = loader.weights().require(name + ".in_proj_weight", 3 * d, d); // rows of Q, then K, then V
+        String weight = name + ".in_proj_weight"; // [3 D, D]: rows of Q, then K, then V
         Tensor bias = loader.vector(name + ".in_proj_bias", 3 * d);
         Linear[] qkv = new Linear[3];
         for (int i = 0; i < 3; i++) {
-            qkv[i] = new Linear(loader.pack(weight.slice(0, i * d, (i + 1) * d)), bias.slice(0, i * d, (i + 1) * d));
+            int from = i * d;
+            qkv[i] = new Linear(
+                    loader.pack(
+                            weight + from,
+                            d,
+                            d,
+                            () -> loader.weights().require(weight, 3 * d, d).slice(0, from, from + d)),
+                    bias.slice(0, from, from + d));
         }
         return MultiHeadAttention.of(qkv[0], qkv[1], qkv[2], loader.linear(name + ".out_proj", d, d), nHeads);
     }

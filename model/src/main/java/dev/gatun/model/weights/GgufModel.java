@@ -177,6 +177,11 @@ public final class GgufModel implements AutoCloseable {
         return file;
     }
 
+    /** The tensors under the checkpoint's names, for as long as the file is open. */
+    public Weights weights() {
+        return Weights.of(file, names::checkpoint, Arena.ofShared());
+    }
+
     /** The tensors under the checkpoint's names. They take the mapping over: closing them unmaps the file. */
     public Weights takeWeights() {
         taken = true;

@@ -1,10 +1,14 @@
 package dev.gatun.model.weights;
 
 import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.json.JsonWriteFeature;
 import dev.gatun.memory.MappedFile;
 import java.io.IOException;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -12,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -335,5 +340,44 @@ public final class JsonConfig {
     @SuppressWarnings("TypeParameterUnusedInFormals") // never returns: of whatever type the caller's expression needs
     private <T> T fail(String key, String what) {
         throw new ModelFormatException(file + ": " + prefix + key + " " + what);
+    }
+
+    /** All settings as JSON, keys in order: the same settings are the same text. */
+    public String toJson() {
+        var text = new StringWriter();
+        try (JsonGenerator out = new JsonFactory()
+                .createGenerator(text)
+                .disable(JsonWriteFeature.WRITE_NAN_AS_STRINGS.mappedFeature())) {
+            write(out, values);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return text.toString();
+    }
+
+    private static void write(JsonGenerator out, @Nullable Object value) throws IOException {
+        switch (value) {
+            case null -> out.writeNull();
+            case Map<?, ?> map -> {
+                out.writeStartObject();
+                for (var entry : new TreeMap<>(map).entrySet()) {
+                    out.writeFieldName(String.valueOf(entry.getKey()));
+                    write(out, entry.getValue());
+                }
+                out.writeEndObject();
+            }
+            case List<?> list -> {
+                out.writeStartArray();
+                for (Object item : list) {
+                    write(out, item);
+                }
+                out.writeEndArray();
+            }
+            case Boolean bool -> out.writeBoolean(bool);
+            case Double number -> out.writeNumber(number);
+            case Float number -> out.writeNumber(number.doubleValue());
+            case Number number -> out.writeNumber(number.longValue());
+            default -> out.writeString(value.toString());
+        }
     }
 }

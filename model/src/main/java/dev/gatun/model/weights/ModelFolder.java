@@ -7,18 +7,18 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * Where a model's files are: a folder on disk, or one in a jar. Files are asked for by plain name, which can lead nowhere else.
+ * Where a model's files are: a folder on disk, one in a jar, or a packed model. Files are asked for by plain name, which can lead nowhere else.
  * Immutable and thread-safe; owns nothing, so it needs no closing.
  */
-public sealed interface ModelFolder permits DirectoryFolder, ResourceFolder {
+public sealed interface ModelFolder permits DirectoryFolder, PackedFolder, ResourceFolder {
     /**
-     * A folder on disk; its files are mapped.
+     * A folder on disk, or a model that was packed into one file; files are mapped.
      *
      * @throws java.nio.file.NoSuchFileException if it does not exist
      * @throws java.nio.file.NotDirectoryException if it is not a folder
      */
     static ModelFolder of(Path folder) throws IOException {
-        return DirectoryFolder.checked(folder);
+        return PackedFolder.is(folder) ? PackedFolder.open(folder) : DirectoryFolder.checked(folder);
     }
 
     /**
@@ -56,6 +56,11 @@ public sealed interface ModelFolder permits DirectoryFolder, ResourceFolder {
      * @throws IllegalArgumentException if {@code name} is not a plain name
      */
     ModelFolder folder(String name) throws IOException;
+
+    /** Whether a file is a packed model. */
+    static boolean isPacked(Path file) throws IOException {
+        return PackedFolder.is(file);
+    }
 
     /** Names of what is in the folder, sorted, for messages; empty for a folder in a jar, which cannot be listed. */
     List<String> list() throws IOException;

@@ -3,8 +3,11 @@ package dev.gatun.model.weights;
 import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
+import dev.gatun.ops.PackedWeight;
+import dev.gatun.ops.StoredWeight;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -13,11 +16,15 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The tensors of a model by name, as views of its files: nothing is copied. Whoever opens it closes it; its tensors throw {@link
@@ -34,6 +41,12 @@ public final class Weights implements AutoCloseable {
     private final long byteSize;
     private final Arena arena;
     private final Set<String> used = ConcurrentHashMap.newKeySet();
+    private final Map<String, StoredWeight> stored;
+    private final Map<String, Description> elsewhere;
+    private final @Nullable String sha256;
+    private final @Nullable PackRecorder recorder;
+    private final Set<String> plain = ConcurrentHashMap.newKeySet(); // asked for, and not to be packed
+    private @Nullable String packing;
 
     private Weights(String source, Contents contents, Arena arena) {
         this.source = source;
@@ -41,10 +54,30 @@ public final class Weights implements AutoCloseable {
         this.quantized = contents.quantized;
         this.byteSize = contents.byteSize;
         this.arena = arena;
+        this.stored = contents.stored;
+        this.elsewhere = contents.elsewhere;
+        this.sha256 = contents.sha256;
+        this.recorder = PackRecorder.CURRENT.isBound() ? PackRecorder.CURRENT.get() : null;
     }
 
-    /** Tensors by name, and the bytes of the files they are views of. */
-    record Contents(Map<String, Tensor> tensors, Map<String, QuantizedMatrix> quantized, long byteSize) {
+    /**
+     * Tensors by name, and the bytes of the files they are views of.
+     *
+     * @param stored of a packed model, weights by key
+     * @param elsewhere of a packed model, tensors that only stored weights were made of
+     * @param sha256 of the checkpoint that was packed, or null
+     */
+    record Contents(
+            Map<String, Tensor> tensors,
+            Map<String, QuantizedMatrix> quantized,
+            long byteSize,
+            Map<String, StoredWeight> stored,
+            Map<String, Description> elsewhere,
+            @Nullable String sha256) {
+        Contents(Map<String, Tensor> tensors, Map<String, QuantizedMatrix> quantized, long byteSize) {
+            this(tensors, quantized, byteSize, Map.of(), Map.of(), null);
+        }
+
         Contents(Map<String, Tensor> tensors, long byteSize) {
             this(tensors, Map.of(), byteSize);
         }
@@ -70,6 +103,9 @@ public final class Weights implements AutoCloseable {
         if (folderOrFile.toString().endsWith(".gguf")) {
             return open(folderOrFile.toString(), arena -> contents(GgufFile.open(folderOrFile, arena), name -> name));
         }
+        if (PackedFolder.is(folderOrFile)) {
+            return open(ModelFolder.of(folderOrFile));
+        }
         if (!folderOrFile.toString().endsWith(".safetensors")) {
             throw new ModelFormatException(folderOrFile
                     + ": not a model folder and not named .safetensors or .gguf, the formats that are read");
@@ -88,6 +124,9 @@ public final class Weights implements AutoCloseable {
      * @throws ModelFormatException if there are neither, or they break their format
      */
     public static Weights open(ModelFolder folder) throws IOException {
+        if (folder instanceof PackedFolder packed) {
+            return open(folder.name(), packed::contents);
+        }
         if (folder.has(SafetensorsShards.SINGLE)) {
             return open(folder.name() + "/" + SafetensorsShards.SINGLE, arena -> {
                 SafetensorsFile file = SafetensorsFile.of(folder.open(SafetensorsShards.SINGLE, arena));
@@ -150,11 +189,12 @@ public final class Weights implements AutoCloseable {
 
     /** All names, in the order of the files; unmodifiable. Looking at a name does not count as use. */
     public Set<String> names() {
-        if (quantized.isEmpty()) {
+        if (quantized.isEmpty() && elsewhere.isEmpty()) {
             return Collections.unmodifiableSet(tensors.keySet());
         }
         Set<String> names = new LinkedHashSet<>(tensors.keySet());
         names.addAll(quantized.keySet());
+        names.addAll(elsewhere.keySet());
         return names;
     }
 
@@ -178,6 +218,10 @@ public final class Weights implements AutoCloseable {
         }
         Tensor tensor = tensors.get(name);
         if (tensor == null) {
+            Description is = elsewhere.get(name);
+            if (is != null) {
+                return is;
+            }
             throw missing(name);
         }
         return new Description(tensor.dtype().name(), tensor.shape(), tensor.byteSize());
@@ -185,7 +229,66 @@ public final class Weights implements AutoCloseable {
 
     /** Whether the tensor called {@code name} is in blocks; asking does not count as use. */
     public boolean isQuantized(String name) {
-        return quantized.containsKey(name);
+        Description is = elsewhere.get(name);
+        return quantized.containsKey(name) || is != null && PackedFolder.isBlocks(is.type);
+    }
+
+    /** The weight that a packed model has under this key; null of any other model. Counts as use. */
+    public @Nullable StoredWeight stored(String key) {
+        StoredWeight weight = stored.get(key);
+        if (weight != null) {
+            used.add(key);
+        }
+        return weight;
+    }
+
+    /** Whether weights are stored as they are read: nothing can be made of them. */
+    public boolean isPacked() {
+        return sha256 != null;
+    }
+
+    /** Runs something that asks for the tensors which a weight is packed of. */
+    public <T> T packing(String key, Supplier<T> pack) {
+        packing = key;
+        try {
+            return pack.get();
+        } finally {
+            packing = null;
+        }
+    }
+
+    /** Tells whoever writes a packed model what {@link #packing} has made of what. */
+    public void packed(PackedWeight weight, @Nullable Tensor of, @Nullable QuantizedMatrix blocks) {
+        String key = packing;
+        if (recorder != null && key != null) {
+            recorder.packed(key, weight, of, blocks);
+        }
+    }
+
+    private void use(String name) {
+        used.add(name);
+        if (packing == null) {
+            plain.add(name);
+        }
+    }
+
+    /** Names that were asked for, in the order of the files. */
+    List<String> asked() {
+        return names().stream().filter(used::contains).toList();
+    }
+
+    /** Whether somebody reads it as it is. */
+    boolean isPlain(String name) {
+        return plain.contains(name);
+    }
+
+    /** The bytes of a tensor. */
+    MemorySegment bytes(String name) {
+        QuantizedMatrix matrix = quantized.get(name);
+        Tensor tensor = tensors.get(name);
+        return matrix != null || tensor == null
+                ? Objects.requireNonNull(matrix).segment()
+                : tensor.segment().asSlice(0, tensor.byteSize());
     }
 
     /**
@@ -198,7 +301,7 @@ public final class Weights implements AutoCloseable {
         if (matrix == null) {
             throw missing(name);
         }
-        used.add(name);
+        use(name);
         if (matrix.n() != n || matrix.k() != k) {
             throw new ModelFormatException(source + ": tensor " + name + " is " + matrix
                     + ", but the model's config asks for [" + n + "," + k + "]");
@@ -208,7 +311,7 @@ public final class Weights implements AutoCloseable {
 
     /** Whether there is such a tensor; asking does not count as use. */
     public boolean has(String name) {
-        return tensors.containsKey(name) || quantized.containsKey(name);
+        return tensors.containsKey(name) || quantized.containsKey(name) || elsewhere.containsKey(name);
     }
 
     /**
@@ -225,7 +328,7 @@ public final class Weights implements AutoCloseable {
                     : new ModelFormatException(
                             source + ": tensor " + name + " is " + matrix + ", where only plain types are supported");
         }
-        used.add(name);
+        use(name);
         return tensor;
     }
 
@@ -256,11 +359,35 @@ public final class Weights implements AutoCloseable {
         return require(name, Shape.of(all));
     }
 
+    /** As {@link #require(String, int, int...)}, of a tensor whose numbers another one has: nobody reads them here. */
+    public void requireCopy(String name, int dim, int... dims) {
+        packing(name, () -> elsewhere.containsKey(name) ? name : require(name, dim, dims));
+    }
+
     /** Names that no {@code require} has asked for so far, sorted. */
     public SortedSet<String> unused() {
         SortedSet<String> names = new TreeSet<>(names());
+        names.addAll(stored.keySet());
         names.removeAll(used);
+        names.removeAll(elsewhere.keySet());
         return names;
+    }
+
+    /**
+     * SHA-256 of all names, types, shapes and numbers, in hexadecimal: the same whatever kind of file they come from. Reads all of
+     * them, on all processors.
+     */
+    public String sha256() {
+        if (sha256 != null) {
+            return sha256;
+        }
+        List<String> sorted = names().stream().sorted().toList();
+        return Sha256.of(sorted.parallelStream()
+                .map(name -> {
+                    Description is = describe(name);
+                    return name + " " + is.type + is.shape + " " + Sha256.of(bytes(name)) + "\n";
+                })
+                .collect(Collectors.joining()));
     }
 
     /** Unmaps the files. Closing twice does nothing. */
@@ -272,6 +399,10 @@ public final class Weights implements AutoCloseable {
     }
 
     private ModelFormatException missing(String name) {
+        if (elsewhere.containsKey(name)) {
+            return new ModelFormatException(
+                    source + ": tensor " + name + " is there only as it was packed; pack the model anew");
+        }
         return new ModelFormatException(source + ": no tensor " + name + closest(name));
     }
 
