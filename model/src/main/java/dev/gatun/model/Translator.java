@@ -3,7 +3,7 @@ package dev.gatun.model;
 import dev.gatun.model.generate.BeamSearch;
 import dev.gatun.model.generate.GenerationConfig;
 import dev.gatun.model.generate.GreedySearch;
-import dev.gatun.model.generate.Seq2SeqModel;
+import dev.gatun.model.seq2seq.Seq2SeqModel;
 import dev.gatun.model.text.MarianTokenizer;
 import dev.gatun.model.transformer.Transformer.SessionSize;
 import dev.gatun.model.transformer.TransformerConfig;
@@ -47,7 +47,7 @@ public final class Translator implements AutoCloseable {
      * @throws ModelFormatException if files break their format or do not fit together
      */
     public static Translator open(ModelFolder folder, Backend backend) throws IOException {
-        Seq2SeqModel model = Models.loadSeq2Seq(folder, backend);
+        Seq2SeqModel model = Seq2SeqModel.load(folder, backend);
         try {
             MarianTokenizer tokenizer = MarianTokenizer.open(folder);
             int vocab = model.transformer().config().vocab();

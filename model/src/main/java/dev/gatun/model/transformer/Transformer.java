@@ -2,43 +2,49 @@ package dev.gatun.model.transformer;
 
 import dev.gatun.memory.MemoryPlan;
 import dev.gatun.memory.MemoryPlan.Lifetime;
-import dev.gatun.model.nn.Embedding;
 import dev.gatun.model.nn.KvCache;
-import dev.gatun.model.nn.LayerNorm;
 import dev.gatun.model.nn.Linear;
-import dev.gatun.model.nn.SinusoidalPositions;
+import dev.gatun.model.nn.Norm;
+import dev.gatun.model.nn.RelativeBuckets;
 import dev.gatun.ops.Backend;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The Transformer of "Attention Is All You Need" (Vaswani et al. 2017): weights of an encoder-decoder, immutable, shared by any
- * number of sessions and threads. Whoever opened the arena of its tensors closes it, after the sessions.
+ * The Transformer of "Attention Is All You Need" (Vaswani et al. 2017) and its children: weights of an encoder-decoder, immutable,
+ * shared by any number of sessions and threads. Whoever opened the arena of its tensors closes it, after the sessions.
  *
  * @param config sizes
- * @param embedding of source and target tokens
- * @param positions added to both
- * @param encoder layers of the encoder
- * @param encoderNorm after the last of them, or null
- * @param decoder layers of the decoder
- * @param decoderNorm after the last of them, or null
+ * @param encoder the stack that reads sources
+ * @param decoder the stack that writes targets
+ * @param headScale the decoder's output is multiplied by it before the head; 1 but in the first T5
  * @param lmHead projection to the vocabulary [V, D]
  * @param backend that packed the weights
  */
 public record Transformer(
         TransformerConfig config,
-        Embedding embedding,
-        SinusoidalPositions positions,
-        List<EncoderLayer> encoder,
-        @Nullable LayerNorm encoderNorm,
-        List<DecoderLayer> decoder,
-        @Nullable LayerNorm decoderNorm,
+        Stack<EncoderLayer> encoder,
+        Stack<DecoderLayer> decoder,
+        float headScale,
         Linear lmHead,
         Backend backend) {
-    /** Copies the lists. */
-    public Transformer {
-        encoder = List.copyOf(encoder);
-        decoder = List.copyOf(decoder);
+    /**
+     * One of the two stacks.
+     *
+     * @param input what the first layer reads
+     * @param bias of relative positions, added to the scores of self-attention in all layers; or null
+     * @param layers one after the other
+     * @param norm after the last of them, or null
+     */
+    public record Stack<L>(
+            Input input,
+            @Nullable RelativeBuckets bias,
+            List<L> layers,
+            @Nullable Norm norm) {
+        /** Copies the list. */
+        public Stack {
+            layers = List.copyOf(layers);
+        }
     }
 
     /**
@@ -62,28 +68,37 @@ public record Transformer(
         }
     }
 
+    int encoderFf() {
+        return encoder.layers.stream()
+                .mapToInt(layer -> layer.feedForward().hiddenSize())
+                .max()
+                .orElse(1);
+    }
+
+    int decoderFf() {
+        return decoder.layers.stream()
+                .mapToInt(layer -> layer.feedForward().hiddenSize())
+                .max()
+                .orElse(1);
+    }
+
     /**
-     * What {@link #newSession} will allocate, to the byte.
+     * What {@link #newSession} and its steps will allocate, to the byte if targets get as long as they may: the cache grows with
+     * them.
      *
      * @throws IllegalArgumentException if a size is not positive, or beyond the model's positions
      */
     public MemoryPlan plan(SessionSize size) {
         check(size);
-        int dModel = config.dModel();
-        int dFf = Math.max(config.encoderFf(), config.decoderFf());
-        long source = 2L * size.batch * size.nSource * dModel * Float.BYTES * config.decoderLayers();
-        long cache = config.decoderLayers()
-                * KvCache.byteSize(
-                        size.rows(),
-                        config.decoderHeads(),
-                        size.nTarget,
-                        dModel / config.decoderHeads(),
-                        size.beams > 1);
+        int layers = decoder.layers.size();
+        long source = 2L * size.batch * size.nSource * config.decoderWidth() * Float.BYTES * layers;
+        long cache =
+                KvCache.byteSize(layers, size.rows(), config.decoderHeads(), size.nTarget, config.decoderHeadDim());
         return MemoryPlan.empty()
                 .plus(
                         "activations",
                         Lifetime.SESSION,
-                        Activations.layout(size.maxTokens(), dModel, dFf).byteSize())
+                        TransformerSession.layout(this, size).byteSize())
                 .plus("source keys and values", Lifetime.SESSION, source)
                 .plus("key/value cache", Lifetime.SESSION, cache)
                 .plus("logits", Lifetime.SESSION, (long) size.rows() * size.chunk * config.vocab() * Float.BYTES)
