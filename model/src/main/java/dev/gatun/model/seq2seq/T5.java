@@ -75,20 +75,19 @@ final class T5 {
         return new T5(json, loader).model(false);
     }
 
-    private Transformer model(boolean tiedByDefault) {
+    private Transformer model(boolean scalesWhereTied) {
         int vocab = json.requireInt("vocab_size", 1, Integer.MAX_VALUE);
-        boolean tied = json.optionalBoolean("tie_word_embeddings", tiedByDefault);
         String[] names = {"shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"};
         Tensor shared = parts.shared(vocab, d, names);
         parts.repeated(vocab, d, names);
-        if (tied) {
-            parts.repeated(vocab, d, "lm_head.weight");
-        }
         Input input = new Input(new Embedding(shared, 1f), null, null);
         int layers = json.requireInt("num_layers", 1, 1000);
         int decoderLayers = json.optionalInt("num_decoder_layers", layers, 1, 1000);
-        // Newer files say so themselves; before, the scale came with tied weights.
-        boolean scaled = json.optionalBoolean("scale_decoder_outputs", tied);
+        // Newer files say so themselves; before, the scale came with tied weights. They also call weights tied that are
+        // not.
+        boolean scaled = scalesWhereTied
+                && json.optionalBoolean("scale_decoder_outputs", json.optionalBoolean("tie_word_embeddings", true));
+        boolean own = loader.weights().has("lm_head.weight");
         return new Transformer(
                 new TransformerConfig(d, heads, heads, headDim, headDim, vocab, MAX_TOKENS),
                 new Stack<>(
@@ -102,7 +101,7 @@ final class T5 {
                         Parts.layers(decoderLayers, i -> decoderLayer("decoder.block." + i + ".layer.")),
                         norm("decoder.final_layer_norm")),
                 scaled ? (float) (1 / Math.sqrt(d)) : 1f,
-                new Linear(tied ? loader.pack(shared) : loader.pack("lm_head.weight", vocab, d), null),
+                new Linear(own ? loader.pack("lm_head.weight", vocab, d) : loader.pack(shared), null),
                 loader.backend());
     }
 

@@ -53,10 +53,16 @@ public record Transformer(
      * @param batch sources at once
      * @param beams hypotheses of each source
      * @param nSource tokens of a source
+     * @param sourceTokens tokens of all sources of a batch, each counted as long as the longest of them
      * @param nTarget tokens of a hypothesis, the start token included
      * @param chunk new tokens of each hypothesis that one {@link TransformerSession#decode} takes at most; 1 to generate
      */
-    public record SessionSize(int batch, int beams, int nSource, int nTarget, int chunk) {
+    public record SessionSize(int batch, int beams, int nSource, int sourceTokens, int nTarget, int chunk) {
+        /** Room for a batch of sources that all are as long as one may be. */
+        public SessionSize(int batch, int beams, int nSource, int nTarget, int chunk) {
+            this(batch, beams, nSource, Math.multiplyExact(batch, nSource), nTarget, chunk);
+        }
+
         /** Hypotheses at once. */
         int rows() {
             return Math.multiplyExact(batch, beams);
@@ -64,7 +70,7 @@ public record Transformer(
 
         /** Tokens that pass through a layer at once. */
         int maxTokens() {
-            return Math.max(Math.multiplyExact(batch, nSource), Math.multiplyExact(rows(), chunk));
+            return Math.max(sourceTokens, Math.multiplyExact(rows(), chunk));
         }
     }
 
@@ -91,7 +97,7 @@ public record Transformer(
     public MemoryPlan plan(SessionSize size) {
         check(size);
         int layers = decoder.layers.size();
-        long source = 2L * size.batch * size.nSource * config.decoderWidth() * Float.BYTES * layers;
+        long source = 2L * size.sourceTokens * config.decoderWidth() * Float.BYTES * layers;
         long cache =
                 KvCache.byteSize(layers, size.rows(), config.decoderHeads(), size.nTarget, config.decoderHeadDim());
         return MemoryPlan.empty()
@@ -106,8 +112,14 @@ public record Transformer(
     }
 
     private void check(SessionSize size) {
-        if (size.batch < 1 || size.beams < 1 || size.nSource < 1 || size.nTarget < 1 || size.chunk < 1) {
-            throw new IllegalArgumentException("session size " + size + ": every number must be at least 1");
+        if (size.batch < 1
+                || size.beams < 1
+                || size.nSource < 1
+                || size.nTarget < 1
+                || size.chunk < 1
+                || size.sourceTokens < size.nSource) {
+            throw new IllegalArgumentException(
+                    "session size " + size + ": every number must be at least 1, and sourceTokens hold one source");
         }
         if (size.nSource > config.nPositions() || size.nTarget > config.nPositions() || size.chunk > size.nTarget) {
             throw new IllegalArgumentException("session size " + size + ": the model has " + config.nPositions()

@@ -27,7 +27,7 @@ public final class TransformerSession implements AutoCloseable {
     private final Arena arena;
     private final Ops ops;
     private final Workspace workspace;
-    private final Tensor[] sourceKeys; // [batch * nSource, H dK] for each decoder layer
+    private final Tensor[] sourceKeys; // [sourceTokens, H dK] for each decoder layer
     private final Tensor[] sourceValues;
     private final KvCache cache;
     private final Tensor logits; // [rows * chunk, V]
@@ -68,7 +68,7 @@ public final class TransformerSession implements AutoCloseable {
         sourceKeys = new Tensor[layers];
         sourceValues = new Tensor[layers];
         for (int i = 0; i < layers; i++) {
-            Shape shape = Shape.of(size.batch() * size.nSource(), config.decoderWidth());
+            Shape shape = Shape.of(size.sourceTokens(), config.decoderWidth());
             sourceKeys[i] = Tensor.allocate(arena, DType.F32, shape);
             sourceValues[i] = Tensor.allocate(arena, DType.F32, shape);
         }
@@ -147,6 +147,10 @@ public final class TransformerSession implements AutoCloseable {
                         + " tokens, the session takes 1 to " + size.nSource());
             }
             tokens = Math.max(tokens, ids[b].length);
+        }
+        if ((long) ids.length * tokens > size.sourceTokens()) {
+            throw new IllegalArgumentException("encode: " + ids.length + " sources of up to " + tokens
+                    + " tokens, the session takes " + size.sourceTokens() + " tokens in all");
         }
         int[] padded = new int[ids.length * tokens];
         for (int b = 0; b < ids.length; b++) {
@@ -325,6 +329,11 @@ public final class TransformerSession implements AutoCloseable {
     /** Index of the largest of {@link #logits}; the lowest wins a tie. */
     public int argMax(int hypothesis, int t) {
         return ops.argMax(logits(hypothesis, t));
+    }
+
+    /** What it was opened for. */
+    public SessionSize size() {
+        return size;
     }
 
     /** The session's operators, for what is computed from its tensors between steps. */
