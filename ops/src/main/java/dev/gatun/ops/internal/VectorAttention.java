@@ -31,7 +31,6 @@ final class VectorAttention implements Attention, WorkerPool.Task {
 
     private static final int VALUE_PANEL = TileScratch.panel(KEY_TILE);
     private static final long KEY_ROW = KEYS * (long) Float.BYTES;
-    private static final long PANEL_COLS = ROWS * (long) Float.BYTES;
     private static final long[] BLOCK_ROWS = rows(WIDTH_BYTES);
     private static final long[] STRIP_ROWS = rows(KEY_ROW);
     private static final long[] SQUARE_ROWS = rows(Species.BYTES);
@@ -143,9 +142,10 @@ final class VectorAttention implements Attention, WorkerPool.Task {
             if (columns > FEW_COLUMNS && machine == null) {
                 for (int d = 0; d < dK; d += LANES) {
                     int dims = strip(call.k.segment, width, d, dK, s);
-                    pack(s.memory, s.strip, STRIP_ROWS, dims, width, KEYS, s.k, d * ROWS, TileScratch.panel(dK));
+                    TilePanels.pack(
+                            s.memory, s.strip, STRIP_ROWS, dims, width, KEYS, s.k, d * ROWS, TileScratch.panel(dK));
                 }
-                pack(call.v.segment, 0, s.valueRows, width, dV, dV, s.v, 0, VALUE_PANEL);
+                TilePanels.pack(call.v.segment, 0, s.valueRows, width, dV, dV, s.v, 0, VALUE_PANEL);
             } else if (columns <= FEW_COLUMNS) {
                 fill(s.memory, s.few, columns * KEY_ROW, 0f);
                 for (int d = 0; d < dK; d += LANES) {
@@ -257,49 +257,6 @@ final class VectorAttention implements Attention, WorkerPool.Task {
             TileTranspose.transpose(k, from, s.rows, 1f, s.memory, s.square, s.memory, to, STRIP_ROWS);
         }
         return dims;
-    }
-
-    /**
-     * Rows as panels of {@link AttentionKernels#ROWS} columns: each row's part of a panel is stored as a whole vector, of which
-     * the next row overwrites what is too much.
-     *
-     * @param rowsAt where each row begins, in bytes after {@code fromAt}
-     * @param readable floats of a row that may be read
-     * @param panel floats from one panel to the next
-     */
-    private static void pack(
-            MemorySegment from,
-            long fromAt,
-            long[] rowsAt,
-            int rows,
-            int cols,
-            int readable,
-            float[] to,
-            int toAt,
-            int panel) {
-        from = OffHeap.of(from);
-        int panels = (cols + ROWS - 1) / ROWS;
-        int wide = (ROWS + LANES - 1) / LANES * LANES;
-        int whole = Math.clamp(Math.floorDiv(readable - wide, ROWS) + 1L, 0, panels);
-        for (int i = 0; i < rows; i++) {
-            long row = fromAt + rowsAt[i];
-            int at = toAt + i * ROWS;
-            for (int p = 0; p < whole; p++) {
-                for (int j = 0; j < ROWS; j += LANES) {
-                    FloatVector.fromMemorySegment(
-                                    FLOATS, from, row + p * PANEL_COLS + j * (long) Float.BYTES, Species.ORDER)
-                            .intoArray(to, at + p * panel + j);
-                }
-            }
-        }
-        for (int p = whole; p < panels; p++) {
-            for (int j = p * ROWS; j < Math.min(cols, (p + 1) * ROWS); j++) {
-                for (int i = 0; i < rows; i++) {
-                    float value = from.get(JAVA_FLOAT_UNALIGNED, fromAt + rowsAt[i] + j * (long) Float.BYTES);
-                    to[toAt + p * panel + i * ROWS + j % ROWS] = value;
-                }
-            }
-        }
     }
 
     /** Leading vectors of a block of which no column sees {@code key} or later ones. */
