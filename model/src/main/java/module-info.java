@@ -17,6 +17,7 @@ module dev.gatun.model {
     exports dev.gatun.model.encoder;
     exports dev.gatun.model.generate;
     exports dev.gatun.model.nn;
+    exports dev.gatun.model.seq2seq;
     exports dev.gatun.model.template;
     exports dev.gatun.model.text;
     exports dev.gatun.model.transformer;

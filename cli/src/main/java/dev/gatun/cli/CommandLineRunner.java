@@ -20,6 +20,7 @@ final class CommandLineRunner {
 
     private static final List<String> COMMANDS = List.of(
             "translate",
+            "summarise",
             "generate",
             "chat",
             "embed",
@@ -117,6 +118,7 @@ final class CommandLineRunner {
     private static Command command(String name) {
         return switch (name) {
             case "translate" -> new TranslateCommand();
+            case "summarise" -> new SummariseCommand();
             case "generate" -> new GenerateCommand();
             case "chat" -> new ChatCommand();
             case "embed" -> new EmbedCommand();

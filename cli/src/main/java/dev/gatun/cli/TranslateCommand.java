@@ -8,9 +8,11 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntConsumer;
 import java.util.function.UnaryOperator;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.PositionalParamSpec;
@@ -20,14 +22,16 @@ final class TranslateCommand implements Command {
     /** Lines of stdin that are translated together where they are there already: what a translator does side by side. */
     private static final int BATCH = 16;
 
+    /** Lines of a file that are sorted by length together. */
+    private static final int FILE_LINES = 4096;
+
     @Override
     public CommandSpec spec() {
         CommandSpec spec = CommandSpec.wrapWithoutInspection(this);
         spec.usageMessage()
                 .header("Translates texts, one line of output each.")
-                .description(
-                        "Without TEXT, each line of stdin is one. Without --model, the demo model translates: English"
-                                + " numbers, dates and a few phrases to Chinese.");
+                .description("Without TEXT and --file, each line of stdin is one. Without --model, the demo model"
+                        + " translates: English numbers, dates and a few phrases to Chinese.");
         spec.addPositional(PositionalParamSpec.builder()
                 .paramLabel("TEXT")
                 .arity("0..*")
@@ -36,66 +40,72 @@ final class TranslateCommand implements Command {
                 .description("a sentence, in quotes; several are several texts")
                 .build());
         spec.addOption(ModelOption.spec(
-                "folder of a Marian (OPUS-MT) model: config.json, safetensors, source.spm, target.spm, vocab.json"));
-        spec.addOption(CommonOptions.option(
-                "--beams",
-                "N",
-                Integer.class,
-                "hypotheses that beam search follows, 1 (greedy) to 256; default: as the model says"));
-        spec.addOption(CommonOptions.option(
-                "--length-penalty",
-                "X",
-                Float.class,
-                "beam search divides by the length to this power: more is longer; default: as the model says"));
-        spec.addOption(CommonOptions.option(
-                "--max-tokens",
-                "N",
-                Integer.class,
-                "tokens that a translation has at most; default: as the model says"));
+                "folder of an encoder-decoder (OPUS-MT, mBART, T5): config.json, safetensors, and source.spm,"
+                        + " target.spm, vocab.json or tokenizer.json"));
+        TargetOptions.add(spec);
+        spec.addOption(CommonOptions.path("--file", "FILE", "translate the lines of this file"));
         return spec;
     }
 
     @Override
     public int run(Invocation invocation) throws IOException {
         List<String> texts = invocation.parameter(List.of());
-        if (texts.isEmpty() && invocation.inIsTerminal().getAsBoolean()) {
-            throw new Failure("translate: no TEXT; give one in quotes, or lines on stdin");
+        if (texts.isEmpty()
+                && invocation.option("--file", Path.class) == null
+                && invocation.inIsTerminal().getAsBoolean()) {
+            throw new Failure("translate: no TEXT; give one in quotes, a --file, or lines on stdin");
         }
-        UnaryOperator<GenerationConfig> settings = settings(invocation);
+        Path file = invocation.option("--file", Path.class);
+        if (file != null && !texts.isEmpty()) {
+            throw new Failure("translate: TEXT and --file; give one of them");
+        }
+        UnaryOperator<GenerationConfig> settings = TargetOptions.of(invocation);
         Path model = ModelOption.path(invocation);
         try (Backend backend = Backend.open(CommonOptions.backend(invocation));
                 Translator opened = model == null
                         ? Translator.openDemo(backend)
                         : Translator.open(ModelFolder.of(model), backend)) {
             Translator translator = opened.with(settings.apply(opened.generation()));
-            if (texts.isEmpty()) {
+            if (file != null) {
+                translateFile(translator, file, invocation);
+            } else if (texts.isEmpty()) {
                 translateLines(translator, invocation);
             } else {
-                translate(translator, texts, texts.size() == 1 ? "" : "TEXT ", 1, invocation.results());
+                translate(translator, texts, texts.size() == 1 ? "" : "TEXT ", 1, invocation.results(), done -> {});
             }
         }
         return 0;
     }
 
-    /** What the options change of a model's settings; they are checked before a model is loaded. */
-    private static UnaryOperator<GenerationConfig> settings(Invocation invocation) {
-        Integer beams = invocation.option("--beams", Integer.class);
-        if (beams != null && (beams < 1 || beams > GenerationConfig.MAX_BEAMS)) {
-            throw new Failure("--beams " + beams + ": must be 1 to " + GenerationConfig.MAX_BEAMS);
+    /**
+     * Translates a file some thousands of lines at a time: enough to make batches of similar lengths, however unlike neighbours
+     * are, and few enough that memory does not grow with the file.
+     */
+    private static void translateFile(Translator translator, Path file, Invocation invocation) throws IOException {
+        try (TextSource source = TextSource.ofFile(file, "text");
+                Progress progress = new Progress(
+                        invocation.log(), "translate", Files.size(file), Progress.Unit.TEXTS, Progress.isWatched())) {
+            List<String> lines = new ArrayList<>();
+            int first = 1;
+            String line = source.next();
+            while (line != null && invocation.results().isRead()) {
+                lines.add(line);
+                line = source.next();
+                if (line == null || lines.size() == FILE_LINES) {
+                    int number = first;
+                    long bytes = lines.stream().mapToLong(String::length).sum() / lines.size() + 1;
+                    translate(
+                            translator,
+                            lines,
+                            file + ": line ",
+                            number,
+                            invocation.results(),
+                            done -> progress.step(done, done * bytes));
+                    first += lines.size();
+                    lines.clear();
+                }
+            }
         }
-        Float lengthPenalty = invocation.option("--length-penalty", Float.class);
-        if (lengthPenalty != null && !Float.isFinite(lengthPenalty)) {
-            throw new Failure("--length-penalty " + lengthPenalty + ": must be a finite number");
-        }
-        Integer maxTokens = invocation.option("--max-tokens", Integer.class);
-        if (maxTokens != null && maxTokens < 1) {
-            throw new Failure("--max-tokens " + maxTokens + ": must be at least 1");
-        }
-        return settings -> {
-            GenerationConfig changed = beams == null ? settings : settings.withBeams(beams);
-            changed = lengthPenalty == null ? changed : changed.withLengthPenalty(lengthPenalty);
-            return maxTokens == null ? changed : changed.withMaxTokens(maxTokens);
-        };
     }
 
     /** Takes the lines that are there, up to a batch, so that who writes one line and waits gets its translation. */
@@ -108,14 +118,14 @@ final class TranslateCommand implements Command {
             lines.add(line);
             boolean more = lines.size() < BATCH && reader.ready();
             if (!more) {
-                translate(translator, lines, "line ", number, invocation.results());
+                translate(translator, lines, "line ", number, invocation.results(), done -> {});
                 number += lines.size();
                 lines.clear();
             }
             line = reader.readLine();
         }
         if (!lines.isEmpty()) {
-            translate(translator, lines, "line ", number, invocation.results());
+            translate(translator, lines, "line ", number, invocation.results(), done -> {});
         }
     }
 
@@ -126,16 +136,16 @@ final class TranslateCommand implements Command {
      * @param number of the first text
      */
     private static void translate(
-            Translator translator, List<String> sources, String kind, int number, Results results) {
+            Translator translator, List<String> sources, String kind, int number, Results results, IntConsumer done) {
         List<String> translations;
         try {
-            translations = translator.translateAll(onOneLine(sources));
+            translations = translator.translateAll(onOneLine(sources), done);
         } catch (IllegalArgumentException e) { // an InputException, or more characters than a tokenizer takes
             if (sources.size() == 1) {
                 throw new Failure((kind.isEmpty() ? "" : kind + number + ": ") + e.getMessage(), e);
             }
             for (int i = 0; i < sources.size(); i++) {
-                translate(translator, List.of(sources.get(i)), kind, number + i, results);
+                translate(translator, List.of(sources.get(i)), kind, number + i, results, done);
             }
             return;
         }

@@ -4,7 +4,7 @@ import dev.gatun.memory.MemoryPlan;
 import dev.gatun.model.decoder.Decoder;
 import dev.gatun.model.decoder.DecoderModel;
 import dev.gatun.model.encoder.EncoderModel;
-import dev.gatun.model.generate.Seq2SeqModel;
+import dev.gatun.model.seq2seq.Seq2SeqModel;
 import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.transformer.Transformer;
 import dev.gatun.model.weights.GgufModel;
@@ -79,7 +79,7 @@ public final class ModelPlan implements AutoCloseable {
                             ? EncoderModel.loadSentence(folder, planning)
                             : EncoderModel.load(folder, planning)));
         }
-        return new ModelPlan(new OfSeq2Seq(Models.loadSeq2Seq(folder, planning)));
+        return new ModelPlan(new OfSeq2Seq(Seq2SeqModel.load(folder, planning)));
     }
 
     private record OfDecoder(DecoderModel model) implements Kind {

@@ -2,7 +2,7 @@ package dev.gatun.model;
 
 import dev.gatun.model.decoder.DecoderModel;
 import dev.gatun.model.encoder.EncoderModel;
-import dev.gatun.model.generate.Seq2SeqModel;
+import dev.gatun.model.seq2seq.Seq2SeqModel;
 import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.text.GgufTokenizer;
 import dev.gatun.model.text.HuggingFaceTokenizer;
@@ -95,7 +95,7 @@ public final class PackedModel {
                     : EncoderModel.load(folder, backend);
             return new Loaded(model.weights(), model::close);
         }
-        Seq2SeqModel model = Models.loadSeq2Seq(folder, backend);
+        Seq2SeqModel model = Seq2SeqModel.load(folder, backend);
         return new Loaded(model.weights(), model::close);
     }
 

@@ -1,22 +1,19 @@
 package dev.gatun.model;
 
-import dev.gatun.model.generate.BeamSearch;
+import dev.gatun.model.generate.BeamSearch.Hypothesis;
 import dev.gatun.model.generate.GenerationConfig;
-import dev.gatun.model.generate.GreedySearch;
-import dev.gatun.model.generate.Seq2SeqModel;
-import dev.gatun.model.text.MarianTokenizer;
-import dev.gatun.model.transformer.Transformer.SessionSize;
-import dev.gatun.model.transformer.TransformerConfig;
+import dev.gatun.model.generate.Sampling;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
 import dev.gatun.ops.Backend;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
+import java.util.function.IntConsumer;
 
 /**
- * Translates text with a Marian (OPUS-MT) model. Thread-safe: each call has a session of its own.
+ * Translates text with an encoder-decoder: Marian (OPUS-MT), mBART, T5. Thread-safe: calls at the same time have a session each.
  *
  * <pre>{@code
  * try (var backend = Backend.open(Backend.Options.defaults());
@@ -26,41 +23,34 @@ import java.util.List;
  * }</pre>
  */
 public final class Translator implements AutoCloseable {
-    /** Sentences that are translated side by side. */
-    private static final int BATCH = 16;
-
-    private final Seq2SeqModel model;
-    private final MarianTokenizer tokenizer;
+    private final Seq2SeqText text;
     private final GenerationConfig generation;
+    private final Sampling sampling;
 
-    private Translator(Seq2SeqModel model, MarianTokenizer tokenizer, GenerationConfig generation) {
-        this.model = model;
-        this.tokenizer = tokenizer;
+    private Translator(Seq2SeqText text, GenerationConfig generation, Sampling sampling) {
+        this.text = text;
         this.generation = generation;
+        this.sampling = sampling;
     }
 
     /**
-     * Opens a model folder: config.json, safetensors, source.spm, target.spm, vocab.json. The caller closes the translator, and
-     * after it the backend.
+     * One of the ways to translate a text.
+     *
+     * @param text the translation
+     * @param score sum of log-probabilities divided by a power of the length, as the settings say: at most 0, more is better
+     */
+    public record Translation(String text, float score) {}
+
+    /**
+     * Opens a model folder: config.json, safetensors, and source.spm, target.spm and vocab.json or a tokenizer.json. The caller
+     * closes the translator, and after it the backend.
      *
      * @throws IOException if a file is missing or cannot be read
      * @throws ModelFormatException if files break their format or do not fit together
      */
     public static Translator open(ModelFolder folder, Backend backend) throws IOException {
-        Seq2SeqModel model = Models.loadSeq2Seq(folder, backend);
-        try {
-            MarianTokenizer tokenizer = MarianTokenizer.open(folder);
-            int vocab = model.transformer().config().vocab();
-            if (tokenizer.vocabSize() > vocab) {
-                tokenizer.close();
-                throw new ModelFormatException(folder.name() + ": vocab.json has " + tokenizer.vocabSize()
-                        + " ids, the model's embedding only " + vocab);
-            }
-            return new Translator(model, tokenizer, model.generation());
-        } catch (Throwable e) {
-            model.close();
-            throw e;
-        }
+        Seq2SeqText text = Seq2SeqText.open(folder, backend);
+        return new Translator(text, text.model().generation(), Sampling.GREEDY);
     }
 
     /** Opens the model that comes with us: English numbers, dates and a few phrases to Chinese. */
@@ -75,7 +65,12 @@ public final class Translator implements AutoCloseable {
 
     /** The same model with other settings. Shares everything with this translator: close one of them, when both are done. */
     public Translator with(GenerationConfig newGeneration) {
-        return new Translator(model, tokenizer, newGeneration);
+        return new Translator(text, newGeneration, sampling);
+    }
+
+    /** The same model drawing its words, each text by itself from the same seed; without beam search. Shares everything, too. */
+    public Translator with(Sampling newSampling) {
+        return new Translator(text, generation.withBeams(1), newSampling);
     }
 
     /**
@@ -83,8 +78,8 @@ public final class Translator implements AutoCloseable {
      *
      * @throws InputException if it has more tokens than the model has positions
      */
-    public String translate(String text) {
-        return translateAll(List.of(text)).getFirst();
+    public String translate(String source) {
+        return translateAll(List.of(source)).getFirst();
     }
 
     /**
@@ -92,56 +87,70 @@ public final class Translator implements AutoCloseable {
      *
      * @throws InputException if one has more tokens than the model has positions
      */
-    public List<String> translateAll(List<String> texts) {
-        int[][] ids = new int[texts.size()][];
-        List<Integer> work = new ArrayList<>();
-        for (int i = 0; i < ids.length; i++) {
-            if (!texts.get(i).isBlank()) {
-                ids[i] = tokenize(texts.get(i));
-                work.add(i);
-            }
-        }
-        String[] translations = new String[ids.length];
-        Arrays.fill(translations, "");
-        for (int from = 0; from < work.size(); from += BATCH) {
-            List<Integer> batch = work.subList(from, Math.min(work.size(), from + BATCH));
-            int[][] targets = generate(batch.stream().map(i -> ids[i]).toArray(int[][]::new));
-            for (int i = 0; i < targets.length; i++) {
-                translations[batch.get(i)] = tokenizer.decode(targets[i]);
-            }
-        }
-        return List.of(translations);
+    public List<String> translateAll(List<String> sources) {
+        return translateAll(sources, done -> {});
     }
 
-    private int[] tokenize(String text) {
-        int[] ids = tokenizer.encode(text);
-        TransformerConfig config = model.transformer().config();
-        if (ids.length > config.nPositions()) {
-            throw new InputException("text of " + text.length() + " characters has " + ids.length
-                    + " tokens, the model takes at most " + config.nPositions());
+    /** As {@link #translateAll(List)}, saying under way how many more texts are done. */
+    public List<String> translateAll(List<String> sources, IntConsumer done) {
+        List<String> translations = new ArrayList<>(sources.size());
+        for (List<Hypothesis> best : generate(sources, generation, done)) {
+            translations.add(
+                    best.isEmpty()
+                            ? ""
+                            : text.tokenizer().decode(best.getFirst().ids()));
         }
-        return ids;
+        return translations;
     }
 
-    private int[][] generate(int[][] sources) {
-        int nSource = Arrays.stream(sources).mapToInt(ids -> ids.length).max().orElse(1);
-        int nTarget =
-                Math.min(generation.maxTokens(), model.transformer().config().nPositions());
-        var size = new SessionSize(sources.length, generation.beams(), nSource, nTarget, 1);
-        GenerationConfig limited = generation.withMaxTokens(nTarget);
-        try (var session = model.transformer().newSession(size)) {
-            session.encode(sources);
-            if (generation.beams() == 1) {
-                return new GreedySearch(limited).run(session);
+    /**
+     * Several translations of a text.
+     *
+     * @param n how many, 1 to {@link GenerationConfig#MAX_BEAMS}: beam search follows as many hypotheses at least
+     * @return best first; none of a blank text
+     * @throws IllegalArgumentException if n is out of range
+     * @throws InputException if the text has more tokens than the model has positions
+     */
+    public List<Translation> nBest(String source, int n) {
+        GenerationConfig config = generation.withBeams(n).withBeams(Math.max(Math.max(2, n), generation.beams()));
+        return generate(List.of(source), config, done -> {}).getFirst().stream()
+                .limit(n)
+                .map(hypothesis -> new Translation(text.tokenizer().decode(hypothesis.ids()), hypothesis.score()))
+                .toList();
+    }
+
+    /**
+     * Translates a text of any length, sentence by sentence; white space between sentences stays as it is.
+     *
+     * @param locale of the text, whose rules tell where a sentence ends
+     * @throws InputException if a sentence has more tokens than the model has positions
+     */
+    public String translateSentences(String source, Locale locale) {
+        Sentences sentences = Sentences.of(source, locale);
+        return sentences.join(translateAll(sentences.list()));
+    }
+
+    private List<List<Hypothesis>> generate(List<String> sources, GenerationConfig config, IntConsumer done) {
+        List<int[]> ids = new ArrayList<>();
+        int[] places = new int[sources.size()];
+        for (int i = 0; i < places.length; i++) {
+            places[i] = sources.get(i).isBlank() ? -1 : ids.size();
+            if (places[i] >= 0) {
+                ids.add(text.tokenize(sources.get(i)));
             }
-            return new BeamSearch(limited)
-                    .run(session).stream().map(best -> best.getFirst().ids()).toArray(int[][]::new);
         }
+        done.accept(places.length - ids.size());
+        List<List<Hypothesis>> targets = text.generate(ids, config, sampling, done);
+        List<List<Hypothesis>> results = new ArrayList<>(places.length);
+        for (int place : places) {
+            results.add(place < 0 ? List.of() : targets.get(place));
+        }
+        return results;
     }
 
+    /** Closes the model and the tokenizer: nobody may be using it. */
     @Override
     public void close() {
-        tokenizer.close();
-        model.close();
+        text.close();
     }
 }

@@ -1,5 +1,5 @@
 /**
- * What an application calls: {@link dev.gatun.model.Translator}, and {@link dev.gatun.model.Models} for who wants the network
+ * What an application calls: {@link dev.gatun.model.Translator}, and {@link dev.gatun.model.seq2seq.Seq2SeqModel} for who wants the network
  * itself.
  */
 @NullMarked

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.gatun.memory.DType;
 import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
+import dev.gatun.model.seq2seq.Seq2SeqModel;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
 import dev.gatun.model.weights.SafetensorsFile;
@@ -43,7 +44,7 @@ class BrokenModelTest {
 
     private void load() throws IOException {
         try (Backend backend = Backend.open(new Backend.Options(Kind.SCALAR, 1, null))) {
-            Models.loadSeq2Seq(ModelFolder.of(folder), backend).close();
+            Seq2SeqModel.load(ModelFolder.of(folder), backend).close();
         }
     }
 
@@ -85,11 +86,11 @@ class BrokenModelTest {
                 "\"d_model\": 32 | \"d_model\": -32 | d_model is -32, allowed is 1 to",
                 "\"d_model\": 32 | \"d_model\": 99999999999 | d_model is 99999999999, allowed is 1 to",
                 "\"d_model\": 32 | \"d_model\": \"wide\" | d_model is wide, which is not an integer",
-                "\"vocab_size\": 120 | \"vocab_size\": 100 | allowed is 0 to 99",
+                "\"vocab_size\": 120 | \"vocab_size\": 100 | asks for [100,32]",
                 "\"swish\" | \"swoosh\" | activation_function is \"swoosh\", which is none of",
                 "\"tie_word_embeddings\": true | \"tie_word_embeddings\": false | tie_word_embeddings is false",
                 "\"model_type\": \"marian\" | \"model_type\": \"mariana\" | model_type \"mariana\" is not one of"
-                        + " [marian, vaswani]"
+                        + " [bart, marian, mbart, mt5, pegasus, t5, vaswani]"
             })
     void aConfigThatDisagreesIsAnErrorWithTheNumbers(String from, String to, String message) throws IOException {
         replace("config.json", from, to);

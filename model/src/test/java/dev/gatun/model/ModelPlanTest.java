@@ -10,6 +10,7 @@ import dev.gatun.memory.MemoryPlan.Lifetime;
 import dev.gatun.model.decoder.Decoder;
 import dev.gatun.model.decoder.DecoderModel;
 import dev.gatun.model.encoder.EncoderModel;
+import dev.gatun.model.seq2seq.Seq2SeqModel;
 import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.transformer.Transformer;
 import dev.gatun.model.weights.GgufModel;
@@ -145,7 +146,7 @@ class ModelPlanTest {
     void ofAnEncoderDecoder(Kind kind, String family) throws IOException {
         Path path = Path.of("../golden/models", family);
         check(kind, path, WeightFormat.AS_STORED, (backend, opened) -> {
-            try (var model = Models.loadSeq2Seq(ModelFolder.of(path), backend);
+            try (var model = Seq2SeqModel.load(ModelFolder.of(path), backend);
                     var session =
                             model.transformer().newSession(new Transformer.SessionSize(BATCH, BEAMS, CTX, CTX, 1))) {
                 opened.took(model.packedByteSize(), session.byteSize());

@@ -9,6 +9,7 @@ import dev.gatun.memory.Tensor;
 import dev.gatun.model.decoder.Decoder.SessionSize;
 import dev.gatun.model.decoder.DecoderModel;
 import dev.gatun.model.encoder.EncoderModel;
+import dev.gatun.model.seq2seq.Seq2SeqModel;
 import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.transformer.Transformer;
 import dev.gatun.model.weights.GgufModel;
@@ -174,7 +175,7 @@ class PackedModelTest {
         List<float[]> results = new ArrayList<>();
         try (Backend backend = open(Kind.VECTOR)) {
             for (Path path : new Path[] {source, packed}) {
-                try (var model = Models.loadSeq2Seq(ModelFolder.of(path), backend);
+                try (var model = Seq2SeqModel.load(ModelFolder.of(path), backend);
                         var session = model.transformer().newSession(new Transformer.SessionSize(1, 1, 5, 4, 1))) {
                     session.encode(new int[] {5, 9, 17, 3});
                     session.decode(new int[] {1}, 1);

@@ -92,4 +92,24 @@ class TranslatorTest {
                     .isEqualTo("一七九八年十二月一日");
         }
     }
+
+    @Test
+    void nBestComeWithTheirScoresAndSentencesOneByOne() throws IOException {
+        try (Backend backend = Backend.open(Backend.Options.defaults());
+                Translator translator = Translator.openDemo(backend)) {
+            List<Translator.Translation> best = translator.nBest("two hundred and five", 3);
+            assertThat(best).hasSize(3);
+            assertThat(best.getFirst().text()).isEqualTo("二百零五");
+            assertThat(best.get(1).score())
+                    .isBetween(best.get(2).score(), best.getFirst().score());
+            assertThat(best.getFirst().score()).isNegative();
+            assertThat(translator.nBest(" ", 2)).isEmpty();
+            assertThatThrownBy(() -> translator.nBest("one", 0)).isInstanceOf(IllegalArgumentException.class);
+            assertThatThrownBy(() -> translator.nBest("one", 10_000)).hasMessageContaining("10000: must be 1 to 256");
+            assertThat(translator.translateSentences("I love you\n\ntwo hundred and five", java.util.Locale.ENGLISH))
+                    .isEqualTo("我爱你\n\n二百零五");
+            Translator drawing = translator.with(new dev.gatun.model.generate.Sampling(0.1, 5, 1, 0, 1, 3));
+            assertThat(drawing.translate("I love you")).isEqualTo(drawing.translate("I love you"));
+        }
+    }
 }

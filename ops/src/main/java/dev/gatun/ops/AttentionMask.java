@@ -141,8 +141,23 @@ public final class AttentionMask {
         }
     }
 
-    /** Checks the arrays against a call's sizes. */
+    /** Checks the arrays and the tensor against a call's sizes. */
     void check(int batch, int heads, int queries, int keys) {
+        checkArrays(batch, keys);
+        checkTensor(batch, heads, queries, keys, keys);
+    }
+
+    /** The same for keys in pages: the tensor has a column for each key of the longest sequence, or more. */
+    void checkPaged(int batch, int heads, int queries) {
+        checkArrays(batch, Integer.MAX_VALUE);
+        int longest = 0;
+        for (int b = 0; b < batch && tensor != null; b++) {
+            longest = Math.max(longest, keyTo(b, Integer.MAX_VALUE));
+        }
+        checkTensor(batch, heads, queries, longest, Integer.MAX_VALUE);
+    }
+
+    private void checkArrays(int batch, int keys) {
         if (firstQuery != null && firstQuery.length < batch
                 || keyFrom != null && keyFrom.length < batch
                 || keyTo != null && keyTo.length < batch) {
@@ -154,19 +169,23 @@ public final class AttentionMask {
                         + " are not within the " + keys + " given");
             }
         }
-        if (tensor != null) {
-            for (int i = 1; i <= tensor.rank(); i++) {
-                int wanted = switch (i) {
-                    case 1 -> keys;
-                    case 2 -> queries;
-                    case 3 -> heads;
-                    default -> batch;
-                };
-                if (tensor.dim(-i) != wanted && tensor.dim(-i) != 1) {
-                    throw new ShapeException(
-                            "attention: mask " + tensor + " does not fit [batch,heads,queries,keys] = [" + batch + ","
-                                    + heads + "," + queries + "," + keys + "]");
-                }
+    }
+
+    private void checkTensor(int batch, int heads, int queries, int keys, int mostKeys) {
+        if (tensor == null) {
+            return;
+        }
+        for (int i = 1; i <= tensor.rank(); i++) {
+            int dim = tensor.dim(-i);
+            boolean fits = switch (i) {
+                case 1 -> dim >= keys && dim <= mostKeys;
+                case 2 -> dim == queries;
+                case 3 -> dim == heads;
+                default -> dim == batch;
+            };
+            if (!fits && dim != 1) {
+                throw new ShapeException("attention: mask " + tensor + " does not fit [batch,heads,queries,keys] = ["
+                        + batch + "," + heads + "," + queries + "," + keys + "]");
             }
         }
     }

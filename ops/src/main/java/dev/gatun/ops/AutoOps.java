@@ -119,8 +119,7 @@ final class AutoOps {
     }
 
     /**
-     * Attention over keys in pages: OpenBLAS, or plain Java where its tiles of keys would cross pages, until {@code vector} is
-     * compiled. Returns what {@link #choose} would.
+     * Attention over keys in pages: OpenBLAS until {@code vector} is compiled. Returns what {@link #choose} would.
      */
     int pagedAttention(Attention vector, AttentionCall call) {
         if (auto.isAttentionCompiled(call.group(), call.mostQueries(), call.mostKeys(), call.dK(), call.dV())) {
@@ -130,8 +129,7 @@ final class AutoOps {
         if (call.mostQueries() > 1) {
             auto.postponeCompiling();
         }
-        boolean inPages = call.nHeads() <= attention.maxHeads() && call.isInPages(Attention.BLAS_KEY_TILE);
-        (inPages ? attention : plainAttention).run(call);
+        (call.nHeads() <= attention.maxHeads() ? attention : plainAttention).run(call);
         return 0;
     }
 }

@@ -3,7 +3,6 @@ package dev.gatun.ops;
 import dev.gatun.memory.DType;
 import dev.gatun.memory.ShapeException;
 import dev.gatun.memory.Tensor;
-import dev.gatun.ops.internal.Attention;
 import org.jspecify.annotations.Nullable;
 
 /** What the operators of {@link Ops} ask of their operands. */
@@ -172,16 +171,12 @@ final class Operands {
                     + ": needs [B,H,T,dK], [P,KV,S,dK], [P,KV,S,dV] -> [B,H,T,dV] with KV dividing H, at most "
                     + maxHeads + " heads and the pages of B sequences, not " + pages.length);
         }
-        mask.check(q.dim(0), q.dim(1), q.dim(2), Integer.MAX_VALUE);
+        mask.checkPaged(q.dim(0), q.dim(1), q.dim(2));
         for (int b = 0; b < pages.length; b++) {
             int to = mask.keyTo(b, Integer.MAX_VALUE);
-            if (mask.keyFrom(b) != 0
-                    || (to + (long) rows - 1) / Math.max(1, rows) > pages[b].length
-                    || to > rows && rows % Attention.KEY_TILE != 0) {
+            if (mask.keyFrom(b) != 0 || (to + (long) rows - 1) / Math.max(1, rows) > pages[b].length) {
                 throw new ShapeException("attention: sequence " + b + " has keys " + mask.keyFrom(b) + " to " + to
-                        + " in " + pages[b].length + " pages of " + rows
-                        + ": they must start at 0 and fit, in pages of "
-                        + Attention.KEY_TILE + " or in one");
+                        + " in " + pages[b].length + " pages of " + rows + ": they must start at 0 and fit");
             }
         }
     }

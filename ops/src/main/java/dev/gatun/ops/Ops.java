@@ -29,6 +29,7 @@ import dev.gatun.ops.internal.ProductScratch;
 import dev.gatun.ops.internal.Rows;
 import dev.gatun.ops.internal.RowsTask;
 import dev.gatun.ops.internal.TileScratches;
+import dev.gatun.ops.internal.TopK;
 import dev.gatun.ops.internal.WorkerPool;
 import java.lang.foreign.Arena;
 import org.jspecify.annotations.Nullable;
@@ -50,6 +51,7 @@ public final class Ops {
     private final AttentionCall attentionCall = new AttentionCall();
     private final QuantizedBlock block = new QuantizedBlock();
     private final ProductScratch[] scratch;
+    private final TopK topK;
     private final @Nullable AutoOps auto;
 
     Ops(MatMul matMul, Rows rows, WorkerPool pool, TileScratches tiles, Arena arena) {
@@ -61,6 +63,7 @@ public final class Ops {
         this.matMul = auto == null ? matMul : auto.products();
         this.rows = rows;
         this.rowsTask = new RowsTask(rows, pool);
+        this.topK = new TopK(pool);
         this.auto = auto;
         this.scratch = ProductScratch.of(matMul, pool.threads(), arena);
         this.linear = new LinearTask(matMul, rows, pool, scratch);
@@ -276,7 +279,7 @@ public final class Ops {
     /**
      * The same over keys and values in pages: sequence b's key j is row j % rows of page {@code pages[b][j / rows]}.
      *
-     * @param k [nPages, nKvHeads, rows, dK], rows a multiple of 128, or all that a sequence can have
+     * @param k [nPages, nKvHeads, rows, dK]; pages of one row are indices, so that a sequence is any rows in any order
      * @param v [nPages, nKvHeads, rows, dV]
      * @param pages for each sequence its pages, at least as many as its keys need
      * @param mask has the number of keys of each sequence ({@link AttentionMask#withKeys}), the first being key 0
@@ -535,5 +538,24 @@ public final class Ops {
         int best = rows.argMax(x.segment(), 0, x.dim(0));
         OpEvents.end(event, rows.name(), 1, x.dim(0), 1, x.dim(0));
         return best;
+    }
+
+    /**
+     * The k largest elements of each row, largest first; of equals the one with the lower index. NaN is none of them.
+     *
+     * @param x rows [..., N]
+     * @param indices the first rows times k are written: where each stands in its row, -1 where a row has fewer than k numbers
+     * @param values likewise: the elements, -inf where there is none
+     * @throws ShapeException if x is not rows of F32, or k is below 1, or there is no room
+     */
+    public void topK(Tensor x, int k, int[] indices, float[] values) {
+        int n = rowCount("topK", "x", x);
+        if (k < 1 || indices.length < (long) n * k || values.length < (long) n * k) {
+            throw new ShapeException("topK: x " + x + ", k " + k + ": needs k above 0 and room for " + n + " x " + k
+                    + " results, not " + indices.length + " and " + values.length);
+        }
+        RowsEvent event = OpEvents.argMax();
+        topK.run(x.segment(), rowStride(x), n, x.dim(-1), k, indices, values);
+        OpEvents.end(event, "scalar", n, x.dim(-1), 1, (double) x.elements());
     }
 }

@@ -1,6 +1,6 @@
 package dev.gatun.model.generate;
 
-import dev.gatun.memory.Tensor;
+import dev.gatun.model.generate.GenerationConfig.EarlyStopping;
 import dev.gatun.model.transformer.TransformerSession;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -8,10 +8,11 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * Beam search with a length penalty, as Hugging Face's generate does it with early_stopping false: at each step the 2 &times;
- * beams best continuations of a source are candidates; one that ends is finished if it ranks within the first {@code beams}, the
- * others go on. A source is done when {@code beams} hypotheses are finished and the best running one, divided by its current
- * length, cannot beat the worst of them; at the token limit the running ones count as finished.
+ * Beam search with a length penalty, as Hugging Face's generate does it: at each step the 2 &times; beams best continuations of a
+ * source are candidates; one that ends is finished if it ranks within the first {@code beams}, the others go on. A source is done
+ * when {@code beams} hypotheses are finished and, unless it is to stop at once, the best running one cannot beat the worst of them;
+ * at the token limit the running ones count as finished. All beams of all sources go through one step together; a source that is done
+ * leaves the batch. A hypothesis is what it would be alone.
  */
 public final class BeamSearch {
     /**
@@ -26,12 +27,14 @@ public final class BeamSearch {
     private static final float NEVER = -1e9f;
 
     private final GenerationConfig config;
-    private final int[] bannedIds;
+    private final int beams;
+    private final int width; // candidates of a source
 
     /** A search with the given beams and limits. */
     public BeamSearch(GenerationConfig config) {
         this.config = config;
-        this.bannedIds = config.bannedIds();
+        this.beams = config.beams();
+        this.width = 2 * beams;
     }
 
     /**
@@ -41,85 +44,115 @@ public final class BeamSearch {
      * @return for each source its hypotheses, best first
      */
     public List<List<Hypothesis>> run(TransformerSession session) {
-        int beams = config.beams();
         int n = session.hypotheses();
-        var sources = new Source[n / beams];
-        for (int s = 0; s < sources.length; s++) {
-            sources[s] = new Source();
-        }
+        var all = new Source[n / beams];
+        Arrays.setAll(all, s -> new Source());
+        Source[] running = all.clone();
+        int count = running.length;
         int[] last = new int[n];
         int[] parents = new int[n];
+        int[] best = new int[n * width];
+        float[] logProbabilities = new float[n * width];
         Arrays.fill(last, config.startId());
-        int running = sources.length;
-        for (int step = 0; step < config.maxTokens() && running > 0; step++) {
-            if (step > 0) {
-                session.reorder(parents);
-            }
+        boolean free = config.rules().equals(TokenRules.FREE) && config.minTokens() == 0;
+        for (int step = 0; step < config.maxTokens() && count > 0; step++) {
             session.decode(last, 1);
-            for (int s = 0; s < sources.length; s++) {
-                for (int beam = 0; beam < beams; beam++) {
-                    parents[s * beams + beam] = s * beams + beam;
-                    last[s * beams + beam] = config.padId();
-                }
-                if (!sources[s].done) {
-                    sources[s].step(session, s * beams, step, parents, last);
-                    running -= sources[s].done ? 1 : 0;
+            session.ops().logSoftmax(session.logits(), session.logits()); //          [n, 1, V]
+            for (int i = 0; i < count * beams && !free; i++) {
+                config.rules().apply(session.logits(i, 0), running[i / beams].ids[i % beams], step, config);
+            }
+            session.ops().topK(session.logits(), width, best, logProbabilities);
+            int going = 0;
+            for (int s = 0; s < count; s++) {
+                Source source = running[s];
+                source.step(step, s * beams, best, logProbabilities, going * beams, parents, last);
+                if (!source.done) {
+                    running[going++] = source;
                 }
             }
+            if (going > 0) {
+                session.keep(parents, going * beams);
+            }
+            count = going;
         }
-        return Arrays.stream(sources)
-                .map(source -> List.copyOf(source.finished))
-                .toList();
+        return Arrays.stream(all).map(source -> List.copyOf(source.finished)).toList();
     }
 
     /** The hypotheses of one source. */
     private final class Source {
-        private final int beams = config.beams();
         private final List<Hypothesis> finished = new ArrayList<>(); // best first, at most beams
-        private int[][] ids = new int[beams][0];
-        private float[] sums = new float[beams]; // log-probabilities of the running ones, best first
+        private int[][] ids = new int[beams][config.maxTokens() + 1]; // the start first
+        private int[][] nextIds = new int[beams][config.maxTokens() + 1];
+        private final float[] sums = new float[beams]; // log-probabilities of the running ones, best first
+        // Candidates, best first: hypothesis, the id after it, their sum.
+        private final int[] beamOf = new int[width];
+        private final int[] idOf = new int[width];
+        private final float[] sumOf = new float[width];
+        private int candidates;
         private boolean done;
 
         Source() {
             Arrays.fill(sums, 1, beams, NEVER);
+            for (int[] hypothesis : ids) {
+                hypothesis[0] = config.startId();
+            }
         }
 
-        /** A continuation: hypothesis {@code beam} and one more id. */
-        private record Candidate(int beam, int id, float sum) {}
-
-        void step(TransformerSession session, int first, int step, int[] parents, int[] last) {
-            List<Candidate> candidates = candidates(session, first);
+        /**
+         * Goes on by one id.
+         *
+         * @param first the first of its hypotheses in the session
+         * @param best the best ids after each hypothesis of the session
+         * @param to where the first of its hypotheses is to stand next
+         * @param parents of those hypotheses
+         * @param last ids of those hypotheses
+         */
+        void step(int step, int first, int[] best, float[] logProbabilities, int to, int[] parents, int[] last) {
+            candidates = 0;
+            for (int beam = 0; beam < beams; beam++) {
+                int from = (first + beam) * width;
+                for (int i = from; i < from + width && best[i] >= 0; i++) {
+                    insert(beam, best[i], sums[beam] + logProbabilities[i]);
+                }
+            }
             int length = step + 1;
             boolean limit = length == config.maxTokens();
             int next = 0;
-            int[][] nextIds = new int[beams][];
-            float[] nextSums = new float[beams];
-            for (int rank = 0; rank < candidates.size(); rank++) {
-                Candidate candidate = candidates.get(rank);
-                boolean ends = candidate.id == config.eosId() || limit;
+            for (int rank = 0; rank < candidates; rank++) {
+                int id = idOf[rank];
+                boolean ends = config.isEos(id) || limit;
                 if (ends && rank < beams) {
-                    finish(append(ids[candidate.beam], candidate.id), score(candidate.sum, length));
+                    finish(ids[beamOf[rank]], id, length, score(sumOf[rank], length));
                 } else if (!ends && next < beams) {
-                    parents[first + next] = first + candidate.beam;
-                    last[first + next] = candidate.id;
-                    nextIds[next] = append(ids[candidate.beam], candidate.id);
-                    nextSums[next++] = candidate.sum;
+                    System.arraycopy(ids[beamOf[rank]], 0, nextIds[next], 0, length);
+                    nextIds[next][length] = id;
+                    parents[to + next] = first + beamOf[rank];
+                    last[to + next] = id;
+                    sums[next++] = sumOf[rank];
                 }
             }
-            if (next < beams) {
-                done = true; // the limit: nothing goes on
-                return;
-            }
+            int[][] spare = ids;
             ids = nextIds;
-            sums = nextSums;
-            done = finished.size() == beams && score(sums[0], length) <= finished.getLast().score;
+            nextIds = spare;
+            // Fewer than beams: the limit, or scores that are no numbers. Nothing goes on.
+            done = next < beams || finished.size() == beams && !canImprove(length);
+        }
+
+        private boolean canImprove(int length) {
+            if (config.earlyStopping() == EarlyStopping.AT_ONCE) {
+                return false;
+            }
+            boolean longer = config.earlyStopping() == EarlyStopping.NEVER && config.lengthPenalty() > 0;
+            return score(sums[0], longer ? config.maxTokens() : length) > finished.getLast().score;
         }
 
         private float score(float sum, int length) {
             return sum / (float) Math.pow(length, config.lengthPenalty());
         }
 
-        private void finish(int[] target, float score) {
+        private void finish(int[] before, int id, int length, float score) {
+            int[] target = Arrays.copyOfRange(before, 1, length + 1);
+            target[length - 1] = id;
             finished.add(new Hypothesis(target, score));
             finished.sort(Comparator.comparingDouble(Hypothesis::score)
                     .reversed()); // stable: the earlier of equals stays first
@@ -128,38 +161,20 @@ public final class BeamSearch {
             }
         }
 
-        private static int[] append(int[] ids, int id) {
-            int[] longer = Arrays.copyOf(ids, ids.length + 1);
-            longer[ids.length] = id;
-            return longer;
-        }
-
-        /** The 2 beams best continuations, best first; of equals the lower beam and id. */
-        private List<Candidate> candidates(TransformerSession session, int first) {
-            var best = new ArrayList<Candidate>(2 * beams + 1);
-            for (int beam = 0; beam < beams; beam++) {
-                Tensor logits = session.logits(first + beam, 0);
-                session.ops().logSoftmax(logits, logits);
-                Banned.hide(bannedIds, logits);
-                for (int id = 0; id < logits.dim(0); id++) {
-                    float sum = sums[beam] + logits.getFloat(id);
-                    if (best.size() < 2 * beams || sum > best.getLast().sum) {
-                        insert(best, new Candidate(beam, id, sum));
-                    }
-                }
+        /** Of equals the lower beam stays first, and within it the order of the best. */
+        private void insert(int beam, int id, float sum) {
+            if (candidates == width && !(sum > sumOf[width - 1])) {
+                return;
             }
-            return best;
-        }
-
-        private void insert(List<Candidate> best, Candidate candidate) {
-            int at = best.size();
-            while (at > 0 && best.get(at - 1).sum < candidate.sum) {
-                at--;
+            int at = candidates == width ? width - 1 : candidates++;
+            for (; at > 0 && sumOf[at - 1] < sum; at--) {
+                beamOf[at] = beamOf[at - 1];
+                idOf[at] = idOf[at - 1];
+                sumOf[at] = sumOf[at - 1];
             }
-            best.add(at, candidate);
-            if (best.size() > 2 * beams) {
-                best.removeLast();
-            }
+            beamOf[at] = beam;
+            idOf[at] = id;
+            sumOf[at] = sum;
         }
     }
 }

@@ -5,7 +5,10 @@ import dev.gatun.model.transformer.TransformerSession;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
-/** Takes the most probable id at each step (the lowest of equals), for all sources of a session side by side. */
+/**
+ * One id after the other for all sources of a session side by side: the most probable (the lowest of equals), or one drawn. A source
+ * that has ended leaves the batch. A target is what it would be alone.
+ */
 public final class GreedySearch {
     /** Sees the raw scores of a step before an id is picked. */
     @FunctionalInterface
@@ -21,12 +24,17 @@ public final class GreedySearch {
     }
 
     private final GenerationConfig config;
-    private final int[] bannedIds;
+    private final Sampling sampling;
 
     /** A search with the given limits; the number of beams is not looked at. */
     public GreedySearch(GenerationConfig config) {
+        this(config, Sampling.GREEDY);
+    }
+
+    /** Draws ids: each source by itself, from the same seed. */
+    public GreedySearch(GenerationConfig config, Sampling sampling) {
         this.config = config;
-        this.bannedIds = config.bannedIds();
+        this.sampling = sampling;
     }
 
     /**
@@ -41,36 +49,70 @@ public final class GreedySearch {
 
     /** As {@link #run(TransformerSession)}, showing each step's scores. */
     public int[][] run(TransformerSession session, @Nullable StepListener listener) {
-        int n = session.hypotheses();
-        int[][] targets = new int[n][config.maxTokens()];
-        int[] lengths = new int[n];
-        boolean[] ended = new boolean[n];
-        int[] last = new int[n];
+        int running = session.hypotheses();
+        int most = config.maxTokens();
+        int[][] ids = new int[running][most + 1]; // the start first
+        int[][] targets = new int[running][];
+        Sampler[] samplers = new Sampler[sampling.equals(Sampling.GREEDY) ? 0 : running];
+        int[] last = new int[running];
+        int[] source = new int[running]; // of each that is running
+        int[] kept = new int[running];
+        int[] best = new int[running];
+        float[] scores = new float[running];
         Arrays.fill(last, config.startId());
-        int running = n;
-        for (int step = 0; step < config.maxTokens() && running > 0; step++) {
+        Arrays.setAll(source, i -> i);
+        for (int[] target : ids) {
+            target[0] = config.startId();
+        }
+        boolean free = config.rules().equals(TokenRules.FREE) && config.minTokens() == 0;
+        for (int step = 0; step < most && running > 0; step++) {
             session.decode(last, 1);
-            for (int i = 0; i < n; i++) {
-                last[i] = config.padId();
-                if (ended[i]) {
-                    continue;
-                }
+            for (int i = 0; i < running; i++) {
                 Tensor logits = session.logits(i, 0);
                 if (listener != null) {
-                    listener.logits(i, step, logits);
+                    listener.logits(source[i], step, logits);
                 }
-                Banned.hide(bannedIds, logits);
-                last[i] = session.argMax(i, 0);
-                targets[i][lengths[i]++] = last[i];
-                if (last[i] == config.eosId()) {
-                    ended[i] = true;
-                    running--;
+                if (!free) {
+                    config.rules().apply(logits, ids[source[i]], step, config);
                 }
             }
-        }
-        for (int i = 0; i < n; i++) {
-            targets[i] = Arrays.copyOf(targets[i], lengths[i]);
+            if (samplers.length == 0) {
+                session.ops().topK(session.logits(), 1, best, scores);
+            } else {
+                draw(session, samplers, source, running, best);
+            }
+            int going = 0;
+            for (int i = 0; i < running; i++) {
+                int s = source[i];
+                if (best[i] < 0) {
+                    throw new ArithmeticException("source " + s + ": no score is a number, so no id can follow");
+                }
+                ids[s][step + 1] = best[i];
+                if (config.isEos(best[i]) || step == most - 1) {
+                    targets[s] = Arrays.copyOfRange(ids[s], 1, step + 2);
+                } else {
+                    kept[going] = i;
+                    last[going] = best[i];
+                    source[going++] = s;
+                }
+            }
+            if (going < running && going > 0) {
+                session.keep(kept, going);
+            }
+            running = going;
         }
         return targets;
+    }
+
+    private void draw(TransformerSession session, Sampler[] samplers, int[] source, int running, int[] best) {
+        for (int i = 0; i < running; i++) {
+            int s = source[i];
+            Tensor logits = session.logits(i, 0);
+            if (samplers[s] == null) {
+                samplers[s] = new Sampler(sampling, logits.dim(0));
+            }
+            best[i] = samplers[s].pick(logits, null);
+            samplers[s].see(best[i]);
+        }
     }
 }

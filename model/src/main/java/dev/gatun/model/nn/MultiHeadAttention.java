@@ -8,12 +8,12 @@ import dev.gatun.ops.Ops;
  * MultiHead(Q, K, V) = Concat(head_1, ..., head_h) W<sup>O</sup>, head_i = Attention(Q W_i<sup>Q</sup>, K W_i<sup>K</sup>, V
  * W_i<sup>V</sup>) (Vaswani et al. 2017, section 3.2.2). Splitting heads moves no byte.
  *
- * @param qProj [D, D]
- * @param kProj [D, D]
- * @param vProj [D, D]
- * @param oProj [D, D]
- * @param nHeads divides D
- * @param scale of the scores, 1 / &radic;dK
+ * @param qProj [H dK, D], in the paper [D, D]
+ * @param kProj [H dK, D]
+ * @param vProj [H dK, D]
+ * @param oProj [D, H dK]
+ * @param nHeads H
+ * @param scale of the scores, 1 / &radic;dK; T5 has 1
  */
 public record MultiHeadAttention(Linear qProj, Linear kProj, Linear vProj, Linear oProj, int nHeads, float scale) {
     /** The attention of the paper: scores are scaled by 1 / &radic;(D / nHeads). */
@@ -36,13 +36,21 @@ public record MultiHeadAttention(Linear qProj, Linear kProj, Linear vProj, Linea
         oProj.forward(ops, a.context(), out); //                                                [B, T, D]
     }
 
-    /** Self-attention of new tokens x [B, T, D] over all that came before: their keys and values join the cache first. */
-    public void forward(Ops ops, Tensor x, AttentionMask mask, KvCache cache, AttentionBuffers a, Tensor out) {
+    /**
+     * Self-attention of new tokens x [B, T, D] over all that came before: their keys and values join the cache first, which has
+     * begun T tokens.
+     *
+     * @param layer of the cache
+     */
+    public void forward(
+            Ops ops, Tensor x, AttentionMask mask, KvCache cache, int layer, AttentionBuffers a, Tensor out) {
         qProj.forward(ops, x, a.q()); //                                                        [B, T, D]
         kProj.forward(ops, x, a.k()); //                                                        [B, T, D]
         vProj.forward(ops, x, a.v()); //                                                        [B, T, D]
-        cache.append(a.kHeads(), a.vHeads()); //                                                [B, H, S + T, dK]
-        ops.attention(a.qHeads(), cache.keys(), cache.values(), mask, scale, 0f, a.contextHeads()); // [B, H, T, dK]
+        cache.append(layer, a.kHeads(), a.vHeads()); //                                         [B, H, T, dK]
+        Tensor keys = cache.keys(layer); //                                                     [rows, H, 1, dK]
+        Tensor values = cache.values(layer);
+        ops.attention(a.qHeads(), keys, values, cache.rows(), mask, scale, 0f, a.contextHeads()); // [B, H, T, dK]
         oProj.forward(ops, a.context(), out); //                                                [B, T, D]
     }
 
@@ -55,12 +63,20 @@ public record MultiHeadAttention(Linear qProj, Linear kProj, Linear vProj, Linea
     /**
      * Cross-attention: queries from x [B, T, D], keys and values from {@link #projectSource}.
      *
-     * @param a its views may gather the beams of one source as queries of one sequence: [B / beams, H, beams, dK]
+     * @param sources for each of the queries' sequences the source that it looks at
+     * @param a its views may gather the beams of one source as queries of one sequence: [B / beams, H, beams * T, dK]
      */
     public void forwardCross(
-            Ops ops, Tensor x, Tensor keyHeads, Tensor valueHeads, AttentionMask mask, CrossBuffers a, Tensor out) {
+            Ops ops,
+            Tensor x,
+            Tensor keyHeads,
+            Tensor valueHeads,
+            int[][] sources,
+            AttentionMask mask,
+            CrossBuffers a,
+            Tensor out) {
         qProj.forward(ops, x, a.q()); //                                                        [B, T, D]
-        ops.attention(a.qHeads(), keyHeads, valueHeads, mask, scale, 0f, a.contextHeads()); //  [B, H, T, dK]
+        ops.attention(a.qHeads(), keyHeads, valueHeads, sources, mask, scale, 0f, a.contextHeads()); // [B, H, T, dK]
         oProj.forward(ops, a.context(), out); //                                                [B, T, D]
     }
 

@@ -1,7 +1,6 @@
 package dev.gatun.model.nn;
 
 import dev.gatun.memory.Tensor;
-import dev.gatun.ops.Ops;
 import java.lang.foreign.Arena;
 
 /**
@@ -17,11 +16,7 @@ public final class SinusoidalPositions {
         HALVES
     }
 
-    private final Tensor[] rows;
-
-    private SinusoidalPositions(Tensor[] rows) {
-        this.rows = rows;
-    }
+    private SinusoidalPositions() {}
 
     /** Bytes that {@link #create} takes. */
     public static long byteSize(int positions, int dModel) {
@@ -29,7 +24,7 @@ public final class SinusoidalPositions {
     }
 
     /** The table for positions 0 to {@code positions} - 1, in {@code arena}. */
-    public static SinusoidalPositions create(Arena arena, int positions, int dModel, Layout layout) {
+    public static PositionTable create(Arena arena, int positions, int dModel, Layout layout) {
         double[] wavelength = new double[(dModel + 1) / 2];
         for (int i = 0; i < wavelength.length; i++) {
             wavelength[i] = StrictMath.pow(10000, 2.0 * i / dModel);
@@ -44,27 +39,6 @@ public final class SinusoidalPositions {
             }
         }
         Tensor table = Tensor.copyOf(arena, values, positions, dModel);
-        Tensor[] rows = new Tensor[positions];
-        for (int pos = 0; pos < positions; pos++) {
-            rows[pos] = table.select(0, pos);
-        }
-        return new SinusoidalPositions(rows);
-    }
-
-    /** Positions that the table has. */
-    public int size() {
-        return rows.length;
-    }
-
-    /**
-     * Adds position {@code first} + t to token t.
-     *
-     * @param tokens x [B, T, D] as one slice [B, D] for each t
-     * @param first position of token 0; first + T is at most {@link #size}
-     */
-    public void add(Ops ops, Tensor[] tokens, int first) {
-        for (int t = 0; t < tokens.length; t++) {
-            ops.add(tokens[t], rows[first + t], tokens[t]);
-        }
+        return new PositionTable(table, 0);
     }
 }

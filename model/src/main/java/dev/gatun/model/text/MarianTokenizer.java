@@ -21,8 +21,8 @@ import java.util.Map;
  * <p>Thread-safe. Whoever opens it closes it: encoding throws {@link IllegalStateException} afterwards; close waits for texts that
  * are being encoded.
  */
-public final class MarianTokenizer implements AutoCloseable {
-    private static final String SOURCE = "source.spm";
+public final class MarianTokenizer implements TargetTokenizer {
+    static final String SOURCE = "source.spm";
     private static final String TARGET = "target.spm";
     private static final String VOCAB = "vocab.json";
     private static final String CONFIG = "tokenizer_config.json";
@@ -168,6 +168,7 @@ public final class MarianTokenizer implements AutoCloseable {
      * @throws IllegalArgumentException if the text has more than 4,194,304 chars
      * @throws IllegalStateException after {@link #close}
      */
+    @Override
     public int[] encode(String text) {
         int[] code = NO_IDS;
         String rest = text;
@@ -193,6 +194,7 @@ public final class MarianTokenizer implements AutoCloseable {
      *
      * @throws IllegalArgumentException if an id is not in the vocabulary
      */
+    @Override
     public String decode(int... ids) {
         var text = new StringBuilder();
         var bytes = new ByteArrayOutputStream(); // characters may be spelled in bytes, a piece each

@@ -1,10 +1,10 @@
 package dev.gatun.model.transformer;
 
 import dev.gatun.memory.Tensor;
-import dev.gatun.model.nn.FeedForward;
 import dev.gatun.model.nn.KvCache;
-import dev.gatun.model.nn.LayerNorm;
+import dev.gatun.model.nn.Mlp;
 import dev.gatun.model.nn.MultiHeadAttention;
+import dev.gatun.model.nn.Norm;
 import dev.gatun.ops.AttentionMask;
 import dev.gatun.ops.Ops;
 
@@ -22,24 +22,31 @@ import dev.gatun.ops.Ops;
  */
 public record DecoderLayer(
         MultiHeadAttention selfAttn,
-        LayerNorm selfAttnNorm,
+        Norm selfAttnNorm,
         MultiHeadAttention crossAttn,
-        LayerNorm crossAttnNorm,
-        FeedForward feedForward,
-        LayerNorm feedForwardNorm,
+        Norm crossAttnNorm,
+        Mlp feedForward,
+        Norm feedForwardNorm,
         boolean normFirst) {
-    /** x [B, T, D] = the layer's output for T new tokens x, in place; their keys and values join the cache. */
+    /**
+     * x [B, T, D] = the layer's output for T new tokens x, in place; their keys and values join the cache.
+     *
+     * @param layer of the cache
+     * @param sources for each group of beams the source that it looks at
+     */
     void forward(
             Ops ops,
             Tensor x,
             AttentionMask selfMask,
             KvCache cache,
+            int layer,
             Source source,
+            int[][] sources,
             AttentionMask sourceMask,
             Activations a) {
         Tensor in = Residual.enter(ops, x, selfAttnNorm, normFirst, a.normed());
         selfAttn.forward(
-                ops, in, selfMask, cache, a.selfAttn(), a.sublayer()); //                               [B, T, D]
+                ops, in, selfMask, cache, layer, a.selfAttn(), a.sublayer()); //                               [B, T, D]
         Residual.leave(ops, x, a.sublayer(), selfAttnNorm, normFirst);
 
         in = Residual.enter(ops, x, crossAttnNorm, normFirst, a.normed());
@@ -48,6 +55,7 @@ public record DecoderLayer(
                 in,
                 source.keyHeads(),
                 source.valueHeads(),
+                sources,
                 sourceMask,
                 a.crossAttn(),
                 a.sublayer()); //     [B, T, D]
@@ -55,15 +63,15 @@ public record DecoderLayer(
 
         in = Residual.enter(ops, x, feedForwardNorm, normFirst, a.normed());
         feedForward.forward(
-                ops, in, a.hidden(), a.sublayer()); //                                               [B, T, D]
+                ops, in, a.mlp(), null, a.sublayer()); //                                               [B, T, D]
         Residual.leave(ops, x, a.sublayer(), feedForwardNorm, normFirst);
     }
 
     /**
      * What cross-attention of one layer attends to: the encoder's output, projected once.
      *
-     * @param keys [B, S, D]
-     * @param values [B, S, D]
+     * @param keys [B, S, H dK]
+     * @param values [B, S, H dK]
      * @param keyHeads the same bytes as [B, H, S, dK]
      * @param valueHeads likewise
      */

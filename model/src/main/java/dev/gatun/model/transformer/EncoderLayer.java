@@ -1,9 +1,9 @@
 package dev.gatun.model.transformer;
 
 import dev.gatun.memory.Tensor;
-import dev.gatun.model.nn.FeedForward;
-import dev.gatun.model.nn.LayerNorm;
+import dev.gatun.model.nn.Mlp;
 import dev.gatun.model.nn.MultiHeadAttention;
+import dev.gatun.model.nn.Norm;
 import dev.gatun.ops.AttentionMask;
 import dev.gatun.ops.Ops;
 
@@ -18,11 +18,7 @@ import dev.gatun.ops.Ops;
  * @param normFirst pre-norm, else post-norm
  */
 public record EncoderLayer(
-        MultiHeadAttention selfAttn,
-        LayerNorm selfAttnNorm,
-        FeedForward feedForward,
-        LayerNorm feedForwardNorm,
-        boolean normFirst) {
+        MultiHeadAttention selfAttn, Norm selfAttnNorm, Mlp feedForward, Norm feedForwardNorm, boolean normFirst) {
     /** x [B, T, D] = the layer's output for x, in place. */
     void forward(Ops ops, Tensor x, AttentionMask mask, Activations a) {
         Tensor in = Residual.enter(ops, x, selfAttnNorm, normFirst, a.normed());
@@ -30,7 +26,7 @@ public record EncoderLayer(
         Residual.leave(ops, x, a.sublayer(), selfAttnNorm, normFirst);
 
         in = Residual.enter(ops, x, feedForwardNorm, normFirst, a.normed());
-        feedForward.forward(ops, in, a.hidden(), a.sublayer()); //               [B, T, D]
+        feedForward.forward(ops, in, a.mlp(), null, a.sublayer()); //               [B, T, D]
         Residual.leave(ops, x, a.sublayer(), feedForwardNorm, normFirst);
     }
 }

@@ -2,44 +2,50 @@ package dev.gatun.model.transformer;
 
 import dev.gatun.memory.MemoryPlan;
 import dev.gatun.memory.MemoryPlan.Lifetime;
-import dev.gatun.model.nn.Embedding;
 import dev.gatun.model.nn.KvCache;
-import dev.gatun.model.nn.LayerNorm;
 import dev.gatun.model.nn.Linear;
-import dev.gatun.model.nn.SinusoidalPositions;
+import dev.gatun.model.nn.Norm;
+import dev.gatun.model.nn.RelativeBuckets;
 import dev.gatun.ops.Backend;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The Transformer of "Attention Is All You Need" (Vaswani et al. 2017): weights of an encoder-decoder, immutable, shared by any
- * number of sessions and threads. Whoever opened the arena of its tensors closes it, after the sessions.
+ * The Transformer of "Attention Is All You Need" (Vaswani et al. 2017) and its children: weights of an encoder-decoder, immutable,
+ * shared by any number of sessions and threads. Whoever opened the arena of its tensors closes it, after the sessions.
  *
  * @param config sizes
- * @param embedding of source and target tokens
- * @param positions added to both
- * @param encoder layers of the encoder
- * @param encoderNorm after the last of them, or null
- * @param decoder layers of the decoder
- * @param decoderNorm after the last of them, or null
+ * @param encoder the stack that reads sources
+ * @param decoder the stack that writes targets
+ * @param headScale the decoder's output is multiplied by it before the head; 1 but in the first T5
  * @param lmHead projection to the vocabulary [V, D]
  * @param backend that packed the weights
  */
 public record Transformer(
         TransformerConfig config,
-        Embedding embedding,
-        SinusoidalPositions positions,
-        List<EncoderLayer> encoder,
-        @Nullable LayerNorm encoderNorm,
-        List<DecoderLayer> decoder,
-        @Nullable LayerNorm decoderNorm,
+        Stack<EncoderLayer> encoder,
+        Stack<DecoderLayer> decoder,
+        float headScale,
         Linear lmHead,
         Backend backend) {
-    /** Copies the lists. */
-    public Transformer {
-        encoder = List.copyOf(encoder);
-        decoder = List.copyOf(decoder);
+    /**
+     * One of the two stacks.
+     *
+     * @param input what the first layer reads
+     * @param bias of relative positions, added to the scores of self-attention in all layers; or null
+     * @param layers one after the other
+     * @param norm after the last of them, or null
+     */
+    public record Stack<L>(
+            Input input,
+            @Nullable RelativeBuckets bias,
+            List<L> layers,
+            @Nullable Norm norm) {
+        /** Copies the list. */
+        public Stack {
+            layers = List.copyOf(layers);
+        }
     }
 
     /**
@@ -48,10 +54,16 @@ public record Transformer(
      * @param batch sources at once
      * @param beams hypotheses of each source
      * @param nSource tokens of a source
+     * @param sourceTokens tokens of all sources of a batch, each counted as long as the longest of them
      * @param nTarget tokens of a hypothesis, the start token included
      * @param chunk new tokens of each hypothesis that one {@link TransformerSession#decode} takes at most; 1 to generate
      */
-    public record SessionSize(int batch, int beams, int nSource, int nTarget, int chunk) {
+    public record SessionSize(int batch, int beams, int nSource, int sourceTokens, int nTarget, int chunk) {
+        /** Room for a batch of sources that all are as long as one may be. */
+        public SessionSize(int batch, int beams, int nSource, int nTarget, int chunk) {
+            this(batch, beams, nSource, Math.multiplyExact(batch, nSource), nTarget, chunk);
+        }
+
         /** Hypotheses at once. */
         int rows() {
             return Math.multiplyExact(batch, beams);
@@ -59,32 +71,41 @@ public record Transformer(
 
         /** Tokens that pass through a layer at once. */
         int maxTokens() {
-            return Math.max(Math.multiplyExact(batch, nSource), Math.multiplyExact(rows(), chunk));
+            return Math.max(sourceTokens, Math.multiplyExact(rows(), chunk));
         }
     }
 
+    int encoderFf() {
+        return encoder.layers.stream()
+                .mapToInt(layer -> layer.feedForward().hiddenSize())
+                .max()
+                .orElse(1);
+    }
+
+    int decoderFf() {
+        return decoder.layers.stream()
+                .mapToInt(layer -> layer.feedForward().hiddenSize())
+                .max()
+                .orElse(1);
+    }
+
     /**
-     * What {@link #newSession} will allocate, to the byte.
+     * What {@link #newSession} and its steps will allocate, to the byte if targets get as long as they may: the cache grows with
+     * them.
      *
      * @throws IllegalArgumentException if a size is not positive, or beyond the model's positions
      */
     public MemoryPlan plan(SessionSize size) {
         check(size);
-        int dModel = config.dModel();
-        int dFf = Math.max(config.encoderFf(), config.decoderFf());
-        long source = 2L * size.batch * size.nSource * dModel * Float.BYTES * config.decoderLayers();
-        long cache = config.decoderLayers()
-                * KvCache.byteSize(
-                        size.rows(),
-                        config.decoderHeads(),
-                        size.nTarget,
-                        dModel / config.decoderHeads(),
-                        size.beams > 1);
+        int layers = decoder.layers.size();
+        long source = 2L * size.sourceTokens * config.decoderWidth() * Float.BYTES * layers;
+        long cache =
+                KvCache.byteSize(layers, size.rows(), config.decoderHeads(), size.nTarget, config.decoderHeadDim());
         return MemoryPlan.empty()
                 .plus(
                         "activations",
                         Lifetime.SESSION,
-                        Activations.layout(size.maxTokens(), dModel, dFf).byteSize())
+                        TransformerSession.layout(this, size).byteSize())
                 .plus("source keys and values", Lifetime.SESSION, source)
                 .plus("key/value cache", Lifetime.SESSION, cache)
                 .plus("logits", Lifetime.SESSION, (long) size.rows() * size.chunk * config.vocab() * Float.BYTES)
@@ -113,8 +134,14 @@ public record Transformer(
     }
 
     private void check(SessionSize size) {
-        if (size.batch < 1 || size.beams < 1 || size.nSource < 1 || size.nTarget < 1 || size.chunk < 1) {
-            throw new IllegalArgumentException("session size " + size + ": every number must be at least 1");
+        if (size.batch < 1
+                || size.beams < 1
+                || size.nSource < 1
+                || size.nTarget < 1
+                || size.chunk < 1
+                || size.sourceTokens < size.nSource) {
+            throw new IllegalArgumentException(
+                    "session size " + size + ": every number must be at least 1, and sourceTokens hold one source");
         }
         if (size.nSource > config.nPositions() || size.nTarget > config.nPositions() || size.chunk > size.nTarget) {
             throw new IllegalArgumentException("session size " + size + ": the model has " + config.nPositions()

@@ -1,46 +1,45 @@
 package dev.gatun.model.transformer;
 
-import dev.gatun.model.nn.SinusoidalPositions;
-import dev.gatun.ops.Activation;
-
 /**
- * The sizes and choices of an encoder-decoder.
+ * The sizes of an encoder-decoder.
  *
  * @param dModel width of the residual stream
- * @param encoderHeads attention heads of each encoder layer; divides dModel
- * @param decoderHeads attention heads of each decoder layer; divides dModel
- * @param encoderLayers number of encoder layers
- * @param decoderLayers number of decoder layers
- * @param encoderFf inner width of the encoder's feed-forward networks
- * @param decoderFf inner width of the decoder's
- * @param vocab ids are 0 to vocab - 1
+ * @param encoderHeads attention heads of each encoder layer
+ * @param decoderHeads attention heads of each decoder layer
+ * @param encoderHeadDim size of an encoder's head
+ * @param decoderHeadDim size of a decoder's head
+ * @param vocab ids of a target are 0 to vocab - 1
  * @param nPositions tokens that a source, and a target, may have at most
- * @param activation of the feed-forward networks
- * @param normFirst pre-norm x + f(norm(x)) as in GPT, else post-norm norm(x + f(x)) as in the paper
- * @param positions layout of the sinusoidal positions
  */
 public record TransformerConfig(
         int dModel,
         int encoderHeads,
         int decoderHeads,
-        int encoderLayers,
-        int decoderLayers,
-        int encoderFf,
-        int decoderFf,
+        int encoderHeadDim,
+        int decoderHeadDim,
         int vocab,
-        int nPositions,
-        Activation activation,
-        boolean normFirst,
-        SinusoidalPositions.Layout positions) {
+        int nPositions) {
     /**
-     * Checks that heads divide dModel.
+     * The usual sizes: heads share dModel.
      *
-     * @throws IllegalArgumentException if they do not
+     * @throws IllegalArgumentException if they do not divide it
      */
-    public TransformerConfig {
+    public static TransformerConfig of(int dModel, int encoderHeads, int decoderHeads, int vocab, int nPositions) {
         if (dModel % encoderHeads != 0 || dModel % decoderHeads != 0) {
             throw new IllegalArgumentException("dModel " + dModel + " is not a multiple of the encoder's "
                     + encoderHeads + " and the decoder's " + decoderHeads + " heads");
         }
+        return new TransformerConfig(
+                dModel, encoderHeads, decoderHeads, dModel / encoderHeads, dModel / decoderHeads, vocab, nPositions);
+    }
+
+    /** Width of an encoder layer's queries, keys and values. */
+    int encoderWidth() {
+        return encoderHeads * encoderHeadDim;
+    }
+
+    /** Width of a decoder layer's. */
+    int decoderWidth() {
+        return decoderHeads * decoderHeadDim;
     }
 }

@@ -7,20 +7,19 @@ import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
 import dev.gatun.memory.Workspace;
 import dev.gatun.model.nn.KvCache;
-import dev.gatun.model.nn.LayerNorm;
+import dev.gatun.model.nn.Norm;
+import dev.gatun.model.nn.RelativeBuckets;
 import dev.gatun.model.transformer.DecoderLayer.Source;
 import dev.gatun.model.transformer.Transformer.SessionSize;
 import dev.gatun.ops.AttentionMask;
 import dev.gatun.ops.Ops;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One conversation with a {@link Transformer}: {@link #encode} sources, then {@link #decode} their targets token by token. Holds
- * the cache and the buffers, all allocated at the start; a decoding step allocates nothing. For one caller at a time; whoever
- * opened it closes it.
+ * One conversation with a {@link Transformer}: {@link #encode} sources, then {@link #decode} their targets token by token, and
+ * {@link #keep} those hypotheses that go on. Holds the cache and the buffers; a decoding step allocates nothing, but where the cache
+ * has to grow. For one caller at a time; whoever opened it closes it.
  */
 public final class TransformerSession implements AutoCloseable {
     private final Transformer model;
@@ -30,76 +29,120 @@ public final class TransformerSession implements AutoCloseable {
     private final Reservation reservation;
     private final Ops ops;
     private final Workspace workspace;
-    private final Tensor[] sourceKeys; // [batch * nSource, D] for each decoder layer
+    private final Tensor[] sourceKeys; // [sourceTokens, H dK] for each decoder layer
     private final Tensor[] sourceValues;
-    private final KvCache[] caches;
+    private final KvCache cache;
     private final Tensor logits; // [rows * chunk, V]
+    private final Tensor[] logitsOf; // [V] each
 
     private final int[] sourceLengths;
     private final int[] position; // of the first new token, for each hypothesis
     private final int[] targetLengths; // with the new tokens
+    private final int[] groupLengths; // of the source of each group of beams
+    private final int[][] pageOf; // of a source: its index
+    private final AttentionMask encoderMask;
     private final AttentionMask sourceMask;
     private final AttentionMask targetMask;
+    private final @Nullable AttentionMask[] biased; // target masks for one new token at each position
+    private final @Nullable Step[] steps; // for one new token each, by hypotheses
 
-    private int batch; // sources of the last encode
+    private int sourceTokens; // of the longest source of the last encode; 0 if there is none
     private Source[] sources = {};
-    private @Nullable Step step; // views for the last number of new tokens
+    private int[] sourceOf = {}; // of each group of beams
+    private int[][] sourcePages = {};
+    private @Nullable Step step; // views for the last step
 
-    /** Views for one number of new tokens a hypothesis. */
-    private record Step(int tokens, Activations activations, Tensor logits, Tensor[] logitsOf) {}
+    /** Views for a number of hypotheses and of new tokens each. */
+    private record Step(int tokens, Activations activations, Tensor logits) {}
 
     private TransformerSession(
-            Transformer model, SessionSize size, @Nullable Trace trace, CountedArena arena, Reservation reservation) {
+            Transformer model,
+            SessionSize size,
+            @Nullable Trace trace,
+            CountedArena arena,
+            KvCache cache,
+            Reservation reservation) {
         this.model = model;
         this.size = size;
         this.trace = trace;
         this.arena = arena;
+        this.cache = cache;
         this.reservation = reservation;
         var config = model.config();
-        int dModel = config.dModel();
-        int layers = config.decoderLayers();
+        int layers = model.decoder().layers().size();
         ops = model.backend().newOps(arena);
-        workspace = Activations.layout(size.maxTokens(), dModel, Math.max(config.encoderFf(), config.decoderFf()))
-                .allocate(arena);
+        workspace = layout(model, size).allocate(arena);
+        fill(model.encoder().bias(), 0, "encoder bias");
+        fill(model.decoder().bias(), 1 - size.nTarget(), "decoder bias");
         sourceKeys = new Tensor[layers];
         sourceValues = new Tensor[layers];
-        caches = new KvCache[layers];
         for (int i = 0; i < layers; i++) {
-            sourceKeys[i] = Tensor.allocate(arena, DType.F32, Shape.of(size.batch() * size.nSource(), dModel));
-            sourceValues[i] = Tensor.allocate(arena, DType.F32, Shape.of(size.batch() * size.nSource(), dModel));
-            caches[i] = KvCache.allocate(
-                    arena,
-                    size.rows(),
-                    config.decoderHeads(),
-                    size.nTarget(),
-                    dModel / config.decoderHeads(),
-                    size.beams() > 1);
+            Shape shape = Shape.of(size.sourceTokens(), config.decoderWidth());
+            sourceKeys[i] = Tensor.allocate(arena, DType.F32, shape);
+            sourceValues[i] = Tensor.allocate(arena, DType.F32, shape);
         }
         logits = Tensor.allocate(arena, DType.F32, Shape.of(size.rows() * size.chunk(), config.vocab()));
+        logitsOf = new Tensor[size.rows() * size.chunk()];
+        Arrays.setAll(logitsOf, i -> logits.select(0, i));
         sourceLengths = new int[size.batch()];
+        groupLengths = new int[size.batch()];
+        pageOf = new int[size.batch()][1];
+        Arrays.setAll(pageOf, i -> new int[] {i});
         position = new int[size.rows()];
         targetLengths = new int[size.rows()];
-        sourceMask = AttentionMask.full().withKeys(null, sourceLengths);
+        encoderMask = AttentionMask.full().withKeys(null, sourceLengths);
+        sourceMask = AttentionMask.full().withKeys(null, groupLengths);
         targetMask = AttentionMask.causal().atPositions(position).withKeys(null, targetLengths);
+        biased = new AttentionMask[size.nTarget()];
+        steps = new Step[size.rows() + 1];
     }
 
     static TransformerSession open(Transformer model, SessionSize size, @Nullable Trace trace) {
         Reservation reservation = model.backend()
                 .budget()
                 .reserve("a session of " + size, () -> model.plan(size), () -> model.wouldFit(size));
+        var config = model.config();
+        KvCache cache = new KvCache(
+                model.decoder().layers().size(),
+                size.rows(),
+                config.decoderHeads(),
+                size.nTarget(),
+                config.decoderHeadDim());
         CountedArena arena = CountedArena.ofShared();
         try {
-            return new TransformerSession(model, size, trace, arena, reservation);
+            return new TransformerSession(model, size, trace, arena, cache, reservation);
         } catch (Throwable e) { // out of memory, say: nothing stays behind
             arena.close();
+            cache.close();
             reservation.close();
             throw e;
         }
     }
 
-    /** Bytes that it has allocated: what its plan says. */
+    /** Bytes that it has allocated: what its plan says once targets are as long as they may be, for the cache grows with them. */
     public long byteSize() {
-        return arena.byteSize();
+        return arena.byteSize() + cache.byteSize();
+    }
+
+    static Workspace.Layout layout(Transformer model, SessionSize size) {
+        var config = model.config();
+        int dAttn = Math.max(config.encoderWidth(), config.decoderWidth());
+        int dFf = Math.max(model.encoderFf(), model.decoderFf());
+        Workspace.Layout layout = Activations.layout(size.maxTokens(), config.dModel(), dAttn, dFf);
+        if (model.encoder().bias() != null) {
+            layout.f32("encoder bias", 1, config.encoderHeads(), size.nSource(), size.nSource());
+        }
+        if (model.decoder().bias() != null) {
+            int keys = size.nTarget() - 1 + size.chunk();
+            layout.f32("decoder bias", 1, config.decoderHeads(), size.chunk(), keys);
+        }
+        return layout;
+    }
+
+    private void fill(@Nullable RelativeBuckets bias, int first, String name) {
+        if (bias != null) {
+            bias.fill(first, workspace.get(name));
+        }
     }
 
     /**
@@ -110,6 +153,7 @@ public final class TransformerSession implements AutoCloseable {
      * @throws IndexOutOfBoundsException if an id is beyond the vocabulary
      */
     public void encode(int[]... ids) {
+        sourceTokens = 0;
         if (ids.length < 1 || ids.length > size.batch()) {
             throw new IllegalArgumentException(
                     "encode: " + ids.length + " sources, the session takes 1 to " + size.batch());
@@ -122,6 +166,10 @@ public final class TransformerSession implements AutoCloseable {
             }
             tokens = Math.max(tokens, ids[b].length);
         }
+        if ((long) ids.length * tokens > size.sourceTokens()) {
+            throw new IllegalArgumentException("encode: " + ids.length + " sources of up to " + tokens
+                    + " tokens, the session takes " + size.sourceTokens() + " tokens in all");
+        }
         int[] padded = new int[ids.length * tokens];
         for (int b = 0; b < ids.length; b++) {
             sourceLengths[b] = ids[b].length;
@@ -132,29 +180,51 @@ public final class TransformerSession implements AutoCloseable {
         encode(padded, ids.length, tokens);
     }
 
-    private void encode(int[] ids, int newBatch, int tokens) {
+    private void encode(int[] ids, int batch, int tokens) {
         var config = model.config();
-        Activations a = Activations.of(workspace, newBatch, tokens, config.encoderFf(), config.encoderHeads(), 1);
+        var encoder = model.encoder();
+        Activations a = Activations.of(
+                workspace, batch, tokens, model.encoderFf(), config.encoderWidth(), config.encoderHeads(), 1);
         Tensor x = a.x();
-        model.embedding().forward(ops, ids, 0, x); //                           [B, S, D]
-        model.positions().add(ops, a.tokens(), 0); //                           [B, S, D]
+        AttentionMask mask = encoder.bias() == null
+                ? encoderMask
+                : encoderMask.with(
+                        workspace.get("encoder bias").slice(2, 0, tokens).slice(3, 0, tokens));
+        encoder.input().forward(ops, ids, 0, a); //                             [B, S, D]
         see("encoder_hidden_states", 0, x);
-        for (int i = 0; i < model.encoder().size(); i++) {
-            model.encoder().get(i).forward(ops, x, sourceMask, a); //           [B, S, D]
+        for (int i = 0; i < encoder.layers().size(); i++) {
+            encoder.layers().get(i).forward(ops, x, mask, a); //                [B, S, D]
             see("encoder_hidden_states", i + 1, x);
         }
-        norm(model.encoderNorm(), x); //                                        [B, S, D]
+        norm(encoder.norm(), x); //                                             [B, S, D]
         see("encoder_last_hidden_state", 0, x);
 
-        batch = newBatch;
-        sources = new Source[caches.length];
-        for (int i = 0; i < caches.length; i++) {
+        sources = new Source[sourceKeys.length];
+        for (int i = 0; i < sources.length; i++) {
             sources[i] = Source.of(
-                    rows(sourceKeys[i], newBatch, tokens),
-                    rows(sourceValues[i], newBatch, tokens),
-                    config.decoderHeads());
-            model.decoder().get(i).crossAttn().projectSource(ops, x, sources[i].keys(), sources[i].values());
-            caches[i].reset(newBatch * size.beams());
+                    rows(sourceKeys[i], batch, tokens), rows(sourceValues[i], batch, tokens), config.decoderHeads());
+            DecoderLayer layer = model.decoder().layers().get(i);
+            layer.crossAttn().projectSource(ops, x, sources[i].keys(), sources[i].values());
+        }
+        sourceTokens = tokens;
+        restart(batch);
+    }
+
+    /** Forgets what was decoded; each of the sources has its beams again. */
+    private void restart(int batch) {
+        cache.reset(batch * size.beams());
+        sourceOf = new int[batch];
+        Arrays.setAll(sourceOf, i -> i);
+        lookAtSources(batch);
+    }
+
+    private void lookAtSources(int groups) {
+        if (sourcePages.length != groups) {
+            sourcePages = new int[groups][];
+        }
+        for (int g = 0; g < groups; g++) {
+            sourcePages[g] = pageOf[sourceOf[g]];
+            groupLengths[g] = sourceLengths[sourceOf[g]];
         }
         step = null;
     }
@@ -186,23 +256,45 @@ public final class TransformerSession implements AutoCloseable {
         }
         Arrays.fill(position, 0, rows, first);
         Arrays.fill(targetLengths, 0, rows, first + tokens);
+        var decoder = model.decoder();
         Activations a = s.activations;
         Tensor x = a.x();
-        model.embedding().forward(ops, ids, 0, x); //                                                   [B, T, D]
-        model.positions().add(ops, a.tokens(), first); //                                               [B, T, D]
+        decoder.input().forward(ops, ids, first, a); //                                                 [B, T, D]
         see("decoder_hidden_states", 0, x);
-        for (int i = 0; i < caches.length; i++) {
-            DecoderLayer layer = model.decoder().get(i);
-            layer.forward(ops, x, targetMask, caches[i], sources[i], sourceMask, a); //                 [B, T, D]
+        AttentionMask mask = targetMask(first, tokens);
+        cache.begin(tokens);
+        for (int i = 0; i < sources.length; i++) {
+            DecoderLayer layer = decoder.layers().get(i);
+            layer.forward(ops, x, mask, cache, i, sources[i], sourcePages, sourceMask, a); //           [B, T, D]
             see("decoder_hidden_states", i + 1, x);
         }
-        norm(model.decoderNorm(), x); //                                                                [B, T, D]
+        cache.commit();
+        norm(decoder.norm(), x); //                                                                     [B, T, D]
         see("decoder_last_hidden_state", 0, x);
+        if (model.headScale() != 1f) {
+            ops.scale(model.headScale(), x, x); //                                                      [B, T, D]
+        }
         model.lmHead().forward(ops, x, s.logits); //                                                    [B, T, V]
     }
 
+    private AttentionMask targetMask(int first, int tokens) {
+        if (model.decoder().bias() == null) {
+            return targetMask;
+        }
+        AttentionMask known = tokens == 1 ? biased[first] : null;
+        if (known == null) {
+            int last = size.nTarget() - 1; // the column of a query's own position
+            Tensor bias = workspace.get("decoder bias").slice(2, 0, tokens).slice(3, last - first, last + tokens);
+            known = targetMask.with(bias);
+            if (tokens == 1) {
+                biased[first] = known;
+            }
+        }
+        return known;
+    }
+
     private Step step(int tokens) {
-        if (batch == 0) {
+        if (sourceTokens == 0) {
             throw new IllegalStateException("decode: nothing has been encoded");
         }
         Step current = step;
@@ -213,17 +305,25 @@ public final class TransformerSession implements AutoCloseable {
             throw new IllegalArgumentException(
                     "decode: " + tokens + " new tokens, the session takes 1 to " + size.chunk());
         }
-        var config = model.config();
         int rows = hypotheses();
-        Activations a =
-                Activations.of(workspace, rows, tokens, config.decoderFf(), config.decoderHeads(), size.beams());
-        List<Tensor> each = new ArrayList<>();
-        for (int i = 0; i < rows * tokens; i++) {
-            each.add(logits.select(0, i));
+        Step known = tokens == 1 ? steps[rows] : null;
+        if (known == null) {
+            var config = model.config();
+            Activations a = Activations.of(
+                    workspace,
+                    rows,
+                    tokens,
+                    model.decoderFf(),
+                    config.decoderWidth(),
+                    config.decoderHeads(),
+                    size.beams());
+            known = new Step(tokens, a, rows(logits, rows, tokens));
+            if (tokens == 1) {
+                steps[rows] = known;
+            }
         }
-        Step made = new Step(tokens, a, rows(logits, rows, tokens), each.toArray(Tensor[]::new));
-        step = made;
-        return made;
+        step = known;
+        return known;
     }
 
     /** Scores [V] of every id to follow token {@code t}, 0 being the first new one of the last step, of a hypothesis. */
@@ -232,12 +332,26 @@ public final class TransformerSession implements AutoCloseable {
         if (current == null) {
             throw new IllegalStateException("logits: nothing has been decoded");
         }
-        return current.logitsOf[hypothesis * current.tokens + t];
+        return logitsOf[hypothesis * current.tokens + t];
+    }
+
+    /** The scores [hypotheses, T, V] of the last step. */
+    public Tensor logits() {
+        Step current = step;
+        if (current == null) {
+            throw new IllegalStateException("logits: nothing has been decoded");
+        }
+        return current.logits;
     }
 
     /** Index of the largest of {@link #logits}; the lowest wins a tie. */
     public int argMax(int hypothesis, int t) {
         return ops.argMax(logits(hypothesis, t));
+    }
+
+    /** What it was opened for. */
+    public SessionSize size() {
+        return size;
     }
 
     /** The session's operators, for what is computed from its tensors between steps. */
@@ -246,27 +360,47 @@ public final class TransformerSession implements AutoCloseable {
     }
 
     /**
-     * Lets hypothesis i go on from hypothesis {@code parents[i]}, of the same source.
+     * Lets hypothesis i go on from hypothesis {@code parents[i]}, whose keys and values it shares; others are forgotten, and with all
+     * of its hypotheses a source leaves the batch. The scores of the last step are not to be asked for afterwards.
      *
-     * @throws IllegalStateException if the session has one beam
+     * @param count hypotheses from now on, a multiple of the session's beams
+     * @throws IllegalArgumentException if the beams of a group come from different sources
+     * @throws IndexOutOfBoundsException if a parent is none of the hypotheses
      */
-    public void reorder(int[] parents) {
-        for (KvCache cache : caches) {
-            cache.reorder(parents);
+    public void keep(int[] parents, int count) {
+        int beams = size.beams();
+        if (count % beams != 0) {
+            throw new IllegalArgumentException("keep: " + count + " hypotheses are no multiple of " + beams + " beams");
+        }
+        for (int i = 0; i < count; i++) {
+            if (parents[i] / beams != parents[i / beams * beams] / beams) {
+                throw new IllegalArgumentException("keep: hypothesis " + i + " goes on from " + parents[i]
+                        + ", its neighbour from " + parents[i / beams * beams] + ", which has another source");
+            }
+        }
+        int before = hypotheses();
+        cache.keep(parents, count);
+        int[] kept = new int[count / beams];
+        for (int g = 0; g < kept.length; g++) {
+            kept[g] = sourceOf[parents[g * beams] / beams];
+        }
+        if (count != before || !Arrays.equals(kept, sourceOf)) {
+            sourceOf = kept;
+            lookAtSources(kept.length);
         }
     }
 
-    /** Hypotheses under way: sources of the last {@link #encode} times beams. */
+    /** Hypotheses under way: at first sources of the last {@link #encode} times beams. */
     public int hypotheses() {
-        return batch * size.beams();
+        return cache.hypotheses();
     }
 
     /** Tokens decoded of each hypothesis. */
     public int length() {
-        return caches.length == 0 ? 0 : caches[0].length();
+        return cache.length();
     }
 
-    private void norm(@Nullable LayerNorm norm, Tensor x) {
+    private void norm(@Nullable Norm norm, Tensor x) {
         if (norm != null) {
             norm.forward(ops, x, x);
         }
@@ -281,6 +415,7 @@ public final class TransformerSession implements AutoCloseable {
     /** Gives the memory back. Waits for nobody: a call under way on another thread fails with IllegalStateException. */
     @Override
     public void close() {
+        cache.close();
         arena.close();
         reservation.close();
     }

@@ -7,7 +7,7 @@ import dev.gatun.model.generate.BeamSearch;
 import dev.gatun.model.generate.BeamSearch.Hypothesis;
 import dev.gatun.model.generate.GenerationConfig;
 import dev.gatun.model.generate.GreedySearch;
-import dev.gatun.model.generate.Seq2SeqModel;
+import dev.gatun.model.seq2seq.Seq2SeqModel;
 import dev.gatun.model.transformer.Transformer;
 import dev.gatun.model.transformer.Transformer.SessionSize;
 import dev.gatun.model.weights.JsonConfig;

@@ -1,10 +1,9 @@
 package dev.gatun.model.verify;
 
 import dev.gatun.memory.Tensor;
-import dev.gatun.model.Models;
 import dev.gatun.model.decoder.DecoderModel;
 import dev.gatun.model.encoder.EncoderModel;
-import dev.gatun.model.generate.Seq2SeqModel;
+import dev.gatun.model.seq2seq.Seq2SeqModel;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.SafetensorsFile;
@@ -129,6 +128,6 @@ public final class Verifier {
         }
         return EncoderModel.types().contains(type)
                 ? new EncoderCases(EncoderModel.load(folder, backend), arena)
-                : new Seq2SeqCases(Models.loadSeq2Seq(folder, backend), arena);
+                : new Seq2SeqCases(Seq2SeqModel.load(folder, backend), arena);
     }
 }

@@ -7,170 +7,106 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.gatun.memory.ShapeException;
 import dev.gatun.memory.Tensor;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 class KvCacheTest {
-    private static final int BATCH = 3;
+    private static final int MOST = 4;
     private static final int HEADS = 2;
-    private static final int CTX = 5;
+    private static final int CTX = 50; // the cache grows on the way
     private static final int D_K = 4;
 
-    /** Adds up what is taken from it. */
-    private static final class CountingArena implements Arena {
-        private final Arena arena = Arena.ofConfined();
-        private long bytes;
-
-        @Override
-        public MemorySegment allocate(long byteSize, long byteAlignment) {
-            bytes += byteSize;
-            return arena.allocate(byteSize, byteAlignment);
-        }
-
-        @Override
-        public MemorySegment.Scope scope() {
-            return arena.scope();
-        }
-
-        @Override
-        public void close() {
-            arena.close();
-        }
-    }
-
-    private final CountingArena arena = new CountingArena();
+    private final Arena arena = Arena.ofConfined();
+    private final KvCache cache = new KvCache(2, MOST, HEADS, CTX, D_K);
 
     @AfterEach
     void close() {
+        cache.close();
         arena.close();
     }
 
-    private KvCache cache(boolean reorders) {
-        KvCache cache = KvCache.allocate(arena, BATCH, HEADS, CTX, D_K, reorders);
-        cache.reset(BATCH);
-        return cache;
-    }
-
     /** New keys or values of a projection, seen by head. */
-    private Tensor heads(long seed, int batch, int tokens) {
-        return random(arena, seed, 1, batch, tokens, HEADS * D_K).splitHeads(HEADS);
+    private Tensor heads(long seed, int tokens) {
+        return random(arena, seed, 1, cache.hypotheses(), tokens, HEADS * D_K).splitHeads(HEADS);
     }
 
-    private static float[] positions(Tensor cached, int batch, int from, int to) {
-        return cached.slice(0, batch, batch + 1).slice(2, from, to).toFloats();
-    }
-
-    @Test
-    void itTakesTheBytesThatItAnnounces() {
-        for (boolean reorders : new boolean[] {false, true}) {
-            long before = arena.bytes;
-            KvCache.allocate(arena, BATCH, HEADS, CTX, D_K, reorders);
-            assertThat(arena.bytes - before).isEqualTo(KvCache.byteSize(BATCH, HEADS, CTX, D_K, reorders));
+    private void append(long seed, int tokens) {
+        cache.begin(tokens);
+        for (int layer = 0; layer < 2; layer++) {
+            cache.append(layer, heads(seed + layer, tokens), heads(-seed - layer, tokens));
         }
-        assertThat(KvCache.byteSize(BATCH, HEADS, CTX, D_K, false)).isEqualTo(2L * BATCH * HEADS * CTX * D_K * 4);
+        cache.commit();
     }
 
-    @Test
-    void whatIsAppendedFollowsWhatWasThere() {
-        KvCache cache = cache(false);
-        assertThat(cache.capacity()).isEqualTo(CTX);
-        assertThat(cache.length()).isZero();
-        int length = 0;
-        for (int tokens : new int[] {2, 1, 0, 2}) {
-            Tensor keys = heads(length, BATCH, tokens);
-            Tensor values = heads(100 + length, BATCH, tokens);
-            cache.append(keys, values);
-            for (int b = 0; b < BATCH; b++) {
-                float[] cachedKeys = positions(cache.keys(), b, length, length + tokens);
-                float[] cachedValues = positions(cache.values(), b, length, length + tokens);
-                assertThat(cachedKeys).containsExactly(keys.slice(0, b, b + 1).toFloats());
-                assertThat(cachedValues)
-                        .containsExactly(values.slice(0, b, b + 1).toFloats());
+    /** What attention reads: the rows of one hypothesis, one after the other. */
+    private float[] read(Tensor of, int hypothesis) {
+        float[] values = new float[cache.length() * HEADS * D_K];
+        int at = 0;
+        for (int i = 0; i < cache.length(); i++) {
+            for (float value : of.select(0, cache.rows()[hypothesis][i]).toFloats()) {
+                values[at++] = value;
             }
-            length += tokens;
-            assertThat(cache.length()).isEqualTo(length);
         }
-        assertThat(positions(cache.keys(), 1, 0, 2))
-                .as("appending leaves the past alone")
-                .containsExactly(heads(0, BATCH, 2).slice(0, 1, 2).toFloats());
+        return values;
     }
 
     @Test
-    void aFullCacheRefusesMoreAndStaysAsItIs() {
-        KvCache cache = cache(false);
-        cache.append(heads(1, BATCH, 4), heads(2, BATCH, 4));
-        float[] keys = cache.keys().toFloats();
-        assertThatThrownBy(() -> cache.append(heads(3, BATCH, 2), heads(4, BATCH, 2)))
-                .isInstanceOf(ShapeException.class)
-                .hasMessage("cache has 4 of 5 positions: no room for 2 more");
-        assertThat(cache.length()).isEqualTo(4);
-        assertThat(cache.keys().toFloats()).containsExactly(keys);
-    }
-
-    @Test
-    void keysAndValuesOfOtherShapesAreRefused() {
-        KvCache cache = cache(false);
-        Tensor good = heads(1, BATCH, 1);
-        Tensor otherHeads = random(arena, 2, 1, BATCH, 1, 4 * D_K).splitHeads(4);
-        Tensor wider = random(arena, 3, 1, BATCH, 1, HEADS * 8).splitHeads(HEADS);
-        for (Tensor wrong : new Tensor[] {heads(4, BATCH - 1, 1), otherHeads, wider}) {
-            assertThatThrownBy(() -> cache.append(wrong, wrong))
-                    .isInstanceOf(ShapeException.class)
-                    .hasMessageContaining("cache of keys F32[3,2,5,4]")
-                    .hasMessageContaining("cannot append keys " + wrong);
+    void aHypothesisHasItsOwnTokensInOrderHoweverTheyCame() {
+        cache.reset(3);
+        append(1, 2);
+        append(5, 1);
+        append(9, 40); // grows
+        assertThat(cache.length()).isEqualTo(43);
+        Tensor first = heads(1, 2);
+        Tensor second = heads(5, 1);
+        for (int b = 0; b < 3; b++) {
+            float[] keys = read(cache.keys(0), b);
+            for (int i = 0; i < 3; i++) {
+                Tensor from = i < 2 ? first : second;
+                for (int h = 0; h < HEADS; h++) {
+                    for (int d = 0; d < D_K; d++) {
+                        assertThat(keys[(i * HEADS + h) * D_K + d]).isEqualTo(from.getFloat(b, h, i % 2, d));
+                    }
+                }
+            }
+            assertThat(read(cache.values(1), b)).isNotEqualTo(read(cache.keys(1), b));
         }
-        assertThatThrownBy(() -> cache.append(good, heads(5, BATCH, 2)))
-                .isInstanceOf(ShapeException.class)
-                .hasMessageContaining("values F32[3,2,2,4]");
-        assertThat(cache.length()).isZero();
     }
 
     @Test
-    void resetForgetsAllAndMayTakeFewerSequences() {
-        KvCache cache = cache(true);
-        cache.append(heads(1, BATCH, 5), heads(2, BATCH, 5));
+    void whoGoesOnFromAnotherHasItsPastAndSharesNothingLater() {
+        cache.reset(3);
+        append(1, 3);
+        float[][] before = {read(cache.keys(0), 0), read(cache.keys(0), 1), read(cache.keys(0), 2)};
+        cache.keep(new int[] {2, 2, 0, 1}, 4);
+        append(5, 1);
+        Tensor added = heads(5, 1);
+        int[] parents = {2, 2, 0, 1};
+        for (int b = 0; b < 4; b++) {
+            float[] keys = read(cache.keys(0), b);
+            assertThat(keys).startsWith(before[parents[b]]);
+            assertThat(keys[3 * HEADS * D_K]).isEqualTo(added.getFloat(b, 0, 0, 0));
+        }
+        cache.keep(new int[] {3}, 1);
+        append(7, 1);
+        assertThat(read(cache.keys(0), 0)).startsWith(before[1]).hasSize(5 * HEADS * D_K);
+    }
+
+    @Test
+    void refusesWhatDoesNotFit() {
         cache.reset(2);
-        assertThat(cache.length()).isZero();
-        assertThat(cache.keys().shape()).hasToString("[2,2,5,4]");
-        Tensor keys = heads(3, 2, 1);
-        cache.append(keys, keys);
-        assertThat(positions(cache.keys(), 1, 0, 1))
-                .containsExactly(keys.slice(0, 1, 2).toFloats());
-        assertThatThrownBy(() -> cache.reset(BATCH + 1)).isInstanceOf(ShapeException.class);
+        append(1, 49);
+        assertThatThrownBy(() -> cache.begin(2))
+                .isInstanceOf(ShapeException.class)
+                .hasMessage("cache has 49 of 50 positions: no room for 2 more");
+        cache.begin(1);
+        assertThatThrownBy(() -> cache.append(0, heads(1, 2), heads(2, 2))).isInstanceOf(ShapeException.class);
+        assertThatThrownBy(() -> cache.keep(new int[] {0, 2}, 2)).isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> cache.keep(new int[5], 5)).isInstanceOf(ShapeException.class);
     }
 
     @Test
-    void reorderLetsSequencesContinueOthers() {
-        KvCache cache = cache(true);
-        Tensor keys = heads(1, BATCH, 3);
-        Tensor values = heads(2, BATCH, 3);
-        cache.append(keys, values);
-        int[] origin = {0, 1, 2};
-        for (int[] parents : new int[][] {{2, 0, 0}, {0, 1, 2}, {1, 1, 0}, {2, 2, 2}}) {
-            int[] before = origin.clone();
-            cache.reorder(parents);
-            assertThat(cache.length()).isEqualTo(3);
-            for (int b = 0; b < BATCH; b++) {
-                origin[b] = before[parents[b]];
-                float[] expectedKeys = keys.slice(0, origin[b], origin[b] + 1).toFloats();
-                float[] expectedValues =
-                        values.slice(0, origin[b], origin[b] + 1).toFloats();
-                assertThat(positions(cache.keys(), b, 0, 3)).containsExactly(expectedKeys);
-                assertThat(positions(cache.values(), b, 0, 3)).containsExactly(expectedValues);
-            }
-        }
-        Tensor next = heads(3, BATCH, 1);
-        cache.append(next, next);
-        assertThat(positions(cache.keys(), 1, 3, 4))
-                .containsExactly(next.slice(0, 1, 2).toFloats());
-    }
-
-    @Test
-    void aCacheThatWasNotToldCannotReorder() {
-        KvCache cache = cache(false);
-        assertThatThrownBy(() -> cache.reorder(new int[] {0, 1, 2}))
-                .isInstanceOf(IllegalStateException.class)
-                .hasMessage("this cache was not allocated to be reordered");
+    void byteSizeIsWhatAllPositionsTake() {
+        assertThat(KvCache.byteSize(2, MOST, HEADS, CTX, D_K)).isEqualTo(2L * 2 * MOST * HEADS * CTX * D_K * 4);
     }
 }

@@ -150,28 +150,31 @@ class PartsTest {
         on(kind, (backend, ops, arena) -> {
             RefAttention attention = RefAttention.random(backend, arena, 1, D, HEADS);
             Tensor x = random(arena, 9, 1, B, T, D);
-            KvCache cache = KvCache.allocate(arena, B, HEADS, T + 2, D / HEADS, false);
-            int[] first = new int[B];
-            int[] to = new int[B];
-            AttentionMask mask = AttentionMask.causal().atPositions(first).withKeys(null, to);
-            for (int[] chunks : new int[][] {{1, 1, 1, 1, 1}, {5}, {2, 3}, {4, 1}}) {
-                cache.reset(B);
-                for (int chunk : chunks) {
-                    int from = cache.length();
-                    Tensor in = nan(arena, B, chunk, D);
-                    in.copyFrom(x.slice(1, from, from + chunk));
-                    Arrays.fill(first, from);
-                    Arrays.fill(to, from + chunk);
-                    Tensor out = nan(arena, B, chunk, D);
-                    attention.layer().forward(ops, in, mask, cache, buffers(arena, B, chunk), out);
-                    for (int b = 0; b < B; b++) {
-                        double[][] all = sequence(x, b, T);
-                        double[][] expected = attention.apply(all, all, (i, j) -> j <= i);
-                        assertClose(
-                                Arrays.toString(chunks) + ", sequence " + b + " from " + from,
-                                out.slice(0, b, b + 1),
-                                Arrays.copyOfRange(expected, from, from + chunk),
-                                TOLERANCE);
+            try (KvCache cache = new KvCache(1, B, HEADS, T + 2, D / HEADS)) {
+                int[] first = new int[B];
+                int[] to = new int[B];
+                AttentionMask mask = AttentionMask.causal().atPositions(first).withKeys(null, to);
+                for (int[] chunks : new int[][] {{1, 1, 1, 1, 1}, {5}, {2, 3}, {4, 1}}) {
+                    cache.reset(B);
+                    for (int chunk : chunks) {
+                        int from = cache.length();
+                        Tensor in = nan(arena, B, chunk, D);
+                        in.copyFrom(x.slice(1, from, from + chunk));
+                        Arrays.fill(first, from);
+                        Arrays.fill(to, from + chunk);
+                        Tensor out = nan(arena, B, chunk, D);
+                        cache.begin(chunk);
+                        attention.layer().forward(ops, in, mask, cache, 0, buffers(arena, B, chunk), out);
+                        cache.commit();
+                        for (int b = 0; b < B; b++) {
+                            double[][] all = sequence(x, b, T);
+                            double[][] expected = attention.apply(all, all, (i, j) -> j <= i);
+                            assertClose(
+                                    Arrays.toString(chunks) + ", sequence " + b + " from " + from,
+                                    out.slice(0, b, b + 1),
+                                    Arrays.copyOfRange(expected, from, from + chunk),
+                                    TOLERANCE);
+                        }
                     }
                 }
             }
@@ -201,6 +204,7 @@ class PartsTest {
                                     x,
                                     keys.splitHeads(HEADS),
                                     values.splitHeads(HEADS),
+                                    new int[][] {{0}, {1}, {2}},
                                     AttentionMask.full().withKeys(null, lengths),
                                     CrossBuffers.of(
                                             nan(arena, B * beams, tokens, D),

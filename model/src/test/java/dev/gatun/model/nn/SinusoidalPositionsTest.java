@@ -35,7 +35,7 @@ class SinusoidalPositionsTest {
         int first = 30;
         try (Arena arena = Arena.ofShared();
                 Backend backend = Backend.open(new Backend.Options(Backend.Kind.SCALAR, 1, null))) {
-            SinusoidalPositions table = SinusoidalPositions.create(arena, positions, dModel, layout);
+            PositionTable table = SinusoidalPositions.create(arena, positions, dModel, layout);
             assertThat(table.size()).isEqualTo(positions);
             Tensor x = Tensor.allocate(arena, DType.F32, Shape.of(1, positions - first, dModel));
             table.add(backend.newOps(arena), tokens(x), first);
@@ -56,7 +56,7 @@ class SinusoidalPositionsTest {
     void positionsAreAddedToEverySequence() {
         try (Arena arena = Arena.ofShared();
                 Backend backend = Backend.open(new Backend.Options(Backend.Kind.SCALAR, 1, null))) {
-            SinusoidalPositions table = SinusoidalPositions.create(arena, 9, 4, Layout.INTERLEAVED);
+            PositionTable table = SinusoidalPositions.create(arena, 9, 4, Layout.INTERLEAVED);
             Tensor x = Reference.random(arena, 1, 1, 3, 2, 4);
             float[] before = x.toFloats();
             table.add(backend.newOps(arena), tokens(x), 7);

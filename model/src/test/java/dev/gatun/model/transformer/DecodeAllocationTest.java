@@ -3,8 +3,8 @@ package dev.gatun.model.transformer;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
-import dev.gatun.model.Models;
-import dev.gatun.model.generate.Seq2SeqModel;
+import dev.gatun.model.Translator;
+import dev.gatun.model.seq2seq.Seq2SeqModel;
 import dev.gatun.model.transformer.Transformer.SessionSize;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.ops.Backend;
@@ -28,9 +28,9 @@ class DecodeAllocationTest {
     @ParameterizedTest
     @CsvSource({"OPENBLAS,1", "OPENBLAS,2", "VECTOR,1", "VECTOR,2", "SCALAR,1"})
     void aStepAllocatesNothing(Kind kind, int threads) throws IOException {
-        ModelFolder demo = ModelFolder.ofResources(Models.class, "dev/gatun/model/demo/numerals-en-zh");
+        ModelFolder demo = ModelFolder.ofResources(Translator.class, "dev/gatun/model/demo/numerals-en-zh");
         try (Backend backend = Backend.open(new Backend.Options(kind, threads, null));
-                Seq2SeqModel model = Models.loadSeq2Seq(demo, backend);
+                Seq2SeqModel model = Seq2SeqModel.load(demo, backend);
                 var session = model.transformer().newSession(new SessionSize(2, 1, 16, 60, 1))) {
             long deadline = System.nanoTime() + WARM_UP_NANOS;
             int clean = 0;

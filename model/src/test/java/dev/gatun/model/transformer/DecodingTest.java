@@ -4,8 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.gatun.memory.MemoryPlan;
-import dev.gatun.model.Models;
-import dev.gatun.model.generate.Seq2SeqModel;
+import dev.gatun.model.seq2seq.Seq2SeqModel;
 import dev.gatun.model.transformer.Transformer.SessionSize;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.ops.Backend;
@@ -40,7 +39,7 @@ class DecodingTest {
 
     private static void with(ModelFolder folder, Kind kind, int threads, Work work) throws IOException {
         try (Backend backend = Backend.open(new Backend.Options(kind, threads, null));
-                Seq2SeqModel model = Models.loadSeq2Seq(folder, backend)) {
+                Seq2SeqModel model = Seq2SeqModel.load(folder, backend)) {
             work.run(model.transformer());
         }
     }
@@ -124,7 +123,7 @@ class DecodingTest {
                 session.encode(SOURCE);
                 session.decode(new int[] {119, 119}, 1);
                 session.decode(new int[] {3, 14}, 1); // hypotheses 119 3 and 119 14
-                session.reorder(new int[] {1, 0});
+                session.keep(new int[] {1, 0}, 2);
                 session.decode(new int[] {15, 92}, 1); // 119 14 15 and 119 3 92
                 plain.encode(SOURCE);
                 for (int id : new int[] {119, 14, 15}) {
@@ -140,10 +139,10 @@ class DecodingTest {
     void planSaysWhatASessionTakes() throws IOException {
         with(MARIAN, Kind.VECTOR, 2, model -> {
             MemoryPlan plan = model.plan(new SessionSize(2, 3, 10, 20, 1));
-            // 6 rows x 20 positions x 32 floats, keys and values, twice for reordering, 2 layers
+            // 6 rows x 20 positions x 32 floats, keys and values, 2 layers
             assertThat(plan.items())
                     .contains(new MemoryPlan.Item(
-                            "key/value cache", MemoryPlan.Lifetime.SESSION, 6 * 20 * 32 * 4L * 2 * 2 * 2));
+                            "key/value cache", MemoryPlan.Lifetime.SESSION, 6 * 20 * 32 * 4L * 2 * 2));
             assertThat(plan.items()).contains(new MemoryPlan.Item("logits", MemoryPlan.Lifetime.SESSION, 6 * 120 * 4L));
         });
     }
@@ -183,7 +182,7 @@ class DecodingTest {
     @Test
     void aClosedSessionOrModelThrows() throws IOException {
         try (Backend backend = Backend.open(new Backend.Options(Kind.VECTOR, 2, null))) {
-            Seq2SeqModel model = Models.loadSeq2Seq(MARIAN, backend);
+            Seq2SeqModel model = Seq2SeqModel.load(MARIAN, backend);
             var session = model.transformer().newSession(new SessionSize(1, 1, 8, 8, 1));
             session.encode(SOURCE);
             model.close();

@@ -42,8 +42,8 @@ class LayersTest {
     }
 
     private static Activations activations(Arena arena, int batch, int tokens, int beams) {
-        var workspace = Activations.layout(batch * tokens, D, D_FF).allocate(arena);
-        return Activations.of(workspace, batch, tokens, D_FF, HEADS, beams);
+        var workspace = Activations.layout(batch * tokens, D, D, D_FF).allocate(arena);
+        return Activations.of(workspace, batch, tokens, D_FF, D, HEADS, beams);
     }
 
     @ParameterizedTest
@@ -114,28 +114,31 @@ class LayersTest {
             int[] first = new int[hypotheses];
             int[] to = new int[hypotheses];
             AttentionMask selfMask = AttentionMask.causal().atPositions(first).withKeys(null, to);
-            KvCache cache = KvCache.allocate(arena, hypotheses, HEADS, T, D / HEADS, false);
-            Tensor target = random(arena, 51, 1, hypotheses, T, D);
-            for (int[] chunks : new int[][] {{1, 1, 1, 1, 1}, {5}, {3, 2}}) {
-                cache.reset(hypotheses);
-                for (int chunk : chunks) {
-                    int from = cache.length();
-                    Arrays.fill(first, from);
-                    Arrays.fill(to, from + chunk);
-                    Activations a = activations(arena, hypotheses, chunk, beams);
-                    a.x().copyFrom(target.slice(1, from, from + chunk));
-                    layer.forward(ops, a.x(), selfMask, cache, source, sourceMask, a);
-                    for (int row = 0; row < hypotheses; row++) {
-                        double[][] memory = sequence(encoded, row / beams, lengths[row / beams]);
-                        double[][] x = sequence(target, row, T);
-                        x = residual(x, norm1, normFirst, y -> self.apply(y, y, (i, j) -> j <= i));
-                        x = residual(x, norm2, normFirst, y -> cross.apply(y, memory, (i, j) -> true));
-                        x = residual(x, norm3, normFirst, feedForward::apply);
-                        assertClose(
-                                Arrays.toString(chunks) + ", hypothesis " + row + " from " + from,
-                                a.x().slice(0, row, row + 1),
-                                Arrays.copyOfRange(x, from, from + chunk),
-                                TOLERANCE);
+            try (KvCache cache = new KvCache(1, hypotheses, HEADS, T, D / HEADS)) {
+                Tensor target = random(arena, 51, 1, hypotheses, T, D);
+                for (int[] chunks : new int[][] {{1, 1, 1, 1, 1}, {5}, {3, 2}}) {
+                    cache.reset(hypotheses);
+                    for (int chunk : chunks) {
+                        int from = cache.length();
+                        Arrays.fill(first, from);
+                        Arrays.fill(to, from + chunk);
+                        Activations a = activations(arena, hypotheses, chunk, beams);
+                        a.x().copyFrom(target.slice(1, from, from + chunk));
+                        cache.begin(chunk);
+                        layer.forward(ops, a.x(), selfMask, cache, 0, source, new int[][] {{0}, {1}}, sourceMask, a);
+                        cache.commit();
+                        for (int row = 0; row < hypotheses; row++) {
+                            double[][] memory = sequence(encoded, row / beams, lengths[row / beams]);
+                            double[][] x = sequence(target, row, T);
+                            x = residual(x, norm1, normFirst, y -> self.apply(y, y, (i, j) -> j <= i));
+                            x = residual(x, norm2, normFirst, y -> cross.apply(y, memory, (i, j) -> true));
+                            x = residual(x, norm3, normFirst, feedForward::apply);
+                            assertClose(
+                                    Arrays.toString(chunks) + ", hypothesis " + row + " from " + from,
+                                    a.x().slice(0, row, row + 1),
+                                    Arrays.copyOfRange(x, from, from + chunk),
+                                    TOLERANCE);
+                        }
                     }
                 }
             }

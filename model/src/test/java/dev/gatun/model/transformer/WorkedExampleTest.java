@@ -14,6 +14,7 @@ import dev.gatun.model.nn.KvCache;
 import dev.gatun.model.nn.Linear;
 import dev.gatun.model.nn.MultiHeadAttention;
 import dev.gatun.model.nn.MultiHeadAttention.AttentionBuffers;
+import dev.gatun.model.nn.PositionTable;
 import dev.gatun.model.nn.Reference.RefAttention;
 import dev.gatun.model.nn.Reference.RefFeedForward;
 import dev.gatun.model.nn.Reference.RefLayerNorm;
@@ -160,26 +161,31 @@ class WorkedExampleTest {
             Tensor all = nan(arena, BATCH, CTX, D_MODEL);
             attention.forward(ops, x, AttentionMask.causal(), buffers(arena, CTX), all);
 
-            KvCache cache = KvCache.allocate(arena, BATCH, HEADS, CTX, D_K, false);
-            assertShape(cache.keys(), 4, 4, 16, 128);
-            int[] position = new int[BATCH];
-            int[] written = new int[BATCH];
-            AttentionMask mask = AttentionMask.causal().atPositions(position).withKeys(null, written);
-            AttentionBuffers a = buffers(arena, 1);
-            assertShape(a.qHeads(), 4, 4, 1, 128);
-            Tensor token = nan(arena, BATCH, 1, D_MODEL);
-            Tensor out = nan(arena, BATCH, 1, D_MODEL);
-            for (int t = 0; t < CTX; t++) {
-                token.copyFrom(x.slice(1, t, t + 1));
-                Arrays.fill(position, t);
-                Arrays.fill(written, t + 1);
-                attention.forward(ops, token, mask, cache, a, out);
-                assertThat(cache.length()).isEqualTo(t + 1);
-                Tensor expected = all.slice(1, t, t + 1);
-                if (kind == Kind.OPENBLAS) {
-                    assertClose("token " + t, out, rows(expected), TOLERANCE);
-                } else {
-                    assertThat(out.toFloats()).as("token " + t).containsExactly(expected.toFloats());
+            try (KvCache cache = new KvCache(1, BATCH, HEADS, CTX, D_K)) {
+                assertShape(cache.keys(0), 16 * 4, 4, 1, 128);
+                cache.reset(BATCH);
+                int[] position = new int[BATCH];
+                int[] written = new int[BATCH];
+                AttentionMask mask =
+                        AttentionMask.causal().atPositions(position).withKeys(null, written);
+                AttentionBuffers a = buffers(arena, 1);
+                assertShape(a.qHeads(), 4, 4, 1, 128);
+                Tensor token = nan(arena, BATCH, 1, D_MODEL);
+                Tensor out = nan(arena, BATCH, 1, D_MODEL);
+                for (int t = 0; t < CTX; t++) {
+                    token.copyFrom(x.slice(1, t, t + 1));
+                    Arrays.fill(position, t);
+                    Arrays.fill(written, t + 1);
+                    cache.begin(1);
+                    attention.forward(ops, token, mask, cache, 0, a, out);
+                    cache.commit();
+                    assertThat(cache.length()).isEqualTo(t + 1);
+                    Tensor expected = all.slice(1, t, t + 1);
+                    if (kind == Kind.OPENBLAS) {
+                        assertClose("token " + t, out, rows(expected), TOLERANCE);
+                    } else {
+                        assertThat(out.toFloats()).as("token " + t).containsExactly(expected.toFloats());
+                    }
                 }
             }
         }
@@ -193,7 +199,7 @@ class WorkedExampleTest {
             Ops ops = backend.newOps(arena);
             Tensor table = random(arena, 1, 1 / Math.sqrt(D_MODEL), VOCAB, D_MODEL);
             Embedding embedding = new Embedding(table, (float) Math.sqrt(D_MODEL));
-            SinusoidalPositions positions =
+            PositionTable positions =
                     SinusoidalPositions.create(arena, CTX, D_MODEL, SinusoidalPositions.Layout.INTERLEAVED);
             RefAttention attention = RefAttention.random(backend, arena, 10, D_MODEL, HEADS);
             RefLayerNorm norm1 = RefLayerNorm.random(arena, 20, D_MODEL);
@@ -204,7 +210,13 @@ class WorkedExampleTest {
             Linear lmHead = new Linear(backend.pack(table, arena), null);
 
             Activations a = Activations.of(
-                    Activations.layout(BATCH * CTX, D_MODEL, D_FF).allocate(arena), BATCH, CTX, D_FF, HEADS, 1);
+                    Activations.layout(BATCH * CTX, D_MODEL, D_MODEL, D_FF).allocate(arena),
+                    BATCH,
+                    CTX,
+                    D_FF,
+                    D_MODEL,
+                    HEADS,
+                    1);
             int[] ids = new int[BATCH * CTX];
             for (int i = 0; i < ids.length; i++) {
                 ids[i] = i * 37 % VOCAB;
@@ -224,7 +236,7 @@ class WorkedExampleTest {
             assertClose("embedded", x, embedded, 1e-6);
 
             layer.forward(ops, x, AttentionMask.full(), a);
-            assertShape(a.hidden(), 4, 16, 2048);
+            assertShape(a.mlp().hidden(), 4, 16, 2048);
             assertShape(x, 4, 16, 512);
             Tensor logits = nan(arena, BATCH, CTX, VOCAB);
             lmHead.forward(ops, x, logits);

@@ -95,7 +95,7 @@ public final class AttentionCall {
     }
 
     /**
-     * The same over keys and values in pages, each a whole number of key tiles or all that there is.
+     * The same over keys and values in pages.
      *
      * @param newK [pages, nKvHeads, rows, dK]
      * @param newV [pages, nKvHeads, rows, dV]
@@ -226,17 +226,44 @@ public final class AttentionCall {
         return n == 0 ? 0 : Math.max(0, high(b, n - 1) - low(b, 0));
     }
 
-    /** Whether each tile of {@code tile} keys, cut from key 0 on, lies in one page; true where there are no pages. */
-    public boolean isInPages(int tile) {
-        if (k.pages == null || k.pageRows % tile == 0) {
-            return true;
+    /** A {@link #step} of rows that are not evenly spaced. */
+    static final long UNEVEN = -1;
+
+    /** Bytes from one row to the next of {@code width} rows of a sequence from {@code from} on, or {@link #UNEVEN}. */
+    long step(Operand operand, int b, int from, int width) {
+        int[][] pages = operand.pages;
+        if (pages == null || from / operand.pageRows == (from + width - 1) / operand.pageRows) {
+            return operand.row;
         }
-        for (int b = 0; b < batch; b++) {
-            if (queries(b) > 0 && high(b, queries(b) - 1) > k.pageRows) {
-                return false;
+        if (operand.pageRows > 1) {
+            return UNEVEN;
+        }
+        int apart = pages[b][from + 1] - pages[b][from];
+        boolean even = apart > 0;
+        for (int i = from + 2; even && i < from + width; i++) {
+            even = pages[b][i] - pages[b][i - 1] == apart;
+        }
+        return even ? apart * operand.batch : UNEVEN;
+    }
+
+    /** Writes the byte offsets of {@code width} rows of a head of a sequence from {@code from} on to {@code offsets}. */
+    void rows(Operand operand, int b, int head, int from, int width, long[] offsets, int offset) {
+        int[][] pages = operand.pages;
+        if (pages == null || from / operand.pageRows == (from + width - 1) / operand.pageRows) {
+            long first = at(operand, b, head, from);
+            for (int i = 0; i < width; i++) {
+                offsets[offset + i] = first + i * operand.row;
+            }
+        } else if (operand.pageRows == 1) {
+            int[] own = pages[b];
+            for (int i = 0; i < width; i++) {
+                offsets[offset + i] = own[from + i] * operand.batch + head * operand.head;
+            }
+        } else {
+            for (int i = 0; i < width; i++) {
+                offsets[offset + i] = at(operand, b, head, from + i);
             }
         }
-        return true;
     }
 
     int queries(int b) {

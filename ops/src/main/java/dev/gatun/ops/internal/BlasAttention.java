@@ -22,14 +22,21 @@ final class BlasAttention implements Attention {
 
     private static final long F = Float.BYTES;
 
-    /** Scores, then maximum, sum and correction of each row. */
-    static final long SCRATCH_BYTES = (KEY_TILE + 3) * F * UNIT_ROWS;
+    /** Floats of keys, or values, of one head that are gathered where they do not lie evenly spaced. */
+    private static final int GATHERED = KEY_TILE * 128;
+
+    /** Where they are gathered: after scores, and maximum, sum and correction of each row. */
+    private static final long GATHERED_AT = (KEY_TILE + 3) * F * UNIT_ROWS;
+
+    static final long SCRATCH_BYTES = GATHERED_AT + GATHERED * F;
 
     private final MatMul matMul;
     private final Rows rows;
     private final MemorySegment scratch;
     private final ProductScratch productScratch;
+    private final long[] gatheredRows = new long[KEY_TILE];
     private int headsAtOnce; // query heads of one unit
+    private int keyTile;
 
     /** Takes {@link #SCRATCH_BYTES} of {@code arena}. */
     BlasAttention(MatMul matMul, Rows rows, ProductScratch productScratch, Arena arena) {
@@ -46,15 +53,38 @@ final class BlasAttention implements Attention {
 
     @Override
     public void run(AttentionCall call) {
-        headsAtOnce = call.group == 1 ? call.nHeads : call.group;
         for (int b = 0; b < call.batch; b++) {
             int queries = call.queries(b);
+            boolean even = isEven(call, b, queries);
+            headsAtOnce = call.group == 1 && even ? call.nHeads : call.group;
+            keyTile = even ? KEY_TILE : Math.clamp(GATHERED / Math.max(1, Math.max(call.dK, call.dV)), 1, KEY_TILE);
             int queryTile = Math.max(1, Math.min(Math.min(QUERY_TILE, queries), UNIT_ROWS / headsAtOnce));
             for (int head = 0; head < call.nHeads; head += headsAtOnce) {
                 for (int first = 0; first < queries; first += queryTile) {
                     attend(call, b, head, first, Math.min(queryTile, queries - first));
                 }
             }
+        }
+    }
+
+    /** Whether each tile of a sequence's keys, and of its values, lies evenly spaced. */
+    private static boolean isEven(AttentionCall call, int b, int queries) {
+        int to = queries == 0 ? 0 : call.high(b, queries - 1);
+        for (int from = call.mask.keyFrom(b); from < to; from += KEY_TILE) {
+            int width = Math.min(KEY_TILE, to - from);
+            if (call.step(call.k, b, from, width) == AttentionCall.UNEVEN
+                    || call.step(call.v, b, from, width) == AttentionCall.UNEVEN) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Copies a head's rows of a tile, of {@code d} floats each, to where a library can read them. */
+    private void gather(AttentionCall call, AttentionCall.Operand rows, int b, int head, int from, int width, int d) {
+        call.rows(rows, b, head, from, width, gatheredRows, 0);
+        for (int i = 0; i < width; i++) {
+            MemorySegment.copy(rows.segment, gatheredRows[i], scratch, GATHERED_AT + i * (d * F), d * F);
         }
     }
 
@@ -70,10 +100,10 @@ final class BlasAttention implements Attention {
         int keyFrom = call.mask.keyFrom(b);
         int highest = call.high(b, first + count - 1);
         // The first tile with a key that the first query sees; cuts stand at keyFrom + i KEY_TILE.
-        int start = keyFrom + (call.low(b, first) - keyFrom) / KEY_TILE * KEY_TILE;
+        int start = keyFrom + (call.low(b, first) - keyFrom) / keyTile * keyTile;
         boolean any = false;
-        for (int from = start; from < highest; from += KEY_TILE) {
-            int width = Math.min(KEY_TILE, highest - from);
+        for (int from = start; from < highest; from += keyTile) {
+            int width = Math.min(keyTile, highest - from);
             scores(call, b, head, first, count, from, width);
             hide(call, b, head, first, count, from, width);
             rows.softmaxTile(scratch, 0, width * F, stateRows, width, scratch, state, stateRows);
@@ -93,6 +123,11 @@ final class BlasAttention implements Attention {
         AttentionCall.Operand k = call.k;
         int group = call.group;
         boolean oneQuery = count == 1 && group > 1; // then the heads of a group are the rows of one product
+        long step = call.step(k, b, from, width);
+        boolean even = step != AttentionCall.UNEVEN;
+        if (!even) {
+            gather(call, k, b, head / group, from, width, call.dK);
+        }
         matMul.multiply(
                 oneQuery ? 1 : headsAtOnce,
                 oneQuery ? group : count,
@@ -103,10 +138,10 @@ final class BlasAttention implements Attention {
                 call.at(q, b, head, first),
                 q.head,
                 oneQuery ? q.head : q.row,
-                k.segment,
-                call.at(k, b, head / group, from),
+                even ? k.segment : scratch,
+                even ? call.at(k, b, head / group, from) : GATHERED_AT,
                 group == 1 ? k.head : 0,
-                k.row,
+                even ? step : call.dK * F,
                 true,
                 false,
                 scratch,
@@ -142,6 +177,11 @@ final class BlasAttention implements Attention {
             }
         }
         boolean oneQuery = count == 1 && group > 1;
+        long step = call.step(v, b, from, width);
+        boolean even = step != AttentionCall.UNEVEN;
+        if (!even) {
+            gather(call, v, b, head / group, from, width, dV);
+        }
         matMul.multiply(
                 oneQuery ? 1 : headsAtOnce,
                 oneQuery ? group : count,
@@ -152,10 +192,10 @@ final class BlasAttention implements Attention {
                 0,
                 (long) count * width * F,
                 width * F,
-                v.segment,
-                call.at(v, b, head / group, from),
+                even ? v.segment : scratch,
+                even ? call.at(v, b, head / group, from) : GATHERED_AT,
                 group == 1 ? v.head : 0,
-                v.row,
+                even ? step : dV * F,
                 false,
                 accumulate,
                 out.segment,

@@ -59,32 +59,33 @@ final class FewColumns {
     /**
      * added[d] = the chain over keys of V[key, d] &middot; weight[key], for one column.
      *
+     * @param rows where the keys' values begin, in bytes
      * @param weights the column's weight of the first key, the next keys' {@link AttentionKernels#WIDTH_BYTES} apart
      */
     static void context(
-            int keys, int dV, MemorySegment v, long vAt, long vRow, MemorySegment scratch, long weights, long added) {
+            int keys, int dV, MemorySegment v, long[] rows, MemorySegment scratch, long weights, long added) {
         int d = 0;
         for (; d <= dV - 4 * LANES; d += 4 * LANES) {
             long offset = d * (long) Float.BYTES;
-            four(keys, v, vAt + offset, vRow, scratch, weights, added + offset);
+            four(keys, v, offset, rows, scratch, weights, added + offset);
         }
         for (; d <= dV - LANES; d += LANES) {
             long offset = d * (long) Float.BYTES;
-            one(keys, v, vAt + offset, vRow, scratch, weights, added + offset);
+            one(keys, v, offset, rows, scratch, weights, added + offset);
         }
         for (; d < dV; d++) {
             long offset = d * (long) Float.BYTES;
             float sum = 0f;
             for (int key = 0; key < keys; key++) {
                 float weight = scratch.get(JAVA_FLOAT_UNALIGNED, weights + key * WIDTH_BYTES);
-                sum = Math.fma(v.get(JAVA_FLOAT_UNALIGNED, vAt + key * vRow + offset), weight, sum);
+                sum = Math.fma(v.get(JAVA_FLOAT_UNALIGNED, rows[key] + offset), weight, sum);
             }
             scratch.set(JAVA_FLOAT_UNALIGNED, added + offset, sum);
         }
     }
 
     private static void four(
-            int keys, MemorySegment v, long vAt, long vRow, MemorySegment scratch, long weights, long added) {
+            int keys, MemorySegment v, long offset, long[] rows, MemorySegment scratch, long weights, long added) {
         v = OffHeap.of(v);
         scratch = OffHeap.of(scratch);
         FloatVector a = FloatVector.zero(FLOATS);
@@ -93,7 +94,7 @@ final class FewColumns {
         FloatVector d = a;
         for (int key = 0; key < keys; key++) {
             FloatVector weight = broadcast(FLOATS, scratch.get(JAVA_FLOAT_UNALIGNED, weights + key * WIDTH_BYTES));
-            long row = vAt + key * vRow;
+            long row = rows[key] + offset;
             a = fromMemorySegment(FLOATS, v, row, ORDER).fma(weight, a);
             b = fromMemorySegment(FLOATS, v, row + Species.BYTES, ORDER).fma(weight, b);
             c = fromMemorySegment(FLOATS, v, row + 2 * Species.BYTES, ORDER).fma(weight, c);
@@ -106,13 +107,13 @@ final class FewColumns {
     }
 
     private static void one(
-            int keys, MemorySegment v, long vAt, long vRow, MemorySegment scratch, long weights, long added) {
+            int keys, MemorySegment v, long offset, long[] rows, MemorySegment scratch, long weights, long added) {
         v = OffHeap.of(v);
         scratch = OffHeap.of(scratch);
         FloatVector a = FloatVector.zero(FLOATS);
         for (int key = 0; key < keys; key++) {
             float weight = scratch.get(JAVA_FLOAT_UNALIGNED, weights + key * WIDTH_BYTES);
-            a = fromMemorySegment(FLOATS, v, vAt + key * vRow, ORDER).fma(broadcast(FLOATS, weight), a);
+            a = fromMemorySegment(FLOATS, v, rows[key] + offset, ORDER).fma(broadcast(FLOATS, weight), a);
         }
         a.intoMemorySegment(scratch, added, ORDER);
     }

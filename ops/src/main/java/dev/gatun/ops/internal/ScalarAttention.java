@@ -16,11 +16,13 @@ import org.jspecify.annotations.Nullable;
 final class ScalarAttention implements Attention, WorkerPool.Task {
     private final WorkerPool pool;
     private final float[] scratch;
+    private final long[] rows; // byte offsets of a tile's values
     private @Nullable AttentionCall underWay;
 
     ScalarAttention(WorkerPool pool) {
         this.pool = pool;
         this.scratch = new float[KEY_TILE * pool.threads()];
+        this.rows = new long[KEY_TILE * pool.threads()];
     }
 
     @Override
@@ -68,11 +70,11 @@ final class ScalarAttention implements Attention, WorkerPool.Task {
             }
             float correction = Elementary.expOfScore(before - shift);
             sum = Math.fma(sum, correction, sum(weights, width, 0, 1));
-            long values = call.at(call.v, b, head / call.group, from);
+            call.rows(call.v, b, head / call.group, from, width, rows, weights);
             for (int d = 0; d < call.dV; d++) {
                 float added = 0f;
                 for (int j = 0; j < width; j++) {
-                    added = Math.fma(get(call.v.segment, values + j * call.v.row, d), scratch[weights + j], added);
+                    added = Math.fma(get(call.v.segment, rows[weights + j], d), scratch[weights + j], added);
                 }
                 set(out, context, d, Math.fma(get(out, context, d), correction, added));
             }

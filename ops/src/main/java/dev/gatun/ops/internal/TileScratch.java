@@ -78,6 +78,10 @@ final class TileScratch {
     float[] v = {};
     /** Byte offsets of the rows of a square. */
     final long[] rows = new long[Species.LANES];
+    /** Byte offsets of a tile's keys, and of its values. */
+    final long[] keyRows = new long[Attention.KEY_TILE];
+
+    final long[] valueRows = new long[Attention.KEY_TILE];
     /** Keys that a column sees: from low up to before high. */
     final int[] low = new int[UNIT_COLUMNS + WIDTH];
 

@@ -31,7 +31,6 @@ final class VectorAttention implements Attention, WorkerPool.Task {
 
     private static final int VALUE_PANEL = TileScratch.panel(KEY_TILE);
     private static final long KEY_ROW = KEYS * (long) Float.BYTES;
-    private static final long PANEL_COLS = ROWS * (long) Float.BYTES;
     private static final long[] BLOCK_ROWS = rows(WIDTH_BYTES);
     private static final long[] STRIP_ROWS = rows(KEY_ROW);
     private static final long[] SQUARE_ROWS = rows(Species.BYTES);
@@ -124,7 +123,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
             int first,
             int columns,
             TileScratch s,
-            @Nullable MachineTiles machine) {
+            @Nullable MachineTiles machineTiles) {
         int dK = call.dK;
         int dV = call.dV;
         int paddedV = AttentionKernels.padded(dV);
@@ -137,18 +136,20 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         int start = keyFrom + (s.low[0] - keyFrom) / KEY_TILE * KEY_TILE;
         for (int from = start; from < highest; from += KEY_TILE) {
             int width = Math.min(KEY_TILE, highest - from);
-            long keys = call.at(call.k, b, kvHead, from);
-            long values = call.at(call.v, b, kvHead, from);
+            call.rows(call.k, b, kvHead, from, width, s.keyRows, 0);
+            call.rows(call.v, b, kvHead, from, width, s.valueRows, 0);
+            MachineTiles machine = machineTiles != null && isInRows(call, b, from, width) ? machineTiles : null;
             if (columns > FEW_COLUMNS && machine == null) {
                 for (int d = 0; d < dK; d += LANES) {
-                    int dims = strip(call.k, keys, width, d, dK, s);
-                    pack(s.memory, s.strip, KEY_ROW, dims, width, KEYS, s.k, d * ROWS, TileScratch.panel(dK));
+                    int dims = strip(call.k.segment, width, d, dK, s);
+                    TilePanels.pack(
+                            s.memory, s.strip, STRIP_ROWS, dims, width, KEYS, s.k, d * ROWS, TileScratch.panel(dK));
                 }
-                pack(call.v.segment, values, call.v.row, width, dV, dV, s.v, 0, VALUE_PANEL);
+                TilePanels.pack(call.v.segment, 0, s.valueRows, width, dV, dV, s.v, 0, VALUE_PANEL);
             } else if (columns <= FEW_COLUMNS) {
                 fill(s.memory, s.few, columns * KEY_ROW, 0f);
                 for (int d = 0; d < dK; d += LANES) {
-                    int dims = strip(call.k, keys, width, d, dK, s);
+                    int dims = strip(call.k.segment, width, d, dK, s);
                     for (int column = 0; column < columns; column++) {
                         long q = s.q + d * WIDTH_BYTES + column * (long) Float.BYTES;
                         FewColumns.scores(width, dims, s.memory, s.strip, q, s.few + column * KEY_ROW);
@@ -163,21 +164,26 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                     if (columns <= FEW_COLUMNS) {
                         scatter(columns, seen, s);
                     } else if (machine != null) {
-                        scores(call, machine, keys, column, vectors, from, seen, s);
+                        scores(call, machine, s.keyRows[0], column, vectors, from, seen, s);
                     } else {
                         scores(dK, column, vectors, from, seen, s);
                     }
                     adjust(call, b, kvHead, first, column, last, vectors, from, seen, s);
-                    softmax(machine, column, vectors, seen, s);
+                    softmax(machineTiles, column, vectors, seen, s);
                     if (columns <= FEW_COLUMNS) {
-                        context(call, values, columns, seen, s);
+                        context(call, columns, seen, s);
                     } else {
-                        context(call, machine, values, paddedV, column, vectors, from, seen, s);
+                        context(call, machine, s.valueRows[0], paddedV, column, vectors, from, seen, s);
                     }
                 }
             }
         }
         close(call, columns, paddedV, s);
+    }
+
+    /** Whether a tile's keys, and its values, lie as far apart as rows of their tensors do, as machine code reads them. */
+    private static boolean isInRows(AttentionCall call, int b, int from, int width) {
+        return call.step(call.k, b, from, width) == call.k.row && call.step(call.v, b, from, width) == call.v.row;
     }
 
     private static void fill(MemorySegment memory, long at, long bytes, float value) {
@@ -231,13 +237,13 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     }
 
     /** Up to LANES dimensions of a tile's keys, from {@code d} on, into the strip: returns how many. */
-    private static int strip(AttentionCall.Operand k, long at, int keys, int d, int dK, TileScratch s) {
+    private static int strip(MemorySegment k, int keys, int d, int dK, TileScratch s) {
         int dims = Math.min(LANES, dK - d);
-        long from = at + d * (long) Float.BYTES;
+        long from = d * (long) Float.BYTES;
         if (dims < LANES) {
             for (int i = 0; i < dims; i++) {
                 for (int key = 0; key < keys; key++) {
-                    float value = k.segment.get(JAVA_FLOAT_UNALIGNED, from + key * k.row + i * (long) Float.BYTES);
+                    float value = k.get(JAVA_FLOAT_UNALIGNED, from + s.keyRows[key] + i * (long) Float.BYTES);
                     s.memory.set(JAVA_FLOAT_UNALIGNED, s.strip + i * KEY_ROW + key * (long) Float.BYTES, value);
                 }
             }
@@ -245,54 +251,12 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         }
         for (int key = 0; key < keys; key += LANES) {
             for (int lane = 0; lane < LANES; lane++) {
-                s.rows[lane] = Math.min(key + lane, keys - 1) * k.row;
+                s.rows[lane] = s.keyRows[Math.min(key + lane, keys - 1)];
             }
             long to = s.strip + key * (long) Float.BYTES;
-            TileTranspose.transpose(k.segment, from, s.rows, 1f, s.memory, s.square, s.memory, to, STRIP_ROWS);
+            TileTranspose.transpose(k, from, s.rows, 1f, s.memory, s.square, s.memory, to, STRIP_ROWS);
         }
         return dims;
-    }
-
-    /**
-     * Rows as panels of {@link AttentionKernels#ROWS} columns: each row's part of a panel is stored as a whole vector, of which
-     * the next row overwrites what is too much.
-     *
-     * @param readable floats of a row that may be read
-     * @param panel floats from one panel to the next
-     */
-    private static void pack(
-            MemorySegment from,
-            long fromAt,
-            long rowBytes,
-            int rows,
-            int cols,
-            int readable,
-            float[] to,
-            int toAt,
-            int panel) {
-        from = OffHeap.of(from);
-        int panels = (cols + ROWS - 1) / ROWS;
-        int wide = (ROWS + LANES - 1) / LANES * LANES;
-        int whole = Math.clamp(Math.floorDiv(readable - wide, ROWS) + 1L, 0, panels);
-        for (int i = 0; i < rows; i++) {
-            long row = fromAt + i * rowBytes;
-            int at = toAt + i * ROWS;
-            for (int p = 0; p < whole; p++) {
-                for (int j = 0; j < ROWS; j += LANES) {
-                    FloatVector.fromMemorySegment(
-                                    FLOATS, from, row + p * PANEL_COLS + j * (long) Float.BYTES, Species.ORDER)
-                            .intoArray(to, at + p * panel + j);
-                }
-            }
-        }
-        for (int p = whole; p < panels; p++) {
-            for (int j = p * ROWS; j < Math.min(cols, (p + 1) * ROWS); j++) {
-                for (int i = 0; i < rows; i++) {
-                    float value = from.get(JAVA_FLOAT_UNALIGNED, fromAt + i * rowBytes + j * (long) Float.BYTES);
-                    to[toAt + p * panel + i * ROWS + j % ROWS] = value;
-                }
-            }
-        }
     }
 
     /** Leading vectors of a block of which no column sees {@code key} or later ones. */
@@ -422,11 +386,11 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     }
 
     /** The same for {@link TileScratch#FEW_COLUMNS}. */
-    private static void context(AttentionCall call, long v, int columns, int seen, TileScratch s) {
+    private static void context(AttentionCall call, int columns, int seen, TileScratch s) {
         for (int column = 0; column < columns; column++) {
             long at = column * (long) Float.BYTES;
             long weights = s.scores + at;
-            FewColumns.context(seen, call.dV, call.v.segment, v, call.v.row, s.memory, weights, s.added);
+            FewColumns.context(seen, call.dV, call.v.segment, s.valueRows, s.memory, weights, s.added);
             FewColumns.add(s.memory, s.context + at, weights + seen * WIDTH_BYTES, s.added, call.dV);
         }
     }

@@ -1,0 +1,50 @@
+package dev.gatun.model.text;
+
+import dev.gatun.model.weights.ModelFolder;
+import dev.gatun.model.weights.ModelFormatException;
+import java.io.IOException;
+
+/** What an encoder-decoder needs of a tokenizer: texts to ids with their special tokens, and ids back to text without. */
+public interface TargetTokenizer extends AutoCloseable {
+    /**
+     * The ids of a source text, special tokens included.
+     *
+     * @throws IllegalArgumentException if the text is longer than the tokenizer takes
+     */
+    int[] encode(String text);
+
+    /**
+     * The text of ids that a model produced; special tokens are left out.
+     *
+     * @throws IllegalArgumentException if an id is not in the vocabulary
+     */
+    String decode(int... ids);
+
+    @Override
+    void close();
+
+    /**
+     * Opens what a folder has: {@code source.spm}, {@code target.spm} and {@code vocab.json}, or a tokenizer.json.
+     *
+     * @param vocab ids that the model knows
+     * @throws IOException if a file is missing or cannot be read
+     * @throws ModelFormatException if a file breaks its format, or has ids that the model does not know
+     * @throws TokenizerUnavailableException if a native library cannot be loaded
+     */
+    static TargetTokenizer open(ModelFolder folder, int vocab) throws IOException {
+        if (folder.has(HuggingFaceTokenizer.FILE) && !folder.has(MarianTokenizer.SOURCE)) {
+            return new TokenizerJsonTarget(HuggingFaceTokenizer.open(folder, HuggingFaceTokenizer.MAX_CHARS), vocab);
+        }
+        if (folder.has("spiece.model") || folder.has("sentencepiece.bpe.model")) {
+            throw new ModelFormatException(folder.name() + ": has a SentencePiece model but no "
+                    + HuggingFaceTokenizer.FILE + "; save one with transformers' AutoTokenizer");
+        }
+        MarianTokenizer tokenizer = MarianTokenizer.open(folder);
+        if (tokenizer.vocabSize() > vocab) {
+            tokenizer.close();
+            throw new ModelFormatException(folder.name() + ": vocab.json has " + tokenizer.vocabSize()
+                    + " ids, the model's embedding only " + vocab);
+        }
+        return tokenizer;
+    }
+}
