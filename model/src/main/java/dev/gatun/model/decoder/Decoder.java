@@ -65,12 +65,18 @@ public final class Decoder {
     /**
      * What a session is sized for.
      *
-     * @param sequences that one step takes at most, and that there is room for if none shares a page
+     * @param sequences that one step takes at most
      * @param nCtx tokens of a sequence
      * @param chunk tokens that pass through a layer at once: longer prompts take several steps
      * @param logits rows of logits that a step keeps at most: 1 for each sequence to generate
+     * @param pages of keys and values that all sequences share: fewer than all could fill where not all will be long
      */
-    public record SessionSize(int sequences, int nCtx, int chunk, int logits) {
+    public record SessionSize(int sequences, int nCtx, int chunk, int logits, int pages) {
+        /** With pages for all sequences at their longest. */
+        public SessionSize(int sequences, int nCtx, int chunk, int logits) {
+            this(sequences, nCtx, chunk, logits, Math.multiplyExact(sequences, PagedKvCache.pagesOf(nCtx)));
+        }
+
         /** To generate from one sequence. */
         public static SessionSize forOne(int nCtx) {
             return new SessionSize(1, nCtx, Math.min(nCtx, DEFAULT_CHUNK), 1);
@@ -144,8 +150,7 @@ public final class Decoder {
                 .plus(
                         "key/value cache",
                         Lifetime.SESSION,
-                        PagedKvCache.byteSize(
-                                layers.size(), size.sequences, heads.nKvHeads(), size.nCtx, heads.headDim()))
+                        PagedKvCache.byteSize(layers.size(), size.pages, heads.nKvHeads(), size.nCtx, heads.headDim()))
                 .plus(
                         "activations",
                         Lifetime.SESSION,
@@ -158,6 +163,10 @@ public final class Decoder {
     private void check(SessionSize size) {
         if (size.sequences < 1 || size.nCtx < 1 || size.chunk < 1 || size.logits < 1) {
             throw new IllegalArgumentException("session size " + size + ": every number must be at least 1");
+        }
+        if (size.pages < PagedKvCache.pagesOf(size.nCtx)) {
+            throw new IllegalArgumentException(
+                    "session size " + size + ": one sequence fills " + PagedKvCache.pagesOf(size.nCtx) + " pages");
         }
         if (size.nCtx > config.nPositions()) {
             throw new IllegalArgumentException(

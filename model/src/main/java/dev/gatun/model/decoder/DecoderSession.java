@@ -66,7 +66,7 @@ public final class DecoderSession implements AutoCloseable {
         cache = PagedKvCache.allocate(
                 arena,
                 model.layers().size(),
-                size.sequences(),
+                size.pages(),
                 model.heads().nKvHeads(),
                 size.nCtx(),
                 model.heads().headDim());
@@ -137,11 +137,22 @@ public final class DecoderSession implements AutoCloseable {
         cache.release(sequence);
     }
 
+    /** Pages of keys and values that no sequence has. */
+    public int freePages() {
+        return cache.freePages();
+    }
+
+    /** Pages that so many more tokens of a sequence will take at most. */
+    public int pagesFor(Sequence sequence, int tokens) {
+        return cache.pagesFor(sequence, tokens);
+    }
+
     /**
      * Appends tokens to a sequence, as many at a time as the session's chunk; then {@code logits(0)} has the scores of what follows.
      *
      * @param ids from index {@code from} (inclusive) to {@code to} (exclusive), at least one
      * @throws IllegalArgumentException if the sequence has no room for them; it is unchanged then
+     * @throws dev.gatun.memory.MemoryBudgetException if there are not enough pages; it has the tokens of earlier chunks then
      * @throws IndexOutOfBoundsException if an id is beyond the vocabulary; ids of earlier chunks have been appended then
      */
     public void prefill(Sequence sequence, int[] ids, int from, int to) {

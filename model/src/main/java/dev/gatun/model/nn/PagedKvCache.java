@@ -62,30 +62,30 @@ public final class PagedKvCache {
         return Math.min(PAGE, nCtx);
     }
 
-    private static int pages(int sequences, int nCtx) {
-        return Math.multiplyExact(sequences, (nCtx + pageRows(nCtx) - 1) / pageRows(nCtx));
+    /** Pages that a sequence of {@code nCtx} positions has, where that is the longest: a single page is no longer than that. */
+    public static int pagesOf(int nCtx) {
+        return Math.ceilDiv(nCtx, PAGE);
     }
 
-    private static Shape shape(int sequences, int nKvHeads, int nCtx, int headDim) {
-        return Shape.of(pages(sequences, nCtx), nKvHeads, pageRows(nCtx), headDim);
+    private static Shape shape(int pages, int nKvHeads, int nCtx, int headDim) {
+        return Shape.of(pages, nKvHeads, pageRows(nCtx), headDim);
     }
 
     /** Bytes that {@link #allocate} takes. */
-    public static long byteSize(int layers, int sequences, int nKvHeads, int nCtx, int headDim) {
-        return Math.multiplyExact(
-                shape(sequences, nKvHeads, nCtx, headDim).elements() * Float.BYTES, (long) layers * 2);
+    public static long byteSize(int layers, int pages, int nKvHeads, int nCtx, int headDim) {
+        return Math.multiplyExact(shape(pages, nKvHeads, nCtx, headDim).elements() * Float.BYTES, (long) layers * 2);
     }
 
-    /** Room for {@code sequences} of {@code nCtx} positions each; shared pages leave room for more. */
-    public static PagedKvCache allocate(Arena arena, int layers, int sequences, int nKvHeads, int nCtx, int headDim) {
-        Shape shape = shape(sequences, nKvHeads, nCtx, headDim);
+    /** Room for any number of sequences of up to {@code nCtx} positions, as long as they have no more than {@code pages} together. */
+    public static PagedKvCache allocate(Arena arena, int layers, int pages, int nKvHeads, int nCtx, int headDim) {
+        Shape shape = shape(pages, nKvHeads, nCtx, headDim);
         Tensor[] keys = new Tensor[layers];
         Tensor[] values = new Tensor[layers];
         for (int i = 0; i < layers; i++) {
             keys[i] = Tensor.allocate(arena, DType.F32, shape);
             values[i] = Tensor.allocate(arena, DType.F32, shape);
         }
-        return new PagedKvCache(keys, values, pageRows(nCtx), nCtx, pages(sequences, nCtx));
+        return new PagedKvCache(keys, values, pageRows(nCtx), nCtx, pages);
     }
 
     /** A sequence of no tokens; it takes pages as it grows. */
@@ -138,6 +138,13 @@ public final class PagedKvCache {
         if (!sequence.open) {
             throw new IllegalStateException("the sequence has been closed");
         }
+    }
+
+    /** Pages that {@link #begin} would take at most for so many more tokens of a sequence. */
+    public int pagesFor(Sequence sequence, int tokens) {
+        int rows = sequence.length % pageRows;
+        int copied = rows > 0 && readers[sequence.pages[sequence.length / pageRows]] > 1 ? 1 : 0;
+        return copied + Math.max(0, Math.ceilDiv(sequence.length + tokens, pageRows) - sequence.used);
     }
 
     /** Pages that nobody has. */
