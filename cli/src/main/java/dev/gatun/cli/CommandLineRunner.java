@@ -28,6 +28,7 @@ final class CommandLineRunner {
             "classify",
             "fill-mask",
             "answer",
+            "serve",
             "verify",
             "inspect",
             "doctor");
@@ -123,6 +124,7 @@ final class CommandLineRunner {
             case "classify" -> new ClassifyCommand();
             case "fill-mask" -> new FillMaskCommand();
             case "answer" -> new AnswerCommand();
+            case "serve" -> new ServeCommand();
             case "verify" -> new VerifyCommand();
             case "inspect" -> new InspectCommand();
             case "doctor" -> new DoctorCommand(Machine.here());

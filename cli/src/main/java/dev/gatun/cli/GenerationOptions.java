@@ -66,11 +66,16 @@ final class GenerationOptions {
                 "FILE|JSON",
                 String.class,
                 "the text has to be JSON that this schema allows; what starts with { is the schema itself"));
-        spec.addOption(CommonOptions.option(
+        spec.addOption(weights());
+    }
+
+    /** The option of {@link #format}. */
+    static OptionSpec weights() {
+        return CommonOptions.option(
                 "--weights",
                 "FORMAT",
                 String.class,
-                "keep weights as bf16, q8_0 or q4_0; default: as the file has them"));
+                "keep weights as bf16, q8_0 or q4_0; default: as the file has them");
     }
 
     private static OptionSpec number(String name, Class<?> type, String description) {

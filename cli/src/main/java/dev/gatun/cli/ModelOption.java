@@ -70,7 +70,8 @@ public final class ModelOption {
         return ModelFolder.of(path);
     }
 
-    private static Path path(String name, Invocation invocation) throws IOException {
+    /** Where a model is, downloaded if it has to be; throws as {@link #path(Invocation)}. */
+    static Path path(String name, Invocation invocation) throws IOException {
         Path path;
         try {
             path = Path.of(name);

@@ -33,7 +33,7 @@ class UseTest {
     void noCommandIsAnError() {
         Outcome.of()
                 .refusesWith("no command, there are translate, generate, chat, embed, similarity, rerank, classify,"
-                        + " fill-mask, answer, verify, inspect, doctor; see gatun --help");
+                        + " fill-mask, answer, serve, verify, inspect, doctor; see gatun --help");
         Outcome.of("--quiet").refusesWith("no command, there are translate");
     }
 

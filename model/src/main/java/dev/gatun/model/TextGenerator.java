@@ -164,6 +164,16 @@ public final class TextGenerator implements AutoCloseable {
         }
     }
 
+    /**
+     * Another way to write conversations for this model, with its own tokens of beginning and end.
+     *
+     * @throws dev.gatun.model.template.TemplateException if it is no template
+     */
+    public ChatTemplate chatTemplate(String source) {
+        return ChatTemplate.parse(
+                "template", source, template == null ? "" : template.bos(), template == null ? "" : template.eos());
+    }
+
     private static @Nullable ChatTemplate chatTemplate(ModelFolder folder) throws IOException {
         String bos = HuggingFaceTokenizer.specialToken(folder, "bos_token");
         String eos = HuggingFaceTokenizer.specialToken(folder, "eos_token");

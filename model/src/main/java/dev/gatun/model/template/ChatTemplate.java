@@ -67,6 +67,16 @@ public final class ChatTemplate {
         return null;
     }
 
+    /** The text of the token that begins a text; may be empty. */
+    public String bos() {
+        return bos;
+    }
+
+    /** The text of the token that ends one; may be empty. */
+    public String eos() {
+        return eos;
+    }
+
     /** As it was read. */
     public String source() {
         return source;

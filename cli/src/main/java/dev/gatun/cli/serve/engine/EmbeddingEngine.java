@@ -27,7 +27,9 @@ public final class EmbeddingEngine implements AutoCloseable {
         int taken; // texts that a batch has
         int done;
         boolean abandoned;
-        @Nullable RuntimeException failure;
+
+        @Nullable
+        RuntimeException failure;
 
         Request(int[][] ids) {
             this.ids = ids;
@@ -48,7 +50,8 @@ public final class EmbeddingEngine implements AutoCloseable {
     private EmbeddingEngine(String name, TextEmbedder embedder, long maxWaiting) {
         this.embedder = embedder;
         this.maxWaiting = maxWaiting;
-        this.thread = Thread.ofPlatform().name("gatun-embeddings-" + name).daemon().unstarted(this::run);
+        this.thread =
+                Thread.ofPlatform().name("gatun-embeddings-" + name).daemon().unstarted(this::run);
     }
 
     /**

@@ -28,7 +28,8 @@ public final class GeneratedText {
      * @param tokens where log-probabilities are asked for; they need not end where {@code text} does
      * @param result the whole, in the last part; null before
      */
-    public record Part(String text, List<Token> tokens, @Nullable Result result) {}
+    public record Part(
+            String text, List<Token> tokens, @Nullable Result result) {}
 
     // All guarded by this.
     private final StringBuilder text = new StringBuilder();
@@ -37,11 +38,13 @@ public final class GeneratedText {
     private @Nullable Throwable failure;
     private boolean started;
     private boolean cancelled;
+    private int knownTokens;
 
     GeneratedText() {}
 
-    synchronized void start() {
+    synchronized void start(int known) {
         started = true;
+        knownTokens = known;
         notifyAll();
     }
 
@@ -78,6 +81,24 @@ public final class GeneratedText {
     /** Whether it is being worked on, or is done; before, it waits for its turn. */
     public synchronized boolean isStarted() {
         return started || failure != null;
+    }
+
+    /** Waits for its turn, at most so long; whether that has come. */
+    public synchronized boolean awaitStart(long nanos) throws InterruptedException {
+        long deadline = System.nanoTime() + nanos;
+        while (!started && failure == null) {
+            long left = deadline - System.nanoTime();
+            if (left <= 0) {
+                return false;
+            }
+            TimeUnit.NANOSECONDS.timedWait(this, left);
+        }
+        return true;
+    }
+
+    /** Tokens of its prompt that had been computed for another text; 0 before its turn has come. */
+    public synchronized int knownTokens() {
+        return knownTokens;
     }
 
     /**

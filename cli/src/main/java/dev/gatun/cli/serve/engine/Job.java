@@ -75,7 +75,7 @@ final class Job {
     void start(EngineObserver observer, int knownTokens) {
         if (!started) {
             started = true;
-            text.start();
+            text.start(knownTokens);
             observer.started(System.nanoTime() - asked, promptTokens, knownTokens);
         }
     }

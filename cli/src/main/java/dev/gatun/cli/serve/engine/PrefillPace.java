@@ -27,7 +27,7 @@ final class PrefillPace {
     }
 
     void decoded(long nanos) {
-        decodeNanos = mean(decodeNanos, nanos);
+        decodeNanos = mean(decodeNanos, (double) nanos);
     }
 
     private static double mean(double before, double now) {

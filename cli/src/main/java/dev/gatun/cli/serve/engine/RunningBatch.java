@@ -94,8 +94,7 @@ final class RunningBatch implements AutoCloseable {
     private @Nullable Match alike(Job job) {
         Match best = prefixes.find(job.ids(), job.total() - 1);
         for (Job other : active) {
-            int same = PrefixCache.common(
-                    other.ids(), other.sequence().length(), job.ids(), job.total() - 1);
+            int same = PrefixCache.common(other.ids(), other.sequence().length(), job.ids(), job.total() - 1);
             if (same >= PrefixCache.WORTH && (best == null || same > best.tokens())) {
                 best = new Match(other.sequence(), same);
             }

@@ -26,7 +26,8 @@ public final class TextEngine implements AutoCloseable {
      * @param waiting texts that wait at most, beside those that grow
      */
     public record Size(int texts, int nCtx, int positions, int waiting) {
-        SessionSize session() {
+        /** The session that it opens. */
+        public SessionSize session() {
             int pages = Math.max(PagedKvCache.pagesOf(positions), PagedKvCache.pagesOf(nCtx));
             int chunk = Math.max(texts, Math.min(nCtx, Decoder.DEFAULT_CHUNK));
             return new SessionSize(texts, nCtx, chunk, texts, pages);
