@@ -29,6 +29,7 @@ final class CommandLineRunner {
             "classify",
             "fill-mask",
             "answer",
+            "serve",
             "verify",
             "inspect",
             "plan",
@@ -127,6 +128,7 @@ final class CommandLineRunner {
             case "classify" -> new ClassifyCommand();
             case "fill-mask" -> new FillMaskCommand();
             case "answer" -> new AnswerCommand();
+            case "serve" -> new ServeCommand();
             case "verify" -> new VerifyCommand();
             case "inspect" -> new InspectCommand();
             case "plan" -> new PlanCommand();

@@ -69,6 +69,7 @@ final class GenerationOptions {
         spec.addOption(weights());
     }
 
+    /** The option of {@link #format}. */
     static OptionSpec weights() {
         return CommonOptions.option(
                 "--weights",

@@ -87,6 +87,7 @@ public final class ModelOption {
         return ModelFolder.of(path);
     }
 
+    /** Where a model is, downloaded if it has to be; throws as {@link #path(Invocation)}. */
     static Path path(String name, Invocation invocation) throws IOException {
         Path path;
         try {

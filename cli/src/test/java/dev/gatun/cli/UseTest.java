@@ -33,7 +33,7 @@ class UseTest {
     void noCommandIsAnError() {
         Outcome.of()
                 .refusesWith("no command, there are translate, summarise, generate, chat, embed, similarity, rerank,"
-                        + " classify, fill-mask, answer, verify, inspect, plan, pack, doctor; see gatun --help");
+                        + " classify, fill-mask, answer, serve, verify, inspect, plan, pack, doctor; see gatun --help");
         Outcome.of("--quiet").refusesWith("no command, there are translate");
     }
 

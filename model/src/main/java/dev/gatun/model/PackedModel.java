@@ -2,8 +2,8 @@ package dev.gatun.model;
 
 import dev.gatun.model.decoder.DecoderModel;
 import dev.gatun.model.encoder.EncoderModel;
-import dev.gatun.model.seq2seq.Seq2SeqModel;
 import dev.gatun.model.nn.WeightFormat;
+import dev.gatun.model.seq2seq.Seq2SeqModel;
 import dev.gatun.model.text.GgufTokenizer;
 import dev.gatun.model.text.HuggingFaceTokenizer;
 import dev.gatun.model.weights.GgufModel;

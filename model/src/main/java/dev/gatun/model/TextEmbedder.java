@@ -118,6 +118,16 @@ public final class TextEmbedder implements AutoCloseable {
         return shared.use(model -> vectors(model, ids));
     }
 
+    /**
+     * The tokens of texts, special tokens included and cut to {@link #maxTokens}, for {@link #embedTokens}.
+     *
+     * @param prompt as {@link #embedAll(List, String)}
+     * @throws InputException as {@link #embedAll(List, String)}
+     */
+    public int[][] tokenize(List<String> texts, @Nullable String prompt) {
+        return shared.use(model -> tokenize(model, texts, prompt));
+    }
+
     private static float[][] vectors(TextModel model, int[][] ids) {
         float[][] vectors = new float[ids.length][];
         model.encode(new Tokens(ids, null), (session, first) -> {

@@ -4,6 +4,7 @@ import dev.gatun.model.decoder.Decoder;
 import dev.gatun.model.decoder.Decoder.SessionSize;
 import dev.gatun.model.decoder.DecoderModel;
 import dev.gatun.model.decoder.DecoderSession;
+import dev.gatun.model.generate.Continuation;
 import dev.gatun.model.generate.Draft;
 import dev.gatun.model.generate.TextGeneration;
 import dev.gatun.model.generate.TextGeneration.Listener;
@@ -163,6 +164,16 @@ public final class TextGenerator implements AutoCloseable {
         }
     }
 
+    /**
+     * Another way to write conversations for this model, with its own tokens of beginning and end.
+     *
+     * @throws dev.gatun.model.template.TemplateException if it is no template
+     */
+    public ChatTemplate chatTemplate(String source) {
+        return ChatTemplate.parse(
+                "template", source, template == null ? "" : template.bos(), template == null ? "" : template.eos());
+    }
+
     private static @Nullable ChatTemplate chatTemplate(ModelFolder folder) throws IOException {
         String bos = HuggingFaceTokenizer.specialToken(folder, "bos_token");
         String eos = HuggingFaceTokenizer.specialToken(folder, "eos_token");
@@ -212,6 +223,18 @@ public final class TextGenerator implements AutoCloseable {
         try (DecoderSession session = newSession(ids.length, settings)) {
             return new TextGeneration(model, tokenizer, settings, listener).run(session, session.newSequence(), ids);
         }
+    }
+
+    /**
+     * A text to be, for those who compute logits of several texts at once in a session of the {@link #decoder}.
+     *
+     * @param prompt ids that it follows; not changed
+     * @param limit ids that it may have at most, at least 1
+     * @throws dev.gatun.model.constrain.ConstraintException if the vocabulary cannot meet the settings' constraint
+     */
+    public Continuation newContinuation(int[] prompt, int limit, Settings settings, Listener listener) {
+        int vocab = model.decoder().config().vocab();
+        return new Continuation(vocab, model.eosIds(), tokenizer, settings, listener, prompt, limit);
     }
 
     private DecoderSession newSession(int prompt, Settings settings) {

@@ -31,6 +31,12 @@ import org.jspecify.annotations.Nullable;
  * by way of a fork. For one caller at a time; whoever opened it closes it.
  */
 public final class DecoderSession implements AutoCloseable {
+    /** What a trace sees of a layer's queries, positions in them: the name. */
+    static final String QUERIES = "queries";
+
+    /** Likewise of its new keys. */
+    static final String KEYS = "keys";
+
     private final Decoder model;
     private final SessionSize size;
     private final @Nullable Trace trace;
@@ -304,6 +310,8 @@ public final class DecoderSession implements AutoCloseable {
         see("hidden_states", 0, x);
         for (int i = 0; i < model.layers().size(); i++) {
             model.layers().get(i).forward(ops, x, step, cache, i); //                 [B, T, D]
+            see(QUERIES, i, step.attention().q()); //                                 [B, H, T, dK]
+            see(KEYS, i, step.attention().k()); //                                    [B, KV, T, dK]
             see("hidden_states", i + 1, x);
         }
         cache.commit();

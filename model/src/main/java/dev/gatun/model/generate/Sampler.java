@@ -1,7 +1,9 @@
 package dev.gatun.model.generate;
 
 import dev.gatun.memory.Tensor;
+import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.List;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
@@ -67,13 +69,47 @@ public final class Sampler {
         return picked;
     }
 
+    /**
+     * An id that could have been picked.
+     *
+     * @param id itself
+     * @param logProbability natural logarithm of its probability, after penalty and before temperature
+     */
+    public record Candidate(int id, double logProbability) {}
+
     /** Natural logarithm of the probability of the last id picked, after penalty and before temperature. */
     public double logProbability() {
+        return scores[picked] - largest - logSum();
+    }
+
+    private double logSum() {
         double sum = 0;
         for (double score : scores) {
             sum += StrictMath.exp(score - largest);
         }
-        return scores[picked] - largest - StrictMath.log(sum);
+        return StrictMath.log(sum);
+    }
+
+    /** The ids that were most probable at the last pick, at most {@code n} of them, the most probable first; none that was not allowed. */
+    public List<Candidate> mostProbable(int n) {
+        int[] best = new int[Math.min(n, scores.length)];
+        int found = 0;
+        for (int id = 0; id < scores.length && best.length > 0; id++) {
+            if (Double.isInfinite(scores[id]) || found == best.length && scores[id] <= scores[best[found - 1]]) {
+                continue;
+            }
+            int at = found < best.length ? found++ : found - 1;
+            for (; at > 0 && scores[id] > scores[best[at - 1]]; at--) {
+                best[at] = best[at - 1];
+            }
+            best[at] = id;
+        }
+        double logSum = logSum();
+        List<Candidate> candidates = new ArrayList<>();
+        for (int i = 0; i < found; i++) {
+            candidates.add(new Candidate(best[i], scores[best[i]] - largest - logSum));
+        }
+        return candidates;
     }
 
     /** Probability divided by the largest one. */

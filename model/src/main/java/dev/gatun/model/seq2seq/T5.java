@@ -101,7 +101,9 @@ final class T5 {
                         Parts.layers(decoderLayers, i -> decoderLayer("decoder.block." + i + ".layer.")),
                         norm("decoder.final_layer_norm")),
                 scaled ? (float) (1 / Math.sqrt(d)) : 1f,
-                new Linear(own ? loader.pack("lm_head.weight", vocab, d) : loader.pack(names[0], vocab, d, () -> shared), null),
+                new Linear(
+                        own ? loader.pack("lm_head.weight", vocab, d) : loader.pack(names[0], vocab, d, () -> shared),
+                        null),
                 loader.backend());
     }
 

@@ -17,12 +17,14 @@ public final class ChatTemplate {
     private static final String CONFIG = "tokenizer_config.json";
 
     private final String file;
+    private final String source;
     private final List<Node.Stmt> body;
     private final String bos;
     private final String eos;
 
-    private ChatTemplate(String file, List<Node.Stmt> body, String bos, String eos) {
+    private ChatTemplate(String file, String source, List<Node.Stmt> body, String bos, String eos) {
         this.file = file;
+        this.source = source;
         this.body = body;
         this.bos = bos;
         this.eos = eos;
@@ -37,7 +39,7 @@ public final class ChatTemplate {
      * @throws TemplateException if it is not one
      */
     public static ChatTemplate parse(String file, String source, String bos, String eos) {
-        return new ChatTemplate(file, Parser.parse(file, source), bos, eos);
+        return new ChatTemplate(file, source, Parser.parse(file, source), bos, eos);
     }
 
     /** The template in a checkpoint's folder: chat_template.jinja, or what tokenizer_config.json says; null if there is none. */
@@ -65,15 +67,37 @@ public final class ChatTemplate {
         return null;
     }
 
+    /** The text of the token that begins a text; may be empty. */
+    public String bos() {
+        return bos;
+    }
+
+    /** The text of the token that ends one; may be empty. */
+    public String eos() {
+        return eos;
+    }
+
+    /** As it was read. */
+    public String source() {
+        return source;
+    }
+
+    /** As {@link #render(List, boolean, Map)}, with no more variables. */
+    public String render(List<? extends Map<String, ?>> messages, boolean prompt) {
+        return render(messages, prompt, Map.of());
+    }
+
     /**
      * Writes a conversation.
      *
      * @param messages each with role and content, and what else a template knows
      * @param prompt whether the assistant speaks next
+     * @param more variables by name, {@code tools} say: String, Long, Double, Boolean, null, and List and Map of these
      * @throws TemplateException if the template refuses, fails, or goes beyond its limits
      */
-    public String render(List<? extends Map<String, ?>> messages, boolean prompt) {
-        Map<String, @Nullable Object> variables = new HashMap<>();
+    public String render(
+            List<? extends Map<String, ?>> messages, boolean prompt, Map<String, ? extends @Nullable Object> more) {
+        Map<String, @Nullable Object> variables = new HashMap<>(more);
         variables.put("messages", messages);
         variables.put("add_generation_prompt", prompt);
         variables.put("bos_token", bos);

@@ -10,7 +10,7 @@ public interface Trace {
      *
      * @param name what it is, without its index, for example {@code encoder_hidden_states}
      * @param index 0 for the input of the first layer, i for the output of layer i
-     * @param value [B, T, D]
+     * @param value [B, T, D]; of heads [B, H, T, dK]
      */
     void see(String name, int index, Tensor value);
 }

@@ -69,6 +69,9 @@ final class DecoderCase {
         int n = prompts[b].length;
         int padding = nPrompt - n;
         try (DecoderSession session = model.newSession(new SessionSize(1, n, n, n), (tensor, index, value) -> {
+            if (!tensor.endsWith("hidden_states") && !tensor.equals("last_hidden_state")) {
+                return;
+            }
             String key = name + "." + (tensor.endsWith("hidden_states") ? tensor + "." + index : tensor);
             all(computed, key, value.dim(2))
                     .select(0, b)

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.gatun.cli.serve.engine;
+
+import org.jspecify.annotations.NullMarked;
