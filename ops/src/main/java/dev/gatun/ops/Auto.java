@@ -99,6 +99,12 @@ final class Auto implements AutoCloseable {
         return there;
     }
 
+    /** Whether the product of one row with a weight is fast from the first call. */
+    private boolean hasRowCode(WeightShape s) {
+        boolean known = s.format() != null || s.type() == DType.BF16 && s.k() % 2 == 0;
+        return known && vector() instanceof MachineMatMul machine && machine.hasRowCode();
+    }
+
     /** Whether products of F32 weights are fast from the first call. */
     private boolean isMachine() {
         return vector() instanceof MachineMatMul;
@@ -147,7 +153,12 @@ final class Auto implements AutoCloseable {
     private Compiled[] compileFirst(WeightShape shape) {
         return widened.computeIfAbsent(shape, s -> {
             Compiled[] compiled = {new Compiled(), new Compiled()};
-            thread.compile(Urgency.LINEAR, compiler -> compiled[0].yes = compiler.linear(1, s) || !thread.isStopped());
+            if (hasRowCode(s)) {
+                compiled[0].yes = true;
+            } else {
+                thread.compile(
+                        Urgency.LINEAR, compiler -> compiled[0].yes = compiler.linear(1, s) || !thread.isStopped());
+            }
             thread.compile(Urgency.LINEAR, compiler -> compiled[1].yes = compiler.linear(8, s) || !thread.isStopped());
             thread.loading();
             return compiled;

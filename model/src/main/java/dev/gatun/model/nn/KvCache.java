@@ -30,6 +30,7 @@ public final class KvCache implements AutoCloseable {
     /** Memory of a layer: key i of hypothesis b is row i &middot; mostHypotheses + b when it is written. */
     private static final class Layer {
         private Arena arena;
+        private boolean closed;
         private Tensor keys; // [positions * mostHypotheses, nHeads, 1, headDim]
         private Tensor values;
 
@@ -41,6 +42,13 @@ public final class KvCache implements AutoCloseable {
             } catch (Throwable e) {
                 arena.close();
                 throw e;
+            }
+        }
+
+        void close() {
+            if (!closed) {
+                arena.close();
+                closed = true;
             }
         }
 
@@ -225,8 +233,8 @@ public final class KvCache implements AutoCloseable {
     @Override
     public void close() {
         for (Layer layer : layers) {
-            if (layer != null && layer.arena.scope().isAlive()) {
-                layer.arena.close();
+            if (layer != null) { // not all are there if memory ran out
+                layer.close();
             }
         }
     }

@@ -173,6 +173,11 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
         }
     }
 
+    /** Whether one row is multiplied with compressed weights by machine code: of blocks, and of BF16 with an even k. */
+    public boolean hasRowCode() {
+        return rowProduct != null;
+    }
+
     private boolean hasCode(CompressedWeight weight) {
         CompressedLayout layout = weight.layout();
         boolean wholeGroups = weight.k() > 0 && weight.k() % layout.group() == 0;
