@@ -99,7 +99,10 @@ final class RunningServer implements AutoCloseable {
         for (int i = 0; i < headers.length; i += 2) {
             request.setHeader(headers[i], headers[i + 1]);
         }
-        return http.send(request.build(), BodyHandlers.ofString());
+        // A connection of its own: one that was kept may be closed by the server's timeout just as it is used.
+        try (HttpClient client = HttpClient.newHttpClient()) {
+            return client.send(request.build(), BodyHandlers.ofString());
+        }
     }
 
     Socket socket() throws IOException {
