@@ -15,6 +15,13 @@ final class ExactKinds {
         return kinds;
     }
 
+    /** And OpenBLAS, whose results are near. */
+    static List<Kind> andOpenBlas() {
+        List<Kind> kinds = new ArrayList<>(all());
+        kinds.add(Kind.OPENBLAS);
+        return kinds;
+    }
+
     /** Those with kernels of their own; says so where machine code can't be run. */
     static List<Kind> kernels() {
         try (Backend _ = Backend.open(new Backend.Options(Kind.MACHINE, 1, null))) {

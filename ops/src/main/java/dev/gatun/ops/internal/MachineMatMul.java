@@ -5,6 +5,7 @@ import dev.gatun.memory.Tensor;
 import dev.gatun.ops.PackedWeight;
 import dev.gatun.ops.machine.BlockProduct;
 import dev.gatun.ops.machine.F32Product;
+import dev.gatun.ops.machine.MachineHost;
 import dev.gatun.ops.machine.ScoreSoftmax;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -12,9 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Products by machine code that we write, the same bits as {@link VectorMatMul} from the same packed weights: at full speed from
- * the first call, and not slowed by how C2 allots registers. x is read where it lies and out written in place. What there is no
- * machine code for, compressed weights and operands that aren't packed, the vector kernels compute; and everything once this
- * is closed.
+ * the first call, and not slowed by how C2 allots registers. x is read where it lies and out written in place. Compressed
+ * weights are decoded in registers for one row, into scratch by the vector kernels for more. Operands that aren't packed the
+ * vector kernels multiply; and everything once this is closed.
  */
 public final class MachineMatMul implements MatMul, AutoCloseable {
     /** Rows that share what L2 holds of W, and floats of x that stay there beside it: 384 KiB. */
@@ -39,7 +40,8 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
 
     private static final long DECODED_BYTES = DECODED_STEPS * Species.BYTES;
 
-    private static final int SOFTMAX_LANES = 16;
+    /** Of the vectors that all kernels are written for; F32 products alone are for narrower ones too. */
+    private static final int AVX512_LANES = 16;
 
     /** {@link Elementary#expOfScore}. */
     private static final ScoreSoftmax.Exp EXP = new ScoreSoftmax.Exp(
@@ -63,9 +65,11 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
      * @throws dev.gatun.ops.machine.MachineUnavailableException if such code can't be run here
      */
     public MachineMatMul() {
-        product = F32Product.open(Species.LANES);
-        rowProduct = Species.LANES == SOFTMAX_LANES ? BlockProduct.open() : null;
-        softmax = Species.LANES == SOFTMAX_LANES ? ScoreSoftmax.open(EXP, (int) AttentionKernels.WIDTH_BYTES) : null;
+        MachineHost host = MachineHost.open();
+        product = F32Product.open(host, Species.LANES);
+        boolean wide = Species.LANES == AVX512_LANES;
+        rowProduct = wide ? BlockProduct.open(host) : null;
+        softmax = wide ? ScoreSoftmax.open(host, EXP, (int) AttentionKernels.WIDTH_BYTES) : null;
     }
 
     @Override
@@ -132,8 +136,9 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
 
     @Override
     public void linear(LinearOp op, int rowFrom, int rowTo, int colFrom, int colTo, ProductScratch scratch) {
-        if (op.weight() instanceof CompressedWeight compressed && rowTo - rowFrom == 1 && hasCode(compressed)) {
-            row(op, compressed, rowFrom, colFrom, colTo, scratch.segment());
+        BlockProduct code = rowTo - rowFrom == 1 ? rowCode(op.weight()) : null;
+        if (code != null && op.weight() instanceof CompressedWeight compressed) {
+            row(code, op, compressed, rowFrom, colFrom, colTo, scratch.segment());
             op.finish(rowFrom, rowTo, colFrom, colTo);
             return;
         }
@@ -178,18 +183,20 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
         return rowProduct != null;
     }
 
-    private boolean hasCode(CompressedWeight weight) {
-        CompressedLayout layout = weight.layout();
-        boolean wholeGroups = weight.k() > 0 && weight.k() % layout.group() == 0;
-        return rowProduct != null && wholeGroups && layout != CompressedLayout.F16 && !product.isClosed();
+    /** What multiplies one row with a weight; null for none. */
+    private @Nullable BlockProduct rowCode(PackedWeight weight) {
+        boolean has = weight instanceof CompressedWeight w
+                && w.layout() != CompressedLayout.F16
+                && w.k() > 0
+                && w.k() % w.layout().group() == 0
+                && !product.isClosed();
+        return has ? rowProduct : null;
     }
 
-    private void row(LinearOp op, CompressedWeight w, int row, int col, int colTo, MemorySegment scratch) {
-        if (rowProduct == null) {
-            throw new IllegalStateException("linear: no machine code for compressed weights");
-        }
+    private static void row(
+            BlockProduct code, LinearOp op, CompressedWeight w, int row, int col, int colTo, MemorySegment scratch) {
         MemorySegment bias = op.bias;
-        rowProduct.multiply(
+        code.multiply(
                 scratch,
                 w.layout().codes(),
                 colTo - col,

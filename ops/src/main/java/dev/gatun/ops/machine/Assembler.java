@@ -339,18 +339,11 @@ final class Assembler {
         put(bits);
     }
 
-    /** The mask of the lanes in which left is not less than right, or one of them is NaN; quiet. AVX-512. */
-    void vcmpnltps(Mask to, Vec left, Operand right) {
+    /** The mask of the lanes for which a comparison holds. AVX-512. */
+    void vcmpps(Mask to, Vec left, Comparison comparison, Operand right) {
         int unit = VectorInstruction.Tuple.FULL.bytes(left.bytes(), right instanceof Address a && a.broadcast());
         evex(0, 1, 0, 0xC2, to.number(), left.number(), left.bytes(), right, Mask.K0, false, unit);
-        put(21); // NLT_UQ
-    }
-
-    /** The mask of the lanes in which left is not equal to right, or one of them is NaN; quiet. AVX-512. */
-    void vcmpneqps(Mask to, Vec left, Operand right) {
-        int unit = VectorInstruction.Tuple.FULL.bytes(left.bytes(), right instanceof Address a && a.broadcast());
-        evex(0, 1, 0, 0xC2, to.number(), left.number(), left.bytes(), right, Mask.K0, false, unit);
-        put(4); // NEQ_UQ
+        put(comparison.predicate());
     }
 
     private void vector(

@@ -14,24 +14,24 @@ import java.util.concurrent.ConcurrentHashMap;
 public final class BlockProduct implements AutoCloseable {
     private static final int LANES = 16;
 
-    private final Map<BlockCodes, Family> families = new ConcurrentHashMap<>();
+    private final MachineHost host;
+    private final Map<BlockCodes, PanelFunctions> written = new ConcurrentHashMap<>();
     private volatile boolean closed;
 
-    /** The functions for 1 to so many vectors. */
-    private record Family(CodeMemory code, MemorySegment[] entries) {}
-
-    private BlockProduct() {}
+    private BlockProduct(MachineHost host) {
+        this.host = host;
+    }
 
     /**
-     * Asks the CPU.
+     * Nothing is written yet.
      *
-     * @throws MachineUnavailableException if it has no AVX-512, or the system does not let such code run
+     * @throws MachineUnavailableException if the CPU has no AVX-512
      */
-    public static BlockProduct open() {
-        if (!CpuFeatures.ofThisCpu().avx512()) {
+    public static BlockProduct open(MachineHost host) {
+        if (!host.cpu().avx512()) {
             throw new MachineUnavailableException("machine code: kernels for compressed weights need AVX-512");
         }
-        return new BlockProduct();
+        return new BlockProduct(host);
     }
 
     /**
@@ -78,28 +78,33 @@ public final class BlockProduct implements AutoCloseable {
         if ((flags & F32Product.ADD) != 0) {
             check("added", added, addedAt, floats);
         }
-        Family there = families.get(codes);
-        Family family = there == null ? written(codes) : there;
-        int rest = cols % LANES;
+        PanelFunctions there = written.get(codes);
+        PanelFunctions functions = there == null ? write(codes) : there;
         parameters.set(JAVA_LONG, Parameters.A_AT, xAt);
         parameters.set(JAVA_LONG, Parameters.STEPS, k);
-        parameters.set(JAVA_LONG, Parameters.B_VECTOR, columnBytes);
         parameters.set(JAVA_LONG, Parameters.C_ROW, 0);
         parameters.set(JAVA_LONG, Parameters.ADDED_ROW, 0);
         parameters.set(JAVA_LONG, Parameters.FLAGS, flags);
         for (int v = 0; v < vectors; ) {
-            int width = Math.min(vectors - v, family.entries.length);
+            int width = Math.min(vectors - v, functions.most());
             int panels = (vectors - v) / width;
-            boolean last = v + panels * width == vectors;
-            long at = (long) v * LANES * Float.BYTES;
-            parameters.set(JAVA_LONG, Parameters.B_AT, weightsAt + v * columnBytes);
-            parameters.set(JAVA_LONG, Parameters.C_AT, outAt + at);
-            parameters.set(JAVA_LONG, Parameters.BIAS_AT, biasAt + at);
-            parameters.set(JAVA_LONG, Parameters.ADDED_AT, addedAt + at);
-            parameters.set(JAVA_LONG, Parameters.B_PANEL, width * columnBytes);
-            parameters.set(JAVA_LONG, Parameters.PANELS, panels);
-            parameters.set(JAVA_LONG, Parameters.MASK, last && rest != 0 ? (1L << rest) - 1 : -1L);
-            FunctionCall.call(family.entries[width - 1], parameters, x, weights, out, bias, added);
+            functions.run(
+                    parameters,
+                    v,
+                    width,
+                    panels,
+                    cols,
+                    LANES,
+                    x,
+                    weights,
+                    weightsAt,
+                    columnBytes,
+                    out,
+                    outAt,
+                    bias,
+                    biasAt,
+                    added,
+                    addedAt);
             v += panels * width;
         }
     }
@@ -111,34 +116,22 @@ public final class BlockProduct implements AutoCloseable {
         }
     }
 
-    private synchronized Family written(BlockCodes codes) {
+    private synchronized PanelFunctions write(BlockCodes codes) {
         if (closed) {
             throw new IllegalStateException("machine product: the backend is closed");
         }
-        return families.computeIfAbsent(codes, c -> {
-            int most = BlockRow.panelVectors(c);
-            var asm = new Assembler();
-            int[] starts = new int[most];
-            for (int vectors = 1; vectors <= most; vectors++) {
-                asm.align(64);
-                starts[vectors - 1] = asm.size();
-                BlockRow.write(asm, c, vectors);
-            }
-            CodeMemory code = CodeMemory.of(asm.code());
-            var entries = new MemorySegment[most];
-            for (int i = 0; i < most; i++) {
-                entries[i] = code.entry(starts[i]);
-            }
-            return new Family(code, entries);
-        });
+        return written.computeIfAbsent(
+                codes,
+                c -> PanelFunctions.write(
+                        host, BlockRow.panelVectors(c), (asm, vectors) -> BlockRow.write(asm, c, vectors)));
     }
 
     @Override
     public synchronized void close() {
         closed = true;
-        for (Family family : families.values()) {
-            family.code.close();
+        for (PanelFunctions functions : written.values()) {
+            functions.close();
         }
-        families.clear();
+        written.clear();
     }
 }

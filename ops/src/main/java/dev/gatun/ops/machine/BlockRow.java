@@ -4,14 +4,10 @@ import static dev.gatun.ops.machine.Address.at;
 import static dev.gatun.ops.machine.Gpr.R10;
 import static dev.gatun.ops.machine.Gpr.R11;
 import static dev.gatun.ops.machine.Gpr.R13;
-import static dev.gatun.ops.machine.Gpr.R8;
-import static dev.gatun.ops.machine.Gpr.R9;
 import static dev.gatun.ops.machine.Gpr.RAX;
 import static dev.gatun.ops.machine.Gpr.RBP;
 import static dev.gatun.ops.machine.Gpr.RBX;
-import static dev.gatun.ops.machine.Gpr.RCX;
 import static dev.gatun.ops.machine.Gpr.RDI;
-import static dev.gatun.ops.machine.Gpr.RDX;
 import static dev.gatun.ops.machine.Gpr.RSI;
 import static dev.gatun.ops.machine.VectorInstruction.VFMADD213PS;
 import static dev.gatun.ops.machine.VectorInstruction.VFMADD231PS;
@@ -159,28 +155,9 @@ final class BlockRow {
     }
 
     private void function() {
-        CallFrame.enter(asm);
-        asm.mov(RAX, -1);
-        asm.kmovw(Mask.K1, RAX);
         constants();
-        asm.add(RSI, at(RDI, Parameters.A_AT));
-        asm.add(RDX, at(RDI, Parameters.B_AT));
-        asm.add(RCX, at(RDI, Parameters.C_AT));
-        asm.add(R8, at(RDI, Parameters.BIAS_AT));
-        asm.add(R9, at(RDI, Parameters.ADDED_AT));
-        asm.mov(at(RDI, Parameters.A), RSI);
-        asm.mov(at(RDI, Parameters.B), RDX);
-        Label panel = asm.here();
-        var inner = new Label();
-        asm.mov(RAX, at(RDI, Parameters.PANELS));
-        asm.cmp(RAX, 1);
-        asm.j(Condition.NOT_EQUAL, inner);
-        asm.mov(RAX, at(RDI, Parameters.MASK));
-        asm.kmovw(Mask.K1, RAX);
-        asm.bind(inner);
-        asm.mov(at(RDI, Parameters.C), RCX);
-        asm.mov(at(RDI, Parameters.ADDED), R9);
-        asm.mov(RSI, at(RDI, Parameters.A));
+        var loop = new PanelLoop(asm, VectorSet.AVX512, vectors);
+        Label panel = loop.begin();
         asm.mov(RBX, at(RDI, Parameters.B));
         asm.mov(R13, at(RDI, Parameters.B_VECTOR));
         asm.lea(R10, at(RBX, R13, 2));
@@ -196,19 +173,7 @@ final class BlockRow {
         asm.sub(RBP, codes.group());
         asm.j(Condition.GREATER, group);
         new Epilogue(asm, VectorSet.AVX512, 1, vectors, temporary(0), (row, v) -> sum(v)).write();
-        asm.mov(RCX, at(RDI, Parameters.C));
-        asm.add(RCX, vectors * VECTOR);
-        asm.add(R8, vectors * VECTOR);
-        asm.mov(R9, at(RDI, Parameters.ADDED));
-        asm.add(R9, vectors * VECTOR);
-        asm.mov(RAX, at(RDI, Parameters.B));
-        asm.add(RAX, at(RDI, Parameters.B_PANEL));
-        asm.mov(at(RDI, Parameters.B), RAX);
-        asm.mov(RAX, at(RDI, Parameters.PANELS));
-        asm.sub(RAX, 1);
-        asm.mov(at(RDI, Parameters.PANELS), RAX);
-        asm.j(Condition.NOT_EQUAL, panel);
-        CallFrame.leave(asm);
+        loop.end(panel);
     }
 
     /** Where the columns are, three from each base. */

@@ -24,8 +24,7 @@ final class CodeMemory implements AutoCloseable {
      * @throws MachineUnavailableException if the system does not let pages be run
      */
     @SuppressWarnings("restricted") // the pages live as long as the arena
-    static CodeMemory of(byte[] code) {
-        PageCalls calls = PageCalls.ofThisSystem();
+    static CodeMemory of(PageCalls calls, byte[] code) {
         long inner = (code.length + PAGE - 1) / PAGE * PAGE;
         Arena arena = Arena.ofShared();
         try {

@@ -5,7 +5,6 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Locale;
 
 /**
  * What this CPU can do and the system lets programs use of it: by cpuid, and by XGETBV which registers are saved when threads
@@ -27,15 +26,11 @@ record CpuFeatures(boolean avx2, boolean avx512, boolean vnni, boolean bf16, boo
     private static final long AMX_STATE = 0x60000;
 
     /**
-     * Asks the CPU.
+     * Asks the CPU, an x86-64 with the System V calling convention.
      *
-     * @throws MachineUnavailableException if this is no x86-64, or its code can't be run
+     * @throws MachineUnavailableException if code can't be run
      */
-    static CpuFeatures ofThisCpu() {
-        String architecture = System.getProperty("os.arch").toLowerCase(Locale.ROOT);
-        if (!architecture.equals("amd64") && !architecture.equals("x86_64")) {
-            throw new MachineUnavailableException("machine code: written for x86-64, this is " + architecture);
-        }
+    static CpuFeatures ofThisCpu(PageCalls calls) {
         var asm = new Assembler();
         int ask = asm.size();
         asm.push(Gpr.RBX);
@@ -53,7 +48,7 @@ record CpuFeatures(boolean avx2, boolean avx512, boolean vnni, boolean bf16, boo
         asm.xgetbv();
         asm.mov(at(Gpr.RDI), Gpr.RAX);
         asm.ret();
-        try (CodeMemory code = CodeMemory.of(asm.code());
+        try (CodeMemory code = CodeMemory.of(calls, asm.code());
                 Arena arena = Arena.ofConfined()) {
             MemorySegment answer = arena.allocate(JAVA_LONG, 4);
             return read(

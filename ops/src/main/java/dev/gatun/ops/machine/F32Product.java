@@ -35,14 +35,13 @@ public final class F32Product implements AutoCloseable {
     private static final int ATTENTION_VECTORS = 4;
 
     private final VectorSet set;
-    private final AtomicReferenceArray<Family> byRows;
-    private final AtomicReferenceArray<Family> byColumns;
+    private final MachineHost host;
+    private final AtomicReferenceArray<PanelFunctions> byRows;
+    private final AtomicReferenceArray<PanelFunctions> byColumns;
     private volatile boolean closed;
 
-    /** The functions for a number of rows: for 1 to so many vectors. */
-    private record Family(CodeMemory code, MemorySegment[] entries) {}
-
-    private F32Product(VectorSet set) {
+    private F32Product(MachineHost host, VectorSet set) {
+        this.host = host;
         this.set = set;
         this.byRows = new AtomicReferenceArray<>(set.tileRows());
         this.byColumns = new AtomicReferenceArray<>(set.tileRows());
@@ -51,20 +50,15 @@ public final class F32Product implements AutoCloseable {
     /**
      * Kernels for columns in vectors of {@code lanes} floats.
      *
-     * @throws MachineUnavailableException if the CPU or the system does not let such code run
+     * @throws MachineUnavailableException if the CPU has no such vectors
      */
-    public static F32Product open(int lanes) {
-        CpuFeatures cpu;
-        try {
-            cpu = CpuFeatures.ofThisCpu();
-        } catch (ExceptionInInitializerError e) {
-            throw new MachineUnavailableException("machine code: native calls are forbidden: " + e.getCause());
-        }
+    public static F32Product open(MachineHost host, int lanes) {
+        CpuFeatures cpu = host.cpu();
         if (lanes == 16 && cpu.avx512()) {
-            return new F32Product(VectorSet.AVX512);
+            return new F32Product(host, VectorSet.AVX512);
         }
         if (lanes == 8 && cpu.avx2()) {
-            return new F32Product(VectorSet.AVX2);
+            return new F32Product(host, VectorSet.AVX2);
         }
         throw new MachineUnavailableException("machine code: the CPU has no kernels for vectors of " + lanes
                 + " floats: AVX2 " + cpu.avx2() + ", AVX-512 " + cpu.avx512());
@@ -154,8 +148,8 @@ public final class F32Product implements AutoCloseable {
             check("sums", parameters, PARAMETER_BYTES, rows, sumsRow, panelCols());
         }
         int tileRows = vectors == ATTENTION_VECTORS ? set.attentionRows() : set.tileRows();
-        Family family = family(aByColumns, aByColumns ? tileRows : Math.min(rows, tileRows));
-        int panel = family.entries.length;
+        PanelFunctions functions = functions(aByColumns, aByColumns ? tileRows : Math.min(rows, tileRows));
+        int panel = functions.most();
         int tiles = (rows + set.tileRows() - 1) / set.tileRows();
         parameters.set(JAVA_LONG, Parameters.A_AT, aAt);
         parameters.set(JAVA_LONG, Parameters.ADDED_ROW, addedRow);
@@ -163,7 +157,6 @@ public final class F32Product implements AutoCloseable {
         parameters.set(JAVA_LONG, Parameters.ROWS, rows);
         parameters.set(JAVA_LONG, Parameters.STEPS, steps);
         parameters.set(JAVA_LONG, Parameters.B_STEP, bStep);
-        parameters.set(JAVA_LONG, Parameters.B_VECTOR, bVector);
         parameters.set(JAVA_LONG, Parameters.C_ROW, cRow);
         parameters.set(JAVA_LONG, Parameters.FLAGS, flags);
         parameters.set(JAVA_LONG, Parameters.SUMS_ROW, sumsRow);
@@ -172,16 +165,23 @@ public final class F32Product implements AutoCloseable {
             int left = vectors - v;
             int width = left == 4 && panel == 3 ? 2 : Math.min(left, panel);
             int panels = width < panel || left % panel != 1 || panel != 3 ? left / width : (left - 4) / panel;
-            boolean last = panels * width == left;
-            long at = (long) v * lanes * Float.BYTES;
-            parameters.set(JAVA_LONG, Parameters.B_AT, bAt + v * bVector);
-            parameters.set(JAVA_LONG, Parameters.C_AT, cAt + at);
-            parameters.set(JAVA_LONG, Parameters.BIAS_AT, biasAt + at);
-            parameters.set(JAVA_LONG, Parameters.ADDED_AT, addedAt + at);
-            parameters.set(JAVA_LONG, Parameters.B_PANEL, width * bVector);
-            parameters.set(JAVA_LONG, Parameters.PANELS, panels);
-            parameters.set(JAVA_LONG, Parameters.MASK, last && rest != 0 ? (1L << rest) - 1 : -1L);
-            FunctionCall.call(family.entries[width - 1], parameters, a, b, c, bias, added);
+            functions.run(
+                    parameters,
+                    v,
+                    width,
+                    panels,
+                    cols,
+                    lanes,
+                    a,
+                    b,
+                    bAt,
+                    bVector,
+                    c,
+                    cAt,
+                    bias,
+                    biasAt,
+                    added,
+                    addedAt);
             v += panels * width;
         }
     }
@@ -196,36 +196,23 @@ public final class F32Product implements AutoCloseable {
         }
     }
 
-    private Family family(boolean columns, int rows) {
-        AtomicReferenceArray<Family> families = columns ? byColumns : byRows;
-        Family family = families.getPlain(rows - 1);
-        return family != null ? family : written(families, rows, columns);
+    private PanelFunctions functions(boolean columns, int rows) {
+        PanelFunctions functions = (columns ? byColumns : byRows).getPlain(rows - 1);
+        return functions != null ? functions : written(columns, rows);
     }
 
-    private synchronized Family written(AtomicReferenceArray<Family> families, int rows, boolean columns) {
+    private synchronized PanelFunctions written(boolean columns, int rows) {
         if (closed) {
             throw new IllegalStateException("machine product: the backend is closed");
         }
-        Family family = families.get(rows - 1);
-        if (family != null) {
-            return family;
+        AtomicReferenceArray<PanelFunctions> all = columns ? byColumns : byRows;
+        PanelFunctions functions = all.get(rows - 1);
+        if (functions == null) {
+            functions = PanelFunctions.write(
+                    host, set.panelVectors(rows), (asm, vectors) -> F32Tiles.write(asm, set, columns, rows, vectors));
+            all.set(rows - 1, functions);
         }
-        int most = set.panelVectors(rows);
-        var asm = new Assembler();
-        int[] starts = new int[most];
-        for (int vectors = 1; vectors <= most; vectors++) {
-            asm.align(64);
-            starts[vectors - 1] = asm.size();
-            F32Tiles.write(asm, set, columns, rows, vectors);
-        }
-        CodeMemory code = CodeMemory.of(asm.code());
-        var entries = new MemorySegment[most];
-        for (int i = 0; i < most; i++) {
-            entries[i] = code.entry(starts[i]);
-        }
-        family = new Family(code, entries);
-        families.set(rows - 1, family);
-        return family;
+        return functions;
     }
 
     @Override
@@ -235,11 +222,11 @@ public final class F32Product implements AutoCloseable {
         close(byColumns);
     }
 
-    private static void close(AtomicReferenceArray<Family> families) {
-        for (int i = 0; i < families.length(); i++) {
-            Family family = families.getAndSet(i, null);
-            if (family != null) {
-                family.code.close();
+    private static void close(AtomicReferenceArray<PanelFunctions> all) {
+        for (int i = 0; i < all.length(); i++) {
+            PanelFunctions functions = all.getAndSet(i, null);
+            if (functions != null) {
+                functions.close();
             }
         }
     }

@@ -7,12 +7,9 @@ import static dev.gatun.ops.machine.Gpr.R12;
 import static dev.gatun.ops.machine.Gpr.R13;
 import static dev.gatun.ops.machine.Gpr.R14;
 import static dev.gatun.ops.machine.Gpr.R15;
-import static dev.gatun.ops.machine.Gpr.R8;
-import static dev.gatun.ops.machine.Gpr.R9;
 import static dev.gatun.ops.machine.Gpr.RAX;
 import static dev.gatun.ops.machine.Gpr.RBP;
 import static dev.gatun.ops.machine.Gpr.RBX;
-import static dev.gatun.ops.machine.Gpr.RCX;
 import static dev.gatun.ops.machine.Gpr.RDI;
 import static dev.gatun.ops.machine.Gpr.RDX;
 import static dev.gatun.ops.machine.Gpr.RSI;
@@ -74,55 +71,16 @@ final class F32Tiles {
     }
 
     private void function() {
-        CallFrame.enter(asm);
-        if (set.hasMasks()) {
-            asm.mov(RAX, -1);
-            asm.kmovw(Mask.K1, RAX);
-        }
-        asm.add(RSI, at(RDI, Parameters.A_AT));
-        asm.add(RDX, at(RDI, Parameters.B_AT));
-        asm.add(RCX, at(RDI, Parameters.C_AT));
-        asm.add(R8, at(RDI, Parameters.BIAS_AT));
-        asm.add(R9, at(RDI, Parameters.ADDED_AT));
-        asm.mov(at(RDI, Parameters.A), RSI);
-        asm.mov(at(RDI, Parameters.B), RDX);
-        asm.mov(at(RDI, Parameters.C), RCX);
-        asm.mov(at(RDI, Parameters.BIAS), R8);
-        asm.mov(at(RDI, Parameters.ADDED), R9);
+        var loop = new PanelLoop(asm, set, vectors);
+        Label panel = loop.begin();
         asm.lea(RAX, at(RDI, Parameters.BYTES));
         asm.mov(at(RDI, Parameters.SUMS), RAX);
-        Label panel = asm.here();
-        if (set.hasMasks()) {
-            var inner = new Label();
-            asm.mov(RAX, at(RDI, Parameters.PANELS));
-            asm.cmp(RAX, 1);
-            asm.j(Condition.NOT_EQUAL, inner);
-            asm.mov(RAX, at(RDI, Parameters.MASK));
-            asm.kmovw(Mask.K1, RAX);
-            asm.bind(inner);
-        }
         asm.mov(RBP, at(RDI, Parameters.B));
         asm.add(RBP, at(RDI, Parameters.B_PANEL));
         asm.mov(R15, at(RDI, Parameters.PREFETCH));
-        asm.mov(RSI, at(RDI, Parameters.A));
-        asm.mov(RCX, at(RDI, Parameters.C));
-        asm.mov(R9, at(RDI, Parameters.ADDED));
-        asm.mov(R8, at(RDI, Parameters.BIAS));
         asm.mov(RAX, at(RDI, Parameters.ROWS));
         allRows();
-        for (int pointer : new int[] {Parameters.C, Parameters.BIAS, Parameters.ADDED}) {
-            asm.mov(RAX, at(RDI, pointer));
-            asm.add(RAX, vectors * set.bytes());
-            asm.mov(at(RDI, pointer), RAX);
-        }
-        asm.mov(RAX, at(RDI, Parameters.B));
-        asm.add(RAX, at(RDI, Parameters.B_PANEL));
-        asm.mov(at(RDI, Parameters.B), RAX);
-        asm.mov(RAX, at(RDI, Parameters.PANELS));
-        asm.sub(RAX, 1);
-        asm.mov(at(RDI, Parameters.PANELS), RAX);
-        asm.j(Condition.NOT_EQUAL, panel);
-        CallFrame.leave(asm);
+        loop.end(panel);
     }
 
     /** Whole tiles, then one of the rows that are left; RAX is how many there are. */

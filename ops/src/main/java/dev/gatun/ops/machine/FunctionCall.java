@@ -9,8 +9,8 @@ import java.lang.invoke.MethodHandle;
 
 /**
  * Calls code of ours. Segments are passed, not numbers, so that memory which is closed refuses the call and can't be closed during
- * it; so is the code itself, as a last argument that it does not look at. Critical calls leave out the thread's change to native state: a kernel runs some milliseconds at most, during which the
- * garbage collector waits.
+ * it; so is the code itself, as a last argument that it does not look at. Critical calls leave out the thread's change to native
+ * state: a kernel runs some milliseconds at most, during which the garbage collector waits.
  */
 @SuppressWarnings("restricted") // the JVM is told by --enable-native-access
 final class FunctionCall {

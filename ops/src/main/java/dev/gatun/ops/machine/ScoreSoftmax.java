@@ -22,7 +22,6 @@ import static dev.gatun.ops.machine.VectorInstruction.VSUBPS;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Online softmax of a tile of scores [rows, columns], each column on its own:
@@ -67,16 +66,15 @@ public final class ScoreSoftmax implements AutoCloseable {
      * Writes the code.
      *
      * @param rowBytes bytes from one row of scores to the next
-     * @return null if the CPU has no AVX-512
-     * @throws MachineUnavailableException if the system does not let such code run
+     * @throws MachineUnavailableException if the CPU has no AVX-512, or the system does not let such code run
      */
-    public static @Nullable ScoreSoftmax open(Exp exp, int rowBytes) {
-        if (!CpuFeatures.ofThisCpu().avx512()) {
-            return null;
+    public static ScoreSoftmax open(MachineHost host, Exp exp, int rowBytes) {
+        if (!host.cpu().avx512()) {
+            throw new MachineUnavailableException("machine code: the kernel for attention's weights needs AVX-512");
         }
         var asm = new Assembler();
         new Writer(asm, rowBytes).write(exp);
-        return new ScoreSoftmax(CodeMemory.of(asm.code()), rowBytes);
+        return new ScoreSoftmax(host.load(asm.code()), rowBytes);
     }
 
     /**
@@ -185,7 +183,7 @@ public final class ScoreSoftmax implements AutoCloseable {
             asm.op(VMAXPS, Vec.zmm(2), Vec.zmm(3), Vec.zmm(2));
             asm.op(VMAXPS, Vec.zmm(0), Vec.zmm(2), Vec.zmm(0));
             asm.store(at(R8), Vec.zmm(0));
-            asm.vcmpneqps(Mask.K1, Vec.zmm(0), HIDDEN);
+            asm.vcmpps(Mask.K1, Vec.zmm(0), Comparison.NOT_EQUAL, HIDDEN);
             asm.opOrZero(VMOVAPS, SHIFT, Mask.K1, Vec.zmm(0));
         }
 
@@ -220,7 +218,7 @@ public final class ScoreSoftmax implements AutoCloseable {
             asm.op(VSUBPS, z, z, SHIFT);
             asm.op(VMOVAPS, shifted, ROUND);
             asm.op(VFMADD231PS, shifted, z, LOG2E);
-            asm.vcmpnltps(Mask.K1, z, LEAST);
+            asm.vcmpps(Mask.K1, z, Comparison.NOT_LESS, LEAST);
             asm.op(VSUBPS, r, shifted, ROUND);
             asm.op(VFMADD213PS, r, MINUS_LN2, z);
             asm.op(VMOVAPS, q, S2);

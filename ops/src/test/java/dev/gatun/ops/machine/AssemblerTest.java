@@ -204,8 +204,12 @@ class AssemblerTest {
                 add(
                         "vmovups " + name(v) + "{k1}{z}," + text(m),
                         asm -> asm.opOrZero(VectorInstruction.VMOVUPS, v, Mask.K1, m));
-                add("vcmpnlt_uqps k2," + name(v) + ",zmm13", asm -> asm.vcmpnltps(Mask.K2, v, Vec.zmm(13)));
-                add("vcmpneq_uqps k6," + name(v) + ",zmm29", asm -> asm.vcmpneqps(Mask.K6, v, Vec.zmm(29)));
+                add(
+                        "vcmpnlt_uqps k2," + name(v) + ",zmm13",
+                        asm -> asm.vcmpps(Mask.K2, v, Comparison.NOT_LESS, Vec.zmm(13)));
+                add(
+                        "vcmpneq_uqps k6," + name(v) + ",zmm29",
+                        asm -> asm.vcmpps(Mask.K6, v, Comparison.NOT_EQUAL, Vec.zmm(29)));
                 add(
                         "vpternlogd " + name(v) + ",zmm3,zmm21,234",
                         asm -> asm.vpternlogd(v, Vec.zmm(3), Vec.zmm(21), 234));

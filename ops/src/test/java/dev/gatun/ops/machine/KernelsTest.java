@@ -126,7 +126,7 @@ class KernelsTest {
     @Test
     void productsAreChainsOfMultiplyAddsAndTouchNothingElse() {
         for (int lanes : new int[] {16, 8}) {
-            try (F32Product product = F32Product.open(lanes);
+            try (F32Product product = F32Product.open(MachineHost.open(), lanes);
                     Arena arena = Arena.ofConfined()) {
                 for (int i = 0; i < 300; i++) {
                     atEnd = i % 2 == 0;
@@ -178,7 +178,7 @@ class KernelsTest {
 
     @Test
     void rowsOfCompressedWeightsAreThoseOfTheFloatsTheyAre() {
-        try (BlockProduct product = BlockProduct.open();
+        try (BlockProduct product = BlockProduct.open(MachineHost.open());
                 Arena arena = Arena.ofConfined()) {
             MemorySegment parameters = arena.allocate(F32Product.PARAMETER_BYTES, 64);
             for (int turn = 0; turn < 70; turn++) {
@@ -230,7 +230,7 @@ class KernelsTest {
     @Test
     @SuppressWarnings("try") // closes early, to see what calls do then
     void operandsBeyondTheirSegmentsAreRefused() {
-        try (F32Product product = F32Product.open(16);
+        try (F32Product product = F32Product.open(MachineHost.open(), 16);
                 Arena arena = Arena.ofConfined()) {
             MemorySegment p = arena.allocate(F32Product.PARAMETER_BYTES, 64);
             MemorySegment x = arena.allocate(64, 64);
@@ -256,7 +256,7 @@ class KernelsTest {
     void codeCannotBeWrittenOnceItCanBeRun() {
         var asm = new Assembler();
         asm.ret();
-        try (CodeMemory code = CodeMemory.of(asm.code())) {
+        try (CodeMemory code = CodeMemory.of(PageCalls.ofThisSystem(), asm.code())) {
             assertThat(code.entry(0).byteSize()).isEqualTo(1);
             String line = Files.readAllLines(Path.of("/proc/self/maps")).stream()
                     .filter(l -> l.startsWith(Long.toHexString(code.entry(0).address())))
