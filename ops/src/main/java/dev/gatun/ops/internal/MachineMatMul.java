@@ -6,7 +6,6 @@ import dev.gatun.ops.PackedWeight;
 import dev.gatun.ops.machine.BlockProduct;
 import dev.gatun.ops.machine.F32Product;
 import dev.gatun.ops.machine.MachineHost;
-import dev.gatun.ops.machine.ScoreSoftmax;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -43,20 +42,9 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
     /** Of the vectors that all kernels are written for; F32 products alone are for narrower ones too. */
     private static final int AVX512_LANES = 16;
 
-    /** {@link Elementary#expOfScore}. */
-    private static final ScoreSoftmax.Exp EXP = new ScoreSoftmax.Exp(
-            Elementary.LOG2_E,
-            Elementary.ROUND,
-            -Elementary.LN2_HIGH,
-            Elementary.S3,
-            Elementary.S2,
-            Elementary.S1,
-            Elementary.S0,
-            Elementary.EXP_MIN);
-
     private final VectorMatMul vector = new VectorMatMul();
     private final F32Product product;
-    private final @Nullable ScoreSoftmax softmax;
+    private final @Nullable TileCode tileCode;
     private final @Nullable BlockProduct rowProduct;
 
     /**
@@ -69,7 +57,7 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
         product = F32Product.open(host, Species.LANES);
         boolean wide = Species.LANES == AVX512_LANES;
         rowProduct = wide ? BlockProduct.open(host) : null;
-        softmax = wide ? ScoreSoftmax.open(host, EXP, (int) AttentionKernels.WIDTH_BYTES) : null;
+        tileCode = wide ? TileCode.open(host) : null;
     }
 
     @Override
@@ -82,10 +70,10 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
         return product;
     }
 
-    /** For attention's weights; null where it is written for other vectors than these. */
+    /** For attention; null where it is written for other vectors than these. */
     @Nullable
-    ScoreSoftmax softmax() {
-        return softmax;
+    TileCode tileCode() {
+        return tileCode;
     }
 
     @Override
@@ -422,8 +410,8 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
     @Override
     public void close() {
         product.close();
-        if (softmax != null) {
-            softmax.close();
+        if (tileCode != null) {
+            tileCode.close();
         }
         if (rowProduct != null) {
             rowProduct.close();

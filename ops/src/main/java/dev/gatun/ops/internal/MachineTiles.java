@@ -4,20 +4,20 @@ import static dev.gatun.ops.internal.AttentionKernels.WIDTH_BYTES;
 
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.machine.F32Product;
-import dev.gatun.ops.machine.ScoreSoftmax;
+import dev.gatun.ops.machine.QueryColumns;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /** The products of a tile of attention by machine code, which reads keys and values where they lie. For one thread at a time. */
 final class MachineTiles {
     private final F32Product product;
-    private final @Nullable ScoreSoftmax softmax;
+    private final @Nullable TileCode code;
     private final MemorySegment memory;
     private final MemorySegment parameters;
 
     private MachineTiles(MachineMatMul machine, MemorySegment memory, MemorySegment parameters) {
         this.product = machine.product();
-        this.softmax = machine.softmax();
+        this.code = machine.tileCode();
         this.memory = memory;
         this.parameters = parameters;
     }
@@ -39,12 +39,12 @@ final class MachineTiles {
 
     /** scores[keys, vectors] = K Q<sup>T</sup>, of keys from {@code keysAt} on and queries and scores at offsets of the scratch. */
     void scores(AttentionCall call, long keysAt, int keys, int vectors, long q, long scores) {
-        multiply(keys, vectors, call.dK, call.k.segment, keysAt, call.k.row, false, q, scores);
+        multiply(keys, vectors, call.dK, call.k.segment, keysAt, call.k.row, false, q, 0, scores);
     }
 
-    /** context[dV, vectors] = context &middot; correction + V<sup>T</sup> weights; the correction is the row after the weights. */
-    void context(AttentionCall call, long valuesAt, int keys, int vectors, long weights, long context) {
-        multiply(call.dV, vectors, keys, call.v.segment, valuesAt, call.v.row, true, weights, context);
+    /** context[dV, vectors] = context &middot; correction + V<sup>T</sup> weights. */
+    void context(AttentionCall call, long valuesAt, int keys, int vectors, long weights, long correction, long context) {
+        multiply(call.dV, vectors, keys, call.v.segment, valuesAt, call.v.row, true, weights, correction, context);
     }
 
     /** Whether the code is gone, so that the vector kernels have to do. */
@@ -52,16 +52,49 @@ final class MachineTiles {
         return product.isClosed();
     }
 
-    boolean hasSoftmax() {
-        return softmax != null;
+    /** Whether there is more than products. */
+    boolean hasTileCode() {
+        return code != null;
+    }
+
+    private TileCode code() {
+        if (code == null) {
+            throw new IllegalStateException("attention: machine code has products only");
+        }
+        return code;
     }
 
     /** {@link TileSoftmax#tile} of several vectors. */
     void softmax(long scores, int rows, int vectors, long max, long sum) {
-        if (softmax == null) {
-            throw new IllegalStateException("attention: no machine code for softmax");
-        }
-        softmax.run(parameters, memory, scores, rows, vectors, max, sum);
+        code().softmax().run(parameters, memory, scores, rows, vectors, max, sum);
+    }
+
+    /** Sixteen queries to columns at {@code to}, a multiple of 16 dimensions of them. */
+    void fromRows(AttentionCall call, int dimensions, long[] rows, int first, long to) {
+        code().columns()
+                .fromRows(
+                        parameters,
+                        dimensions / QueryColumns.SIDE,
+                        call.scale,
+                        call.q.segment,
+                        rows,
+                        first,
+                        memory,
+                        to);
+    }
+
+    /** Sixteen columns of the context at {@code from}, divided by their sums, to the result. */
+    void toRows(AttentionCall call, int dimensions, long from, long sums, long[] rows, int first) {
+        code().columns()
+                .toRows(
+                        parameters,
+                        dimensions / QueryColumns.SIDE,
+                        memory,
+                        from,
+                        sums,
+                        call.out.segment,
+                        rows,
+                        first);
     }
 
     private void multiply(
@@ -73,6 +106,7 @@ final class MachineTiles {
             long aStride,
             boolean aByColumns,
             long b,
+            long correction,
             long c) {
         product.multiply(
                 parameters,
@@ -88,7 +122,7 @@ final class MachineTiles {
                 WIDTH_BYTES,
                 Species.BYTES,
                 memory,
-                aByColumns ? b + steps * WIDTH_BYTES : 0,
+                correction,
                 MemorySegment.NULL,
                 0,
                 0,

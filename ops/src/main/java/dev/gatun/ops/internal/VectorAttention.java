@@ -31,9 +31,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
 
     private static final int VALUE_PANEL = TileScratch.panel(KEY_TILE);
     private static final long KEY_ROW = KEYS * (long) Float.BYTES;
-    private static final long[] BLOCK_ROWS = rows(WIDTH_BYTES);
-    private static final long[] STRIP_ROWS = rows(KEY_ROW);
-    private static final long[] SQUARE_ROWS = rows(Species.BYTES);
+    private static final long[] STRIP_ROWS = TileTranspose.rows(KEY_ROW);
 
     private static final VectorRows ROWS_OF_SCORES = new VectorRows();
 
@@ -128,8 +126,8 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         int dV = call.dV;
         int paddedV = AttentionKernels.padded(dV);
         int blocks = (columns + WIDTH - 1) / WIDTH;
-        open(call, b, kvHead, first, columns, s);
-        fill(s.memory, s.context, blocks * WIDTH_BYTES * paddedV, 0f);
+        TileColumns.open(call, b, kvHead, first, columns, s, machineTiles);
+        TileColumns.fill(s.memory, s.context, blocks * WIDTH_BYTES * paddedV, 0f);
         int keyFrom = call.mask.keyFrom(b);
         int highest = s.high[columns - 1];
         // The first tile with a key that the first query sees; cuts stand at keyFrom + i KEY_TILE.
@@ -147,7 +145,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                 }
                 TilePanels.pack(call.v.segment, 0, s.valueRows, width, dV, dV, s.v, 0, VALUE_PANEL);
             } else if (columns <= FEW_COLUMNS) {
-                fill(s.memory, s.few, columns * KEY_ROW, 0f);
+                TileColumns.fill(s.memory, s.few, columns * KEY_ROW, 0f);
                 for (int d = 0; d < dK; d += LANES) {
                     int dims = strip(call.k.segment, width, d, dK, s);
                     for (int column = 0; column < columns; column++) {
@@ -178,62 +176,12 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                 }
             }
         }
-        close(call, columns, paddedV, s);
+        TileColumns.close(call, columns, paddedV, s, machineTiles);
     }
 
     /** Whether a tile's keys, and its values, lie as far apart as rows of their tensors do, as machine code reads them. */
     private static boolean isInRows(AttentionCall call, int b, int from, int width) {
         return call.step(call.k, b, from, width) == call.k.row && call.step(call.v, b, from, width) == call.v.row;
-    }
-
-    private static void fill(MemorySegment memory, long at, long bytes, float value) {
-        memory = OffHeap.of(memory);
-        FloatVector values = FloatVector.broadcast(FLOATS, value);
-        for (long i = 0; i < bytes; i += Species.BYTES) {
-            values.intoMemorySegment(memory, at + i, Species.ORDER);
-        }
-    }
-
-    /** Columns at the start: queries, what they see, and that nothing has been seen. */
-    private static void open(AttentionCall call, int b, int kvHead, int first, int columns, TileScratch s) {
-        int dK = call.dK;
-        MemorySegment q = call.q.segment;
-        int all = (columns + WIDTH - 1) / WIDTH * WIDTH;
-        fill(s.memory, s.max, all * (long) Float.BYTES, Float.NEGATIVE_INFINITY);
-        fill(s.memory, s.sum, all * (long) Float.BYTES, 0f);
-        int i = first / call.group;
-        int head = first % call.group;
-        for (int column = 0; column < all; column++) {
-            s.low[column] = call.low(b, i);
-            s.high[column] = call.high(b, i);
-            s.qRow[column] = call.at(call.q, b, kvHead * call.group + head, i);
-            s.outRow[column] = call.at(call.out, b, kvHead * call.group + head, i);
-            if (column < columns - 1 && ++head == call.group) { // columns beyond the last repeat it
-                head = 0;
-                i++;
-            }
-        }
-        int whole = dK / LANES * LANES;
-        for (int column = 0; column < all; column += LANES) {
-            long to = s.q + block(column, dK);
-            System.arraycopy(s.qRow, column, s.rows, 0, LANES);
-            for (int d = 0; d < whole; d += LANES) {
-                long at = d * (long) Float.BYTES;
-                long rows = to + d * WIDTH_BYTES;
-                TileTranspose.transpose(q, at, s.rows, call.scale, s.memory, s.square, s.memory, rows, BLOCK_ROWS);
-            }
-            for (int d = whole; d < dK; d++) {
-                for (int lane = 0; lane < LANES; lane++) {
-                    float value = q.get(JAVA_FLOAT_UNALIGNED, s.rows[lane] + d * (long) Float.BYTES) * call.scale;
-                    s.memory.set(JAVA_FLOAT_UNALIGNED, to + d * WIDTH_BYTES + lane * (long) Float.BYTES, value);
-                }
-            }
-        }
-    }
-
-    /** Byte offset of a vector of columns in the first of a matrix's {@code rows} rows. */
-    private static long block(int column, int rows) {
-        return column / WIDTH * WIDTH_BYTES * rows + column % WIDTH * (long) Float.BYTES;
     }
 
     /** Up to LANES dimensions of a tile's keys, from {@code d} on, into the strip: returns how many. */
@@ -278,7 +226,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     }
 
     private static void scores(int dK, int column, int vectors, int from, int seen, TileScratch s) {
-        long q = s.q + block(column, dK);
+        long q = s.q + TileColumns.block(column, dK);
         int rows;
         for (int key = 0; key < seen; key += rows) {
             rows = AttentionKernels.tileRows(seen - key);
@@ -318,7 +266,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                         keys + key * call.k.row,
                         to - key,
                         end - v,
-                        s.q + block(column, call.dK) + at,
+                        s.q + TileColumns.block(column, call.dK) + at,
                         s.scores + key * WIDTH_BYTES + at);
             }
         }
@@ -338,7 +286,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
 
     private static void softmax(@Nullable MachineTiles machine, int column, int vectors, int seen, TileScratch s) {
         long columnAt = column * (long) Float.BYTES;
-        if (machine != null && machine.hasSoftmax()) {
+        if (machine != null && machine.hasTileCode()) {
             machine.softmax(s.scores, seen, vectors, s.max + columnAt, s.sum + columnAt);
             return;
         }
@@ -365,9 +313,14 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         long at = v * Species.BYTES;
         int rows;
         if (machine != null) {
-            if (v < end) {
-                long context = s.context + block(column, paddedV) + at;
-                machine.context(call, valuesAt, seen, end - v, s.scores + at, context);
+            // Where the mask is causal, half of a block's vectors see a quarter less of the last keys.
+            int half = v + (end - v) / 2;
+            int keys = half > v ? s.high[column + half * LANES - 1] - from : seen;
+            if (keys < seen) {
+                context(call, machine, valuesAt, paddedV, column, v, half, keys, seen, s);
+                context(call, machine, valuesAt, paddedV, column, half, end, seen, seen, s);
+            } else if (v < end) {
+                context(call, machine, valuesAt, paddedV, column, v, end, seen, seen, s);
             }
             return;
         }
@@ -381,8 +334,26 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         for (; v < end; v++) {
             long vector = v * Species.BYTES;
             TileSoftmax.add(
-                    s.memory, s.context + block(column, paddedV) + vector, corrections + vector, s.added + vector, dV);
+                    s.memory, s.context + TileColumns.block(column, paddedV) + vector, corrections + vector, s.added + vector, dV);
         }
+    }
+
+    /** Of vectors that see some of the keys only. */
+    private static void context(
+            AttentionCall call,
+            MachineTiles machine,
+            long valuesAt,
+            int paddedV,
+            int column,
+            int v,
+            int end,
+            int keys,
+            int seen,
+            TileScratch s) {
+        long at = v * Species.BYTES;
+        long weights = s.scores + at;
+        long context = s.context + TileColumns.block(column, paddedV) + at;
+        machine.context(call, valuesAt, keys, end - v, weights, weights + seen * WIDTH_BYTES, context);
     }
 
     /** The same for {@link TileScratch#FEW_COLUMNS}. */
@@ -431,47 +402,5 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                 TileSoftmax.hide(s.memory, s.scores + i * WIDTH_BYTES, vectors, from + i, s.low, s.high, column);
             }
         }
-    }
-
-    /** Columns at the end: the context divided by the sum; zeros if no key was seen. */
-    private static void close(AttentionCall call, int columns, int paddedV, TileScratch s) {
-        MemorySegment out = call.out.segment;
-        int whole = call.dV / LANES * LANES;
-        for (int column = 0; column < columns; column += LANES) {
-            long from = s.context + block(column, paddedV);
-            int lanes = Math.min(LANES, columns - column);
-            TileSoftmax.divide(s.memory, from, call.dV, s.sum + column * (long) Float.BYTES);
-            System.arraycopy(s.outRow, column, s.rows, 0, LANES);
-            for (int d = 0; d < whole; d += LANES) {
-                long rows = from + d * WIDTH_BYTES;
-                long at = d * (long) Float.BYTES;
-                if (lanes == LANES) {
-                    TileTranspose.transpose(s.memory, rows, BLOCK_ROWS, 1f, s.memory, s.square, out, at, s.rows);
-                    continue;
-                }
-                long square = s.otherSquare;
-                TileTranspose.transpose(
-                        s.memory, rows, BLOCK_ROWS, 1f, s.memory, s.square, s.memory, square, SQUARE_ROWS);
-                for (int lane = 0; lane < lanes; lane++) {
-                    TileTranspose.move(s.memory, square + lane * Species.BYTES, out, s.rows[lane] + at);
-                }
-            }
-            for (int d = whole; d < call.dV; d++) {
-                for (int lane = 0; lane < lanes; lane++) {
-                    long at = from + d * WIDTH_BYTES + lane * (long) Float.BYTES;
-                    float value = s.memory.get(JAVA_FLOAT_UNALIGNED, at);
-                    out.set(JAVA_FLOAT_UNALIGNED, s.rows[lane] + d * (long) Float.BYTES, value);
-                }
-            }
-        }
-    }
-
-    /** Offsets of LANES rows that are {@code step} bytes apart. */
-    private static long[] rows(long step) {
-        long[] rows = new long[LANES];
-        for (int i = 0; i < LANES; i++) {
-            rows[i] = i * step;
-        }
-        return rows;
     }
 }

@@ -321,6 +321,18 @@ final class Assembler {
         put(table);
     }
 
+    /** Of each four lanes two of {@code a} and two of {@code b}, two bits of {@code choice} for the number of each, lowest first. */
+    void vshufps(Vec to, Vec a, Operand b, int choice) {
+        op(VectorInstruction.VSHUFPS, to, a, b);
+        put(choice);
+    }
+
+    /** {@code a} with four lanes of memory, or of an xmm register, as its quarter {@code place}. AVX-512. */
+    void vinsertf32x4(Vec to, Vec a, Operand b, int place) {
+        op(VectorInstruction.VINSERTF32X4, to, a, b);
+        put(place);
+    }
+
     /** Rotates 32-bit lanes to the right. AVX-512. */
     void vprord(Vec to, Vec from, int bits) {
         evex(1, 1, 0, 0x72, 0, to.number(), to.bytes(), from, Mask.K0, false, to.bytes());

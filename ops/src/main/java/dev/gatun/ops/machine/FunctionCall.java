@@ -18,6 +18,9 @@ final class FunctionCall {
             .downcallHandle(FunctionDescriptor.ofVoid(ADDRESS, ADDRESS), Linker.Option.critical(false));
     private static final MethodHandle TWO = Linker.nativeLinker()
             .downcallHandle(FunctionDescriptor.ofVoid(ADDRESS, ADDRESS, ADDRESS), Linker.Option.critical(false));
+    private static final MethodHandle THREE = Linker.nativeLinker()
+            .downcallHandle(
+                    FunctionDescriptor.ofVoid(ADDRESS, ADDRESS, ADDRESS, ADDRESS), Linker.Option.critical(false));
     private static final MethodHandle SIX = Linker.nativeLinker()
             .downcallHandle(
                     FunctionDescriptor.ofVoid(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS),
@@ -38,6 +41,16 @@ final class FunctionCall {
     static void call(MemorySegment entry, MemorySegment a, MemorySegment b) {
         try {
             TWO.invokeExact(entry, a, b, entry);
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError("machine code throws nothing", e);
+        }
+    }
+
+    static void call(MemorySegment entry, MemorySegment a, MemorySegment b, MemorySegment c) {
+        try {
+            THREE.invokeExact(entry, a, b, c, entry);
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {

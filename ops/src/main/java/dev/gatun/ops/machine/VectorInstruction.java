@@ -29,6 +29,14 @@ enum VectorInstruction {
     /** By three operands' bits into a table of eight, an immediate byte that follows. */
     VPTERNLOGD(1, 3, 0, 0x25, Tuple.FULL),
     VPSHUFB(1, 2, 0, 0x00, Tuple.WHOLE),
+    /** Lanes 0 and 1 of each four, of one and the other by turns. */
+    VUNPCKLPS(0, 1, 0, 0x14, Tuple.FULL),
+    /** Lanes 2 and 3 of each four. */
+    VUNPCKHPS(0, 1, 0, 0x15, Tuple.FULL),
+    /** Two lanes of each four, by an immediate byte that follows, and two of the other. */
+    VSHUFPS(0, 1, 0, 0xC6, Tuple.FULL),
+    /** Four lanes, to the place of an immediate byte that follows. */
+    VINSERTF32X4(1, 3, 0, 0x18, Tuple.QUARTER),
     VPERMD(1, 2, 0, 0x36, Tuple.FULL),
     VPERMPS(1, 2, 0, 0x16, Tuple.FULL),
     VMOVUPS(0, 1, 0, 0x10, Tuple.WHOLE),
@@ -36,6 +44,8 @@ enum VectorInstruction {
     VMOVAPS(0, 1, 0, 0x28, Tuple.WHOLE),
     VBROADCASTSS(1, 2, 0, 0x18, Tuple.FLOAT),
     VPBROADCASTD(1, 2, 0, 0x58, Tuple.FLOAT),
+    /** Four floats of memory in each quarter. AVX-512. */
+    VBROADCASTF32X4(1, 2, 0, 0x1A, Tuple.QUARTER),
     VPMOVZXBD(1, 2, 0, 0x31, Tuple.QUARTER),
     VPMOVSXBD(1, 2, 0, 0x21, Tuple.QUARTER),
     VPMOVZXWD(1, 2, 0, 0x33, Tuple.HALF),

@@ -136,7 +136,9 @@ class AssemblerTest {
         List<Vec> registers = List.of(
                 Vec.ymm(0), Vec.ymm(7), Vec.ymm(8), Vec.ymm(15), Vec.zmm(1), Vec.zmm(9), Vec.zmm(17), Vec.zmm(31));
         for (VectorInstruction i : VectorInstruction.values()) {
-            if (i == VectorInstruction.VPTERNLOGD) {
+            if (i == VectorInstruction.VPTERNLOGD
+                    || i == VectorInstruction.VSHUFPS
+                    || i == VectorInstruction.VINSERTF32X4) {
                 continue; // below: an immediate follows
             }
             boolean loads = switch (i) {
@@ -144,6 +146,7 @@ class AssemblerTest {
                         VMOVAPS,
                         VBROADCASTSS,
                         VPBROADCASTD,
+                        VBROADCASTF32X4,
                         VPMOVZXBD,
                         VPMOVSXBD,
                         VPMOVZXWD,
@@ -152,7 +155,9 @@ class AssemblerTest {
                 default -> false;
             };
             for (Vec to : registers) {
-                boolean evexOnly = i == VectorInstruction.VDPBF16PS || i == VectorInstruction.VPDPBUSD;
+                boolean evexOnly = i == VectorInstruction.VDPBF16PS
+                        || i == VectorInstruction.VPDPBUSD
+                        || i == VectorInstruction.VBROADCASTF32X4;
                 if (to.bytes() < 64 && evexOnly) {
                     continue; // as would encode these otherwise
                 }
@@ -168,7 +173,7 @@ class AssemblerTest {
                         add(name + "," + name(left) + "," + size + text(m), asm -> asm.op(i, to, left, m));
                     }
                 }
-                if (i != VectorInstruction.VMOVUPS) {
+                if (i != VectorInstruction.VMOVUPS && i != VectorInstruction.VBROADCASTF32X4) {
                     for (int number : new int[] {3, 12, 22}) {
                         // Of vmovaps as takes the store's opcode where that saves a byte.
                         boolean shorter = i == VectorInstruction.VMOVAPS && number > 7;
@@ -213,6 +218,15 @@ class AssemblerTest {
                 add(
                         "vpternlogd " + name(v) + ",zmm3,zmm21,234",
                         asm -> asm.vpternlogd(v, Vec.zmm(3), Vec.zmm(21), 234));
+                add("vshufps " + name(v) + ",zmm5,zmm18,238", asm -> asm.vshufps(v, Vec.zmm(5), Vec.zmm(18), 238));
+                add(
+                        "vinsertf32x4 " + name(v) + ",zmm19,xmm6,1",
+                        asm -> asm.vinsertf32x4(v, Vec.zmm(19), Vec.xmm(6), 1));
+                for (Address from : SOME_ADDRESSES) {
+                    add(
+                            "vinsertf32x4 " + name(v) + ",zmm4,XMMWORD PTR " + text(from) + ",3",
+                            asm -> asm.vinsertf32x4(v, Vec.zmm(4), from, 3));
+                }
                 add("vprord " + name(v) + ",zmm24,8", asm -> asm.vprord(v, Vec.zmm(24), 8));
                 for (Gpr g : GPRS) {
                     add("vpbroadcastd " + name(v) + "," + name32(g), asm -> asm.vpbroadcastd(v, g));

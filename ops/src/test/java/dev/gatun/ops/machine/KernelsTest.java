@@ -228,6 +228,61 @@ class KernelsTest {
     }
 
     @Test
+    void columnsAreRowsAnywhereAndBackDividedBySums() {
+        int side = QueryColumns.SIDE;
+        int step = 5 * side; // floats
+        try (QueryColumns code = QueryColumns.open(MachineHost.open(), step * Float.BYTES);
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment parameters = arena.allocate(QueryColumns.PARAMETER_BYTES, 64);
+            for (int turn = 0; turn < 40; turn++) {
+                atEnd = turn % 2 == 0;
+                int squares = random.nextInt(1, 6);
+                int dimensions = side * squares;
+                int row = dimensions + random.nextInt(3);
+                int count = random.nextInt(1, side + 1); // the others are the last one again
+                long[] rows = new long[side + 2];
+                for (int i = 0; i < side; i++) {
+                    rows[2 + i] = Math.min(i, count - 1) * 4L * row;
+                }
+                MemorySegment byRows = floats((count - 1L) * row + dimensions);
+                MemorySegment columns = floats((dimensions - 1L) * step + side);
+                code.fromRows(parameters, squares, 3f, byRows, rows, 2, columns, 0);
+                for (int d = 0; d < dimensions; d++) {
+                    for (int i = 0; i < side; i++) {
+                        assertThat(get(columns, (long) d * step + i))
+                                .isEqualTo(3f * get(byRows, rows[2 + i] / 4 + d));
+                    }
+                }
+                MemorySegment context = floats(side + (dimensions - 1L) * step + side);
+                for (int i = 0; i < side; i += 5) { // sums come first
+                    context.set(JAVA_FLOAT_UNALIGNED, i * 4L, i % 2 == 0 ? 0f : -0f);
+                    context.set(JAVA_FLOAT_UNALIGNED, (side + i) * 4L, i % 2 == 0 ? -0f : Float.NaN);
+                }
+                context.set(JAVA_FLOAT_UNALIGNED, (side + 1) * 4L, -0f);
+                MemorySegment out = floats((count - 1L) * row + dimensions);
+                code.toRows(parameters, squares, context, side * 4L, 0, out, rows, 2);
+                for (int i = 0; i < count; i++) {
+                    float sum = get(context, i);
+                    for (int d = 0; d < dimensions; d++) {
+                        float expected = sum == 0f ? 0f : get(context, side + (long) d * step + i) * (1f / sum) + 0f;
+                        assertThat(Float.floatToRawIntBits(get(out, (long) i * row + d)))
+                                .isEqualTo(Float.floatToRawIntBits(expected));
+                    }
+                }
+                rows[1 + side] += 4L * row * side;
+                assertThatThrownBy(() -> code.fromRows(parameters, squares, 1f, byRows, rows, 2, columns, 0))
+                        .isInstanceOf(IndexOutOfBoundsException.class)
+                        .hasMessageStartingWith("attention's columns: " + squares + " squares, rows from 0 to ");
+                assertThatThrownBy(() -> code.toRows(parameters, squares, columns, 64, 0, byRows, rows, 0))
+                        .isInstanceOf(IndexOutOfBoundsException.class);
+                release();
+            }
+        } catch (MachineUnavailableException e) {
+            System.err.println("machine code for attention's columns is not tested: " + e.getMessage());
+        }
+    }
+
+    @Test
     @SuppressWarnings("try") // closes early, to see what calls do then
     void operandsBeyondTheirSegmentsAreRefused() {
         try (F32Product product = F32Product.open(MachineHost.open(), 16);

@@ -1,0 +1,280 @@
+package dev.gatun.ops.machine;
+
+import static dev.gatun.ops.machine.Address.at;
+import static dev.gatun.ops.machine.Gpr.RAX;
+import static dev.gatun.ops.machine.Gpr.RCX;
+import static dev.gatun.ops.machine.Gpr.RDI;
+import static dev.gatun.ops.machine.Gpr.RDX;
+import static dev.gatun.ops.machine.Gpr.RSI;
+import static dev.gatun.ops.machine.VectorInstruction.VADDPS;
+import static dev.gatun.ops.machine.VectorInstruction.VBROADCASTF32X4;
+import static dev.gatun.ops.machine.VectorInstruction.VBROADCASTSS;
+import static dev.gatun.ops.machine.VectorInstruction.VDIVPS;
+import static dev.gatun.ops.machine.VectorInstruction.VMOVUPS;
+import static dev.gatun.ops.machine.VectorInstruction.VMULPS;
+import static dev.gatun.ops.machine.VectorInstruction.VPXORD;
+import static dev.gatun.ops.machine.VectorInstruction.VUNPCKHPS;
+import static dev.gatun.ops.machine.VectorInstruction.VUNPCKLPS;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Attention's queries and its result, 16 of them at a time, between rows that lie anywhere and columns of a matrix whose rows are
+ * dimensions:
+ *
+ * <pre>
+ * fromRows:  column[d][i] = row[i][d] * scale
+ * toRows:    row[i][d] = column[d][i] * (1 / sum[i]) + 0, but 0 where the sum is 0
+ * </pre>
+ *
+ * <p>Both by squares of 16 x 16. Quarters of rows are read to where they belong in a register, which costs no shuffle; so a square
+ * takes 32 of them, and some 45 cycles. For AVX-512. Thread-safe; its owner closes it after the last call.
+ */
+public final class QueryColumns implements AutoCloseable {
+    /** Columns of a call, and dimensions of a square. */
+    public static final int SIDE = 16;
+
+    private static final int COLUMNS_AT = 0;
+    private static final int SUMS_AT = 8;
+    private static final int SQUARES = 16;
+    private static final int SCALE = 24;
+    private static final int ROWS = 32;
+
+    /** Bytes of memory, aligned to 8, that a call needs for itself. */
+    public static final long PARAMETER_BYTES = ROWS + SIDE * Long.BYTES;
+
+    private static final int VECTOR = SIDE * Float.BYTES;
+    private static final int QUARTER = 4;
+
+    private final CodeMemory code;
+    private final MemorySegment fromRows;
+    private final MemorySegment toRows;
+    private final int columnStep;
+
+    private QueryColumns(CodeMemory code, int toRowsAt, int columnStep) {
+        this.code = code;
+        this.fromRows = code.entry(0);
+        this.toRows = code.entry(toRowsAt);
+        this.columnStep = columnStep;
+    }
+
+    /**
+     * Writes the code.
+     *
+     * @param columnStep bytes from one dimension of the columns to the next
+     * @throws MachineUnavailableException if the CPU has no AVX-512, or the system does not let such code run
+     */
+    public static QueryColumns open(MachineHost host, int columnStep) {
+        if (!host.cpu().avx512()) {
+            throw new MachineUnavailableException("machine code: the kernels for attention's columns need AVX-512");
+        }
+        var asm = new Assembler();
+        var writer = new Writer(asm, columnStep);
+        writer.fromRows();
+        asm.align(VECTOR);
+        int toRowsAt = asm.size();
+        writer.toRows();
+        return new QueryColumns(host.load(asm.code()), toRowsAt, columnStep);
+    }
+
+    /**
+     * Rows to columns, each float times {@code scale}. Offsets in bytes.
+     *
+     * @param parameters {@link #PARAMETER_BYTES} for this call alone
+     * @param squares dimensions / 16
+     * @param from with {@link #SIDE} rows at {@code rows}, from index {@code first} on
+     * @param to whose columns are at {@code toAt}
+     * @throws IndexOutOfBoundsException if one of them is not within its segment
+     */
+    public void fromRows(
+            MemorySegment parameters,
+            int squares,
+            float scale,
+            MemorySegment from,
+            long[] rows,
+            int first,
+            MemorySegment to,
+            long toAt) {
+        operands(parameters, squares, from, rows, first, to, toAt);
+        parameters.set(JAVA_FLOAT, SCALE, scale);
+        FunctionCall.call(fromRows, parameters, from, to);
+    }
+
+    /**
+     * Columns to rows, divided by their sums. Of rows at one place the first is what remains.
+     *
+     * @param sumsAt where the 16 sums are in {@code from}
+     * @param to with {@link #SIDE} rows at {@code rows}, from index {@code first} on
+     * @throws IndexOutOfBoundsException if one of them is not within its segment
+     */
+    public void toRows(
+            MemorySegment parameters,
+            int squares,
+            MemorySegment from,
+            long fromAt,
+            long sumsAt,
+            MemorySegment to,
+            long[] rows,
+            int first) {
+        operands(parameters, squares, to, rows, first, from, fromAt);
+        if (sumsAt < 0 || sumsAt > from.byteSize() - VECTOR) {
+            throw new IndexOutOfBoundsException(
+                    "attention's columns: sums at " + sumsAt + " of " + from.byteSize() + " bytes");
+        }
+        parameters.set(JAVA_LONG, SUMS_AT, sumsAt);
+        FunctionCall.call(toRows, parameters, from, to);
+    }
+
+    private void operands(
+            MemorySegment parameters,
+            int squares,
+            MemorySegment byRows,
+            long[] rows,
+            int first,
+            MemorySegment byColumns,
+            long columnsAt) {
+        long least = rows[first];
+        long most = least;
+        for (int i = 0; i < SIDE; i++) {
+            long row = rows[first + i];
+            least = Math.min(least, row);
+            most = Math.max(most, row);
+            parameters.set(JAVA_LONG, ROWS + i * (long) Long.BYTES, row);
+        }
+        long columns = (squares * (long) SIDE - 1) * columnStep + VECTOR;
+        if (squares < 1
+                || least < 0
+                || most > byRows.byteSize() - squares * (long) VECTOR
+                || columnsAt < 0
+                || columnsAt > byColumns.byteSize() - columns) {
+            throw new IndexOutOfBoundsException("attention's columns: " + squares + " squares, rows from " + least
+                    + " to " + most + " of " + byRows.byteSize() + " bytes, columns at " + columnsAt + " of "
+                    + byColumns.byteSize());
+        }
+        parameters.set(JAVA_LONG, COLUMNS_AT, columnsAt);
+        parameters.set(JAVA_LONG, SQUARES, squares);
+    }
+
+    @Override
+    public void close() {
+        code.close();
+    }
+
+    /** RSI is read from, RDX written to, RCX squares left. */
+    private record Writer(Assembler asm, int columnStep) {
+        private static final Vec SCALE_OF_ALL = Vec.zmm(31);
+        private static final Vec ZERO = Vec.zmm(30);
+
+        void fromRows() {
+            asm.op(VBROADCASTSS, SCALE_OF_ALL, at(RDI, SCALE));
+            asm.add(RDX, at(RDI, COLUMNS_AT));
+            Label square = begin();
+            for (int row = 0; row < SIDE; row++) {
+                asm.mov(RAX, at(RDI, ROWS + row * Long.BYTES));
+                quarters(row, at(RSI, RAX, 1));
+            }
+            for (int quarter = 0; quarter < QUARTER; quarter++) {
+                exchange(quarter);
+                for (int j = 0; j < QUARTER; j++) {
+                    asm.op(VMULPS, exchanged(j), exchanged(j), SCALE_OF_ALL);
+                    asm.store(at(RDX, (quarter * QUARTER + j) * columnStep), exchanged(j));
+                }
+            }
+            end(square, VECTOR, SIDE * columnStep);
+        }
+
+        void toRows() {
+            asm.mov(RAX, at(RDI, SUMS_AT));
+            inverses(at(RSI, RAX, 1));
+            asm.add(RSI, at(RDI, COLUMNS_AT));
+            Label square = begin();
+            for (int row = 0; row < SIDE; row++) {
+                quarters(row, at(RSI, row * columnStep));
+            }
+            for (int quarter = QUARTER - 1; quarter >= 0; quarter--) {
+                for (int i = 0; i < QUARTER; i++) {
+                    Vec x = quarter(quarter, i);
+                    asm.op(VMULPS, x, x, inverse(quarter));
+                    asm.opOrZero(VADDPS, x, counts(quarter), x, ZERO);
+                }
+                exchange(quarter);
+                for (int j = QUARTER - 1; j >= 0; j--) {
+                    asm.mov(RAX, at(RDI, ROWS + (quarter * QUARTER + j) * Long.BYTES));
+                    asm.store(at(RDX, RAX, 1), exchanged(j));
+                }
+            }
+            end(square, SIDE * columnStep, VECTOR);
+        }
+
+        private Label begin() {
+            asm.mov(RCX, at(RDI, SQUARES));
+            return asm.here();
+        }
+
+        private void end(Label square, int readStep, int writtenStep) {
+            asm.add(RSI, readStep);
+            asm.add(RDX, writtenStep);
+            asm.sub(RCX, 1);
+            asm.j(Condition.NOT_EQUAL, square);
+            asm.vzeroupper();
+            asm.ret();
+        }
+
+        /** Of one column's sum each, four times over, for the columns of a quarter. */
+        private static Vec inverse(int quarter) {
+            return Vec.zmm(26 + quarter);
+        }
+
+        /** Where a sum is not 0. */
+        private static Mask counts(int quarter) {
+            return Mask.values()[1 + quarter];
+        }
+
+        private void inverses(Address sums) {
+            asm.op(VPXORD, ZERO, ZERO, ZERO);
+            asm.mov(RCX, Float.floatToRawIntBits(1f));
+            asm.vpbroadcastd(Vec.zmm(0), RCX);
+            for (int quarter = 0; quarter < QUARTER; quarter++) {
+                Vec sum = inverse(quarter);
+                asm.op(VBROADCASTF32X4, sum, sums.plus(quarter * QUARTER * Float.BYTES));
+                asm.vcmpps(counts(quarter), sum, Comparison.NOT_EQUAL, ZERO);
+                asm.opOrZero(VDIVPS, sum, counts(quarter), Vec.zmm(0), sum);
+            }
+        }
+
+        /** A quarter of rows i, i + 4, i + 8 and i + 12. */
+        private static Vec quarter(int quarter, int i) {
+            return Vec.zmm(quarter * QUARTER + i);
+        }
+
+        private void quarters(int row, Address from) {
+            for (int quarter = 0; quarter < QUARTER; quarter++) {
+                Vec register = quarter(quarter, row % QUARTER);
+                Address four = from.plus(quarter * QUARTER * Float.BYTES);
+                if (row < QUARTER) {
+                    asm.op(VMOVUPS, Vec.xmm(register.number()), four);
+                } else {
+                    asm.vinsertf32x4(register, register, four, row / QUARTER);
+                }
+            }
+        }
+
+        private static Vec exchanged(int j) {
+            return Vec.zmm(20 + j);
+        }
+
+        /** Four columns: in each lane of four floats a transposition of 4 x 4. */
+        private void exchange(int quarter) {
+            for (int i = 0; i < QUARTER; i += 2) {
+                asm.op(VUNPCKLPS, Vec.zmm(16 + i), quarter(quarter, i), quarter(quarter, i + 1));
+                asm.op(VUNPCKHPS, Vec.zmm(17 + i), quarter(quarter, i), quarter(quarter, i + 1));
+            }
+            for (int half = 0; half < 2; half++) {
+                asm.vshufps(exchanged(2 * half), Vec.zmm(16 + half), Vec.zmm(18 + half), 0b01_00_01_00);
+                asm.vshufps(exchanged(2 * half + 1), Vec.zmm(16 + half), Vec.zmm(18 + half), 0b11_10_11_10);
+            }
+        }
+    }
+}
