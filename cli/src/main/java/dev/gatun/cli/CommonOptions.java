@@ -106,6 +106,12 @@ public final class CommonOptions {
                 "'" + name + "' is none of openblas, vector, machine, scalar, auto");
     }
 
+    /** The compute type that is asked for, or floats. */
+    public static ComputeType compute(Invocation invocation) {
+        ComputeType asked = invocation.option("--compute", ComputeType.class);
+        return asked == null ? ComputeType.F32 : asked;
+    }
+
     /** A compute type by its name. */
     public static ComputeType compute(String name) {
         for (ComputeType type : ComputeType.values()) {
@@ -178,9 +184,12 @@ public final class CommonOptions {
         if (blas != null && (kind == Backend.Kind.VECTOR || kind == Backend.Kind.SCALAR)) {
             throw new Failure("--blas " + blas + ": backend " + kind + " uses no BLAS; leave out one of the two");
         }
-        ComputeType compute = invocation.option("--compute", ComputeType.class);
-        return new Backend.Options(
-                kind, threads, blas, budget(invocation), compute == null ? ComputeType.F32 : compute);
+        ComputeType compute = compute(invocation);
+        if (kind == Backend.Kind.OPENBLAS && compute != ComputeType.F32) {
+            throw new Failure("--compute " + compute + ": backend openblas multiplies floats only; ask for auto, machine,"
+                    + " vector or scalar");
+        }
+        return new Backend.Options(kind, threads, blas, budget(invocation), compute);
     }
 
     /**

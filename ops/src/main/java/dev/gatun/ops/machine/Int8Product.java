@@ -154,7 +154,6 @@ public final class Int8Product implements AutoCloseable {
         }
         int tileRows = VectorSet.AVX512.tileRows();
         PanelFunctions functions = functions(Math.min(rows, tileRows));
-        int tiles = (rows + tileRows - 1) / tileRows;
         scratch.set(JAVA_LONG, Parameters.A_AT, codesAt);
         scratch.set(JAVA_LONG, Parameters.A_STRIDE, (long) blocks * BLOCK);
         scratch.set(JAVA_LONG, Parameters.SCALES_AT, scalesAt - codesAt);
@@ -164,7 +163,6 @@ public final class Int8Product implements AutoCloseable {
         scratch.set(JAVA_LONG, Parameters.C_ROW, outRow);
         scratch.set(JAVA_LONG, Parameters.ADDED_ROW, addedRow);
         scratch.set(JAVA_LONG, Parameters.FLAGS, flags);
-        scratch.set(JAVA_LONG, Parameters.PREFETCH, 64L / tiles);
         int panel = functions.most();
         for (int v = 0; v < vectors; ) {
             int left = vectors - v;

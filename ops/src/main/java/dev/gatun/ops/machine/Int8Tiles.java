@@ -6,9 +6,7 @@ import static dev.gatun.ops.machine.Gpr.R11;
 import static dev.gatun.ops.machine.Gpr.R12;
 import static dev.gatun.ops.machine.Gpr.R13;
 import static dev.gatun.ops.machine.Gpr.R14;
-import static dev.gatun.ops.machine.Gpr.R15;
 import static dev.gatun.ops.machine.Gpr.RAX;
-import static dev.gatun.ops.machine.Gpr.RBP;
 import static dev.gatun.ops.machine.Gpr.RBX;
 import static dev.gatun.ops.machine.Gpr.RDI;
 import static dev.gatun.ops.machine.Gpr.RDX;
@@ -33,7 +31,6 @@ import static dev.gatun.ops.machine.VectorInstruction.VPXORD;
  *             sums = -128 times the sums of the block's weights
  *             for each four bytes
  *                 load the panel's vectors of weights
- *                 prefetch a little of the next panel
  *                 for each row: broadcast four codes; sums += codes * weights, for each vector
  *             totals = sums * the row's scale of the block + totals
  *         totals * scales of the columns; + bias; + added, or * c
@@ -86,9 +83,6 @@ final class Int8Tiles {
         asm.mov(RAX, RSI);
         asm.add(RAX, at(RDI, Parameters.SCALES_AT));
         asm.mov(at(RDI, Parameters.NEXT_SCALES), RAX);
-        asm.mov(RBP, at(RDI, Parameters.B));
-        asm.add(RBP, at(RDI, Parameters.B_PANEL));
-        asm.mov(R15, at(RDI, Parameters.PREFETCH));
         asm.mov(RAX, at(RDI, Parameters.ROWS));
         allRows();
         loop.end(panel);
@@ -229,7 +223,7 @@ final class Int8Tiles {
         for (int v = 0; v < vectors; v++) {
             asm.op(VMOVUPS, loaded(v), weights(r, v).plus(u * VECTOR));
         }
-        if (r == rows) {
+        if (r == rows && r < set.tileRows()) {
             prefetch(r, u);
         }
         for (int i = 0; i < r; i++) {
@@ -240,15 +234,10 @@ final class Int8Tiles {
         }
     }
 
-    /** A part of the next panel; or, where panels are read for one tile of rows only, what comes soon in this one. */
+    /** What comes soon, where panels are read for one tile of rows only: more rows leave the hardware time to see streams. */
     private void prefetch(int r, int u) {
         for (int v = 0; v < vectors; v++) {
-            if (r < set.tileRows()) {
-                asm.prefetcht0(weights(r, v).plus(u * VECTOR + AHEAD));
-            } else {
-                asm.prefetcht0(at(RBP));
-                asm.add(RBP, R15);
-            }
+            asm.prefetcht0(weights(r, v).plus(u * VECTOR + AHEAD));
         }
     }
 
