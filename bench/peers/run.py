@@ -27,6 +27,7 @@ import report
 HERE = os.path.dirname(os.path.abspath(__file__))
 GATUN = os.path.join(HERE, "..", "..", "gatun")
 OURS = {table: ["gatun-vector", "gatun-openblas", "gatun-auto"] for table in ("attention", "encoder")}
+OURS["encoder"] += ["gatun-machine", "gatun-machine-int8"]
 SETTLE = float(os.environ.get("PEERS_SETTLE", "0.8"))
 
 
@@ -45,7 +46,8 @@ def argv(table, peer, cmds):
     if peer in cmds:
         return shlex.split(cmds[peer])
     if peer in OURS.get(table, []):
-        return [GATUN, "bench", "peer", table, "--backend", peer[len("gatun-"):]]
+        backend, _, compute = peer[len("gatun-"):].partition("-")
+        return [GATUN, "bench", "peer", table, "--backend", backend, "--compute", compute or "f32"]
     if peer == "ort-java":
         return java_ort()
     if peer.startswith("jlama-"):

@@ -2,6 +2,7 @@ package dev.gatun.cli;
 
 import dev.gatun.memory.MemoryBudget;
 import dev.gatun.ops.Backend;
+import dev.gatun.ops.ComputeType;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
@@ -41,6 +42,12 @@ public final class CommonOptions {
                         .converters(CommonOptions::kind)
                         .description("who computes: openblas, vector, machine, scalar or auto, which is the default and"
                                 + " picks one")
+                        .build(),
+                OptionSpec.builder("--compute")
+                        .paramLabel("TYPE")
+                        .type(ComputeType.class)
+                        .converters(CommonOptions::compute)
+                        .description("what products with weights are computed in: f32, which is the default, or int8")
                         .build(),
                 path("--blas", "PATH", "library with the C interface of BLAS, instead of the OpenBLAS that is inside"),
                 option(
@@ -97,6 +104,22 @@ public final class CommonOptions {
         }
         throw new CommandLine.TypeConversionException(
                 "'" + name + "' is none of openblas, vector, machine, scalar, auto");
+    }
+
+    /** The compute type that is asked for, or floats. */
+    public static ComputeType compute(Invocation invocation) {
+        ComputeType asked = invocation.option("--compute", ComputeType.class);
+        return asked == null ? ComputeType.F32 : asked;
+    }
+
+    /** A compute type by its name. */
+    public static ComputeType compute(String name) {
+        for (ComputeType type : ComputeType.values()) {
+            if (type.toString().equals(name)) {
+                return type;
+            }
+        }
+        throw new CommandLine.TypeConversionException("'" + name + "' is none of f32, int8");
     }
 
     /** An option with a value. */
@@ -161,7 +184,12 @@ public final class CommonOptions {
         if (blas != null && (kind == Backend.Kind.VECTOR || kind == Backend.Kind.SCALAR)) {
             throw new Failure("--blas " + blas + ": backend " + kind + " uses no BLAS; leave out one of the two");
         }
-        return new Backend.Options(kind, threads, blas, budget(invocation));
+        ComputeType compute = compute(invocation);
+        if (kind == Backend.Kind.OPENBLAS && compute != ComputeType.F32) {
+            throw new Failure("--compute " + compute + ": backend openblas multiplies floats only; ask for auto, machine,"
+                    + " vector or scalar");
+        }
+        return new Backend.Options(kind, threads, blas, budget(invocation), compute);
     }
 
     /**

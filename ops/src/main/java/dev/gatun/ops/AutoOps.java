@@ -26,14 +26,14 @@ final class AutoOps {
     /** Takes {@link #scratchByteSize} bytes of {@code arena}. */
     AutoOps(Auto auto, WorkerPool pool, TileScratches tiles, Arena arena) {
         this.auto = auto;
-        ProductScratch[] scratch = ProductScratch.of(auto.openBlas(), pool.threads(), arena);
+        ProductScratch[] scratch = ProductScratch.of(auto.openBlas().scratchByteSize(), pool.threads(), arena);
         this.linear = new LinearTask(auto.openBlas(), auto.rows(), pool, scratch);
         this.attention = Attention.of(auto.openBlas(), auto.rows(), pool, tiles, scratch, arena);
         this.plainAttention = Attention.of(new ScalarMatMul(), auto.rows(), pool, tiles, scratch, arena);
     }
 
     static long scratchByteSize(Auto auto, int threads) {
-        return Ops.scratchByteSize(auto.openBlas(), threads);
+        return Ops.scratchByteSize(auto.openBlas(), auto.openBlas(), threads);
     }
 
     /** Products of activations: OpenBLAS computes them, for there are few and their shapes change. */

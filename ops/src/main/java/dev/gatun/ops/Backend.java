@@ -8,14 +8,18 @@ import dev.gatun.memory.Tensor;
 import dev.gatun.openblas.Blas;
 import dev.gatun.openblas.BlasUnavailableException;
 import dev.gatun.openblas.OpenBlasLibrary;
+import dev.gatun.ops.internal.Int8Linears;
+import dev.gatun.ops.internal.MachineInt8;
 import dev.gatun.ops.internal.MachineMatMul;
 import dev.gatun.ops.internal.MatMul;
 import dev.gatun.ops.internal.OpenBlasMatMul;
 import dev.gatun.ops.internal.Rows;
+import dev.gatun.ops.internal.ScalarInt8;
 import dev.gatun.ops.internal.ScalarMatMul;
 import dev.gatun.ops.internal.ScalarRows;
 import dev.gatun.ops.internal.StoredLayouts;
 import dev.gatun.ops.internal.TileScratches;
+import dev.gatun.ops.internal.VectorInt8;
 import dev.gatun.ops.internal.VectorMatMul;
 import dev.gatun.ops.internal.VectorRows;
 import dev.gatun.ops.internal.WorkerPool;
@@ -71,9 +75,15 @@ public final class Backend implements AutoCloseable {
      * @param threads that take part in an operation, the caller's included, 1 to 1024
      * @param blas the CBLAS library to load instead of the OpenBLAS that comes with us, or null
      * @param budget that models and sessions opened with this backend draw their memory from
+     * @param compute what products with weights are computed in
      */
-    public record Options(Kind kind, int threads, @Nullable Path blas, MemoryBudget budget) {
-        /** With an unlimited budget. */
+    public record Options(Kind kind, int threads, @Nullable Path blas, MemoryBudget budget, ComputeType compute) {
+        /** In floats. */
+        public Options(Kind kind, int threads, @Nullable Path blas, MemoryBudget budget) {
+            this(kind, threads, blas, budget, ComputeType.F32);
+        }
+
+        /** In floats, with an unlimited budget. */
         public Options(Kind kind, int threads, @Nullable Path blas) {
             this(kind, threads, blas, MemoryBudget.unlimited());
         }
@@ -85,17 +95,22 @@ public final class Backend implements AutoCloseable {
 
         /** These options with another kind. */
         public Options with(Kind newKind) {
-            return new Options(newKind, threads, blas, budget);
+            return new Options(newKind, threads, blas, budget, compute);
         }
 
         /** These options with another number of threads. */
         public Options withThreads(int newThreads) {
-            return new Options(kind, newThreads, blas, budget);
+            return new Options(kind, newThreads, blas, budget, compute);
         }
 
         /** These options with another budget. */
         public Options with(MemoryBudget newBudget) {
-            return new Options(kind, threads, blas, newBudget);
+            return new Options(kind, threads, blas, newBudget, compute);
+        }
+
+        /** These options with another compute type. */
+        public Options with(ComputeType newCompute) {
+            return new Options(kind, threads, blas, budget, newCompute);
         }
     }
 
@@ -110,7 +125,12 @@ public final class Backend implements AutoCloseable {
      */
     public record BlasInfo(String origin, Path file, String config, String coreName, int threads) {}
 
+    private static final String ASKED = "asked for";
+
     private final MatMul matMul;
+    /** What multiplies with weights in another type than F32; null for F32. */
+    private final @Nullable Int8Linears int8;
+
     private final Rows rows;
     private final WorkerPool pool;
     private final TileScratches tiles = new TileScratches();
@@ -127,24 +147,32 @@ public final class Backend implements AutoCloseable {
         void at(int done, int steps);
     }
 
-    private Backend(Auto auto, int threads, String reason, Blas blas, MemoryBudget budget) {
-        this.budget = budget;
+    private Backend(Auto auto, @Nullable Int8Linears int8, Options options, String reason, Blas blas) {
+        this.budget = options.budget;
         this.planning = false;
         this.matMul = auto.openBlas();
+        this.int8 = int8;
         this.rows = auto.rows();
-        this.pool = new WorkerPool(threads);
+        this.pool = new WorkerPool(options.threads);
         this.reason = reason;
         this.blas = blas;
         this.auto = auto;
     }
 
-    private Backend(MatMul matMul, Rows rows, int threads, String reason, @Nullable Blas blas, MemoryBudget budget) {
-        this.budget = budget;
+    private Backend(
+            MatMul matMul,
+            @Nullable Int8Linears int8,
+            Rows rows,
+            Options options,
+            String reason,
+            @Nullable Blas blas) {
+        this.budget = options.budget;
         this.planning = false;
         this.auto = null;
         this.matMul = matMul;
+        this.int8 = int8;
         this.rows = rows;
-        this.pool = new WorkerPool(threads);
+        this.pool = new WorkerPool(options.threads);
         this.reason = reason;
         this.blas = blas;
     }
@@ -152,6 +180,7 @@ public final class Backend implements AutoCloseable {
     /** A twin that only plans. */
     private Backend(Backend twin) {
         this.matMul = twin.matMul;
+        this.int8 = twin.int8;
         this.rows = twin.rows;
         this.pool = twin.pool;
         this.reason = twin.reason;
@@ -196,12 +225,12 @@ public final class Backend implements AutoCloseable {
 
     /** Bytes of an arena that {@link #adopt} will take: none, where the vector kernels compute. */
     public long adoptedByteSize(StoredWeight stored) {
-        if (auto != null || readsPanels()) {
+        if (int8 == null && (auto != null || readsPanels())) {
             return 0;
         }
         Tensor plain = stored.plain();
         QuantizedMatrix blocks = stored.blocks();
-        return plain != null ? matMul.packedByteSize(plain) : matMul.packedByteSize(Objects.requireNonNull(blocks));
+        return plain != null ? packedByteSize(plain) : packedByteSize(Objects.requireNonNull(blocks));
     }
 
     /**
@@ -216,10 +245,10 @@ public final class Backend implements AutoCloseable {
         }
         Tensor plain = stored.plain();
         QuantizedMatrix blocks = stored.blocks();
-        warmUp.add(plain != null ? WeightShape.of(plain) : WeightShape.of(Objects.requireNonNull(blocks)));
-        if (auto == null && !readsPanels()) {
-            return plain != null ? matMul.pack(plain, arena) : matMul.pack(Objects.requireNonNull(blocks), arena);
+        if (int8 != null || auto == null && !readsPanels()) {
+            return plain != null ? pack(plain, arena) : pack(Objects.requireNonNull(blocks), arena);
         }
+        warmUp.add(plain != null ? WeightShape.of(plain) : WeightShape.of(Objects.requireNonNull(blocks)));
         PackedWeight kernels = StoredLayouts.of(stored.layout(), stored.n(), stored.k(), stored.kernels());
         if (auto == null) {
             return kernels;
@@ -233,8 +262,9 @@ public final class Backend implements AutoCloseable {
     /**
      * Opens what is asked for.
      *
-     * @throws BackendUnavailableException if OpenBLAS, or a library at a path, or machine code was asked for and cannot be had;
-     *     never for {@link Kind#AUTO} without a path, which then logs a WARNING and picks the vector kernels
+     * @throws BackendUnavailableException if OpenBLAS, or a library at a path, or machine code was asked for and cannot be had, or
+     *     OpenBLAS for another compute type than F32; never for {@link Kind#AUTO} without a path, which then logs a WARNING and
+     *     picks the vector kernels
      * @throws IllegalArgumentException if threads is not 1 to 1024
      */
     public static Backend open(Options options) {
@@ -242,32 +272,54 @@ public final class Backend implements AutoCloseable {
         if (threads < 1 || threads > 1024) {
             throw new IllegalArgumentException("threads " + threads + ": must be 1 to 1024");
         }
+        Int8Linears int8 = options.compute == ComputeType.INT8 ? int8(options.kind) : null;
         return switch (options.kind) {
-            case SCALAR ->
-                new Backend(new ScalarMatMul(), new ScalarRows(), threads, "asked for", null, options.budget);
-            case VECTOR ->
-                new Backend(new VectorMatMul(), new VectorRows(), threads, "asked for", null, options.budget);
-            case MACHINE -> new Backend(machine(), new VectorRows(), threads, "asked for", null, options.budget);
+            case SCALAR -> new Backend(new ScalarMatMul(), int8, new ScalarRows(), options, ASKED, null);
+            case VECTOR -> new Backend(new VectorMatMul(), int8, new VectorRows(), options, ASKED, null);
+            case MACHINE -> new Backend(machine(), int8, new VectorRows(), options, ASKED, null);
             case OPENBLAS -> {
                 Blas blas = load(options, threads);
-                yield new Backend(
-                        new OpenBlasMatMul(blas), new VectorRows(), threads, "asked for", blas, options.budget);
+                yield new Backend(new OpenBlasMatMul(blas), null, new VectorRows(), options, ASKED, blas);
             }
             case AUTO -> {
                 try {
-                    yield auto(options);
+                    yield auto(options, int8);
                 } catch (BackendUnavailableException e) {
                     if (options.blas != null) {
+                        close(int8);
                         throw e;
                     }
                     // Not in a field: setting up loggers costs every start some 10 ms.
                     System.getLogger(Backend.class.getName())
                             .log(Level.WARNING, "no OpenBLAS, vector kernels are used instead: " + e.getMessage());
                     String reason = "OpenBLAS is not there: " + e.getMessage();
-                    yield new Backend(new VectorMatMul(), new VectorRows(), threads, reason, null, options.budget);
+                    yield new Backend(new VectorMatMul(), int8, new VectorRows(), options, reason, null);
                 }
             }
         };
+    }
+
+    /** Who multiplies in 8 bits. */
+    private static Int8Linears int8(Kind kind) {
+        try {
+            return switch (kind) {
+                case SCALAR -> new ScalarInt8();
+                case VECTOR -> new VectorInt8();
+                case MACHINE -> new MachineInt8();
+                case OPENBLAS ->
+                    throw new BackendUnavailableException("compute type int8: OpenBLAS multiplies floats only;"
+                            + " ask for auto, machine, vector or scalar");
+                case AUTO -> {
+                    try {
+                        yield new MachineInt8();
+                    } catch (MachineUnavailableException e) {
+                        yield new VectorInt8();
+                    }
+                }
+            };
+        } catch (MachineUnavailableException e) {
+            throw new BackendUnavailableException(e);
+        }
     }
 
     private static MachineMatMul machine() {
@@ -288,18 +340,19 @@ public final class Backend implements AutoCloseable {
         }
     }
 
-    private static Backend auto(Options options) {
+    private static Backend auto(Options options, @Nullable Int8Linears int8) {
         Blas blas = load(options, 1);
         var auto = new Auto(
                 new OpenBlasMatMul(blas, true),
                 () -> PickTable.in(cacheFolder(), MachineKey.of(blas.status(), options.threads)),
                 KernelCompiler::new);
         return new Backend(
-                auto,
-                options.threads,
-                "fast from the first call; vector kernels where they are faster",
-                blas,
-                options.budget);
+                auto, int8, options, "fast from the first call; vector kernels where they are faster", blas);
+    }
+
+    /** What products with weights are computed in. */
+    public ComputeType computeType() {
+        return int8 == null ? ComputeType.F32 : ComputeType.INT8;
     }
 
     /** Who computes matrix products: {@code openblas}, {@code vector}, {@code machine}, {@code scalar}, or {@code auto}: one of the first two. */
@@ -334,12 +387,15 @@ public final class Backend implements AutoCloseable {
     /** Bytes of an arena that {@link #pack} will take; 0 where the checkpoint's own bytes are used. */
     public long packedByteSize(Tensor weight) {
         checkWeight(weight);
+        if (int8 != null) {
+            return int8.packedByteSize(weight);
+        }
         return auto == null ? matMul.packedByteSize(weight) : auto.packedByteSize(weight);
     }
 
     /** Whether a product reads the bytes of a contiguous weight of this type where they are, in full or among others. */
     public boolean readsInPlace(DType type) {
-        return type == DType.F32 && !readsPanels();
+        return type == DType.F32 && !readsPanels() && int8 == null;
     }
 
     /**
@@ -355,12 +411,25 @@ public final class Backend implements AutoCloseable {
         if (planning) {
             return new Unpacked(weight.dim(0), weight.dim(1), packedByteSize(weight));
         }
+        if (int8 != null) {
+            warmUpInt8(weight.dim(0), weight.dim(1));
+            return int8.pack(weight, arena);
+        }
         warmUp.add(WeightShape.of(weight));
         return auto == null ? matMul.pack(weight, arena) : auto.pack(weight, arena);
     }
 
+    private void warmUpInt8(int n, int k) {
+        if (int8 instanceof VectorInt8) {
+            warmUp.add(WeightShape.f32(n, k)); // whose kernels it multiplies with
+        }
+    }
+
     /** Bytes of an arena that {@link #pack(QuantizedMatrix, Arena)} will take. */
     public long packedByteSize(QuantizedMatrix weight) {
+        if (int8 != null) {
+            return int8.packedByteSize(weight);
+        }
         return auto == null ? matMul.packedByteSize(weight) : auto.vector().packedByteSize(weight);
     }
 
@@ -376,6 +445,10 @@ public final class Backend implements AutoCloseable {
         if (planning) {
             return new Unpacked(weight.n(), weight.k(), packedByteSize(weight));
         }
+        if (int8 != null) {
+            warmUpInt8(weight.n(), weight.k());
+            return int8.pack(weight, arena);
+        }
         warmUp.add(WeightShape.of(weight));
         return auto == null ? matMul.pack(weight, arena) : auto.pack(weight, arena);
     }
@@ -390,6 +463,9 @@ public final class Backend implements AutoCloseable {
     public PackedWeight packInPlace(QuantizedMatrix weight, Arena arena) {
         if (planning) {
             return new Unpacked(weight.n(), weight.k(), packedByteSize(weight));
+        }
+        if (int8 != null) {
+            return pack(weight, arena);
         }
         warmUp.add(WeightShape.of(weight));
         return auto == null ? matMul.pack(weight, arena) : auto.packInPlace(weight, arena);
@@ -433,7 +509,8 @@ public final class Backend implements AutoCloseable {
     /** Bytes that {@link #newOps(Arena)} takes. */
     public long opsByteSize() {
         long openBlas = auto == null ? 0 : AutoOps.scratchByteSize(auto, pool.threads());
-        return openBlas + Ops.scratchByteSize(auto == null ? matMul : auto.vector(), pool.threads());
+        MatMul kernels = auto == null ? matMul : auto.vector();
+        return openBlas + Ops.scratchByteSize(kernels, int8 == null ? kernels : int8, pool.threads());
     }
 
     /** Operators for one session; their scratch memory, {@link #opsByteSize} bytes, lives in {@code arena}. */
@@ -453,9 +530,9 @@ public final class Backend implements AutoCloseable {
             throw new IllegalStateException("this backend only plans: it computes nothing");
         }
         WorkerPool share = pool.limitedTo(threads);
-        return auto == null
-                ? new Ops(matMul, rows, share, tiles, arena)
-                : new Ops(auto.vector(), rows, share, tiles, arena, new AutoOps(auto, share, tiles, arena));
+        MatMul kernels = auto == null ? matMul : auto.vector();
+        AutoOps choice = auto == null ? null : new AutoOps(auto, share, tiles, arena);
+        return new Ops(kernels, int8 == null ? kernels : int8, rows, share, tiles, arena, choice);
     }
 
     /** What {@link Kind#AUTO} knows about shapes, from this process and earlier ones on this machine; empty for other kinds. */
@@ -475,11 +552,19 @@ public final class Backend implements AutoCloseable {
         if (matMul instanceof MachineMatMul machine) {
             machine.close();
         }
+        close(int8);
+    }
+
+    private static void close(@Nullable Int8Linears int8) {
+        if (int8 instanceof MachineInt8 machine) {
+            machine.close();
+        }
     }
 
     /** For example {@code openblas products, scalar rows, 2 threads}. */
     @Override
     public String toString() {
-        return matMulName() + " products, " + rows.name() + " rows, " + threads() + " threads";
+        String products = matMulName() + (int8 == null ? "" : ", weights " + int8.name());
+        return products + " products, " + rows.name() + " rows, " + threads() + " threads";
     }
 }

@@ -4,6 +4,10 @@ package dev.gatun.ops;
 public final class BackendUnavailableException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
+    BackendUnavailableException(String message) {
+        super(message);
+    }
+
     BackendUnavailableException(Throwable cause) {
         super(cause.getMessage(), cause);
     }

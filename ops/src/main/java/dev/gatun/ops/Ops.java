@@ -24,6 +24,7 @@ import dev.gatun.ops.OpEvents.RowsEvent;
 import dev.gatun.ops.internal.Attention;
 import dev.gatun.ops.internal.AttentionCall;
 import dev.gatun.ops.internal.LinearTask;
+import dev.gatun.ops.internal.Linears;
 import dev.gatun.ops.internal.MatMul;
 import dev.gatun.ops.internal.ProductScratch;
 import dev.gatun.ops.internal.Rows;
@@ -44,6 +45,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Ops {
     private final MatMul matMul;
+    private final Linears linears;
     private final Rows rows;
     private final RowsTask rowsTask;
     private final LinearTask linear;
@@ -55,23 +57,39 @@ public final class Ops {
     private final @Nullable AutoOps auto;
 
     Ops(MatMul matMul, Rows rows, WorkerPool pool, TileScratches tiles, Arena arena) {
-        this(matMul, rows, pool, tiles, arena, null);
+        this(matMul, matMul, rows, pool, tiles, arena, null);
     }
 
-    /** @param auto chooses, where it can, between itself and matMul; or null */
-    Ops(MatMul matMul, Rows rows, WorkerPool pool, TileScratches tiles, Arena arena, @Nullable AutoOps auto) {
+    /**
+     * With what multiplies activations and what multiplies weights.
+     *
+     * @param auto chooses, where it can, between itself and the others; or null
+     */
+    Ops(
+            MatMul matMul,
+            Linears linears,
+            Rows rows,
+            WorkerPool pool,
+            TileScratches tiles,
+            Arena arena,
+            @Nullable AutoOps auto) {
         this.matMul = auto == null ? matMul : auto.products();
+        this.linears = linears;
         this.rows = rows;
         this.rowsTask = new RowsTask(rows, pool);
         this.topK = new TopK(pool);
         this.auto = auto;
-        this.scratch = ProductScratch.of(matMul, pool.threads(), arena);
-        this.linear = new LinearTask(matMul, rows, pool, scratch);
+        this.scratch = ProductScratch.of(threadByteSize(matMul, linears), pool.threads(), arena);
+        this.linear = new LinearTask(linears, rows, pool, scratch);
         this.attention = Attention.of(matMul, rows, pool, tiles, scratch, arena);
     }
 
-    static long scratchByteSize(MatMul matMul, int threads) {
-        return matMul.scratchByteSize() * threads + Attention.scratchByteSize(matMul, threads);
+    private static long threadByteSize(MatMul matMul, Linears linears) {
+        return Math.max(matMul.scratchByteSize(), linears.scratchByteSize());
+    }
+
+    static long scratchByteSize(MatMul matMul, Linears linears, int threads) {
+        return threadByteSize(matMul, linears) * threads + Attention.scratchByteSize(matMul, threads);
     }
 
     /**
@@ -128,7 +146,7 @@ public final class Ops {
         AutoOps.report(way, start, m, 1, weight);
         PackedWeight used = AutoOps.chosen(way, weight);
         long added = residual == null ? 0 : residual.elements();
-        OpEvents.end(event, name(way), 1, m, weight.n(), weight.k(), 1, (double) used.byteSize(), added);
+        OpEvents.end(event, linearName(way), 1, m, weight.n(), weight.k(), 1, (double) used.byteSize(), added);
     }
 
     private LinearTask task(int way) {
@@ -175,7 +193,7 @@ public final class Ops {
                         m);
         AutoOps.report(way, start, m, 2, gate);
         PackedWeight used = AutoOps.chosen(way, gate);
-        OpEvents.end(event, name(way), 1, m, gate.n(), gate.k(), 2, (double) used.byteSize(), 0);
+        OpEvents.end(event, linearName(way), 1, m, gate.n(), gate.k(), 2, (double) used.byteSize(), 0);
     }
 
     /**
@@ -269,6 +287,11 @@ public final class Ops {
             way = auto.pagedAttention(attention, attentionCall);
         }
         OpEvents.end(event, name(way), attentionCall);
+    }
+
+    /** Who multiplied with a weight. */
+    private String linearName(int way) {
+        return linears instanceof MatMul ? name(way) : linears.name();
     }
 
     /** Who computed. */

@@ -145,6 +145,26 @@ class AllocationTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"1", "2"})
+    void aWarmProductInBytesMakesNoObject(int threads) {
+        for (Kind kind : ExactKinds.all()) {
+            try (Arena arena = Arena.ofShared();
+                    Backend backend =
+                            Backend.open(new Backend.Options(kind, threads, null).with(ComputeType.INT8))) {
+                Ops ops = backend.newOps(arena);
+                PackedWeight packed = backend.pack(random(arena, 3, 96, 130), arena);
+                for (int m : new int[] {1, 9}) {
+                    Tensor x = random(arena, 1, m, 130);
+                    Tensor out = nan(arena, m, 96);
+                    assertAllocatesNothing(kind + ", m = " + m, () -> ops.linear(x, packed, null, out));
+                }
+            } catch (BackendUnavailableException e) {
+                System.err.println("tested without machine code for 8 bits: " + e.getMessage());
+            }
+        }
+    }
+
     /** One new token of two sequences over a cache; two layers take turns, as in a model. */
     @ParameterizedTest
     @CsvSource({

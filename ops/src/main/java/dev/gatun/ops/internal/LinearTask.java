@@ -10,7 +10,7 @@ public final class LinearTask implements WorkerPool.Task {
     /** A gated tile is small enough to stay in L2 between its two products: 128 x 480 floats are 240 KiB. */
     private static final int GATED_ROWS = 128;
 
-    private final MatMul matMul;
+    private final Linears products;
     private final WorkerPool pool;
     private final ProductScratch[] scratch;
     private final LinearOp op;
@@ -27,8 +27,8 @@ public final class LinearTask implements WorkerPool.Task {
      *
      * @param scratch one a thread
      */
-    public LinearTask(MatMul matMul, Rows rows, WorkerPool pool, ProductScratch[] scratch) {
-        this.matMul = matMul;
+    public LinearTask(Linears products, Rows rows, WorkerPool pool, ProductScratch[] scratch) {
+        this.products = products;
         this.pool = pool;
         this.scratch = scratch;
         this.op = new LinearOp(rows);
@@ -107,11 +107,11 @@ public final class LinearTask implements WorkerPool.Task {
         if (m == 0 || n == 0) {
             return;
         }
-        tileRows = matMul.tileRows(m, n, weight.k(), pool.threads());
-        tileCols = matMul.tileCols(m, n, weight.k(), pool.threads());
+        tileRows = products.tileRows(m, n, weight.k(), pool.threads());
+        tileCols = products.tileCols(m, n, weight.k(), pool.threads());
         if (gated) {
             tileRows = Math.min(tileRows, GATED_ROWS);
-            tileCols = Math.min(tileCols, matMul.gatedCols(n));
+            tileCols = Math.min(tileCols, products.gatedCols(n));
         }
         colTiles = (n + tileCols - 1) / tileCols;
         pool.run(this, (m + tileRows - 1) / tileRows * colTiles);
@@ -123,9 +123,9 @@ public final class LinearTask implements WorkerPool.Task {
         int col = tile % colTiles * tileCols;
         int rowTo = Math.min(op.m, row + tileRows);
         int colTo = Math.min(n, col + tileCols);
-        matMul.linear(op, row, rowTo, col, colTo, scratch[worker]);
+        products.linear(op, row, rowTo, col, colTo, scratch[worker]);
         if (gated) {
-            matMul.linear(up, row, rowTo, col, colTo, scratch[worker]);
+            products.linear(up, row, rowTo, col, colTo, scratch[worker]);
         }
     }
 }

@@ -21,9 +21,8 @@ public final class ProductScratch {
         this.segment = segment;
     }
 
-    /** Scratch for {@code threads} threads: {@link MatMul#scratchByteSize} bytes of {@code arena} for each. */
-    public static ProductScratch[] of(MatMul matMul, int threads, Arena arena) {
-        long bytes = matMul.scratchByteSize();
+    /** Scratch for {@code threads} threads: so many {@code bytes} of {@code arena} for each, a multiple of 64. */
+    public static ProductScratch[] of(long bytes, int threads, Arena arena) {
         MemorySegment all = arena.allocate(bytes * threads, Tensor.ALIGNMENT);
         var scratch = new ProductScratch[threads];
         for (int i = 0; i < threads; i++) {
@@ -32,7 +31,7 @@ public final class ProductScratch {
         return scratch;
     }
 
-    /** {@link MatMul#scratchByteSize} bytes off the heap. */
+    /** At least {@link Linears#scratchByteSize} bytes off the heap. */
     MemorySegment segment() {
         return segment;
     }

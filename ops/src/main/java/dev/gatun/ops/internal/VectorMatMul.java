@@ -255,13 +255,13 @@ public final class VectorMatMul implements MatMul {
     }
 
     /** Rows up to the end of the last tile. */
-    private static int padded(int rows) {
+    static int padded(int rows) {
         int rest = rows % ROWS;
         return rest == 0 ? rows : rows - rest + tileRows(rest);
     }
 
     /** Where the rows of a begin for the steps from {@code at}, a multiple of {@link MatMulKernels#STEPS}. */
-    private static int aAt(int rows, int at) {
+    static int aAt(int rows, int at) {
         return at / STEPS * padded(rows) * PITCH;
     }
 
@@ -287,7 +287,7 @@ public final class VectorMatMul implements MatMul {
     }
 
     /** All rows of one panel and block of k. */
-    private static void tiles(
+    static void tiles(
             int rows,
             int vectors,
             int k,
@@ -305,7 +305,7 @@ public final class VectorMatMul implements MatMul {
         }
     }
 
-    private static void write(LinearOp op, int row, int rows, int col, int cols, float[] c) {
+    static void write(LinearOp op, int row, int rows, int col, int cols, float[] c) {
         for (int i = 0; i < rows; i++) {
             long colAt = col * (long) Float.BYTES;
             long outAt = (row + i) * op.outStride + colAt;

@@ -333,6 +333,18 @@ final class Assembler {
         put(place);
     }
 
+    /** Of each 128 bits the 32-bit lanes that four pairs of bits name. */
+    void vpshufd(Vec to, Vec from, int lanes) {
+        vectorByOpcode(1, 1, 0, 0x70, to.number(), 0, to.bytes(), from, Mask.K0, false, to.bytes());
+        put(lanes);
+    }
+
+    /** Quarters of 128 bits that four pairs of bits name, the first two of {@code a}, the others of {@code b}. AVX-512, 64 bytes. */
+    void vshufi32x4(Vec to, Vec a, Vec b, int quarters) {
+        evex(1, 3, 0, 0x43, to.number(), a.number(), to.bytes(), b, Mask.K0, false, to.bytes());
+        put(quarters);
+    }
+
     /** Rotates 32-bit lanes to the right. AVX-512. */
     void vprord(Vec to, Vec from, int bits) {
         evex(1, 1, 0, 0x72, 0, to.number(), to.bytes(), from, Mask.K0, false, to.bytes());

@@ -51,6 +51,14 @@ final class Parameters {
     /** Bytes from one row of an earlier call's sums to the next; they lie behind the parameters. */
     static final int SUMS_ROW = 200;
 
+    /** Bytes from a to the scales of its rows, and from those of one block to the next. */
+    static final int SCALES_AT = 208;
+
+    static final int SCALES_STEP = 216;
+
+    /** Kept: where the scales of the next tile's rows are. */
+    static final int NEXT_SCALES = 224;
+
     static final int BYTES = 256;
 
     private Parameters() {}

@@ -18,6 +18,8 @@ enum VectorInstruction {
     VFNMADD231PS(1, 2, 0, 0xBC, Tuple.FULL),
     VPADDD(1, 1, 0, 0xFE, Tuple.FULL),
     VPSUBD(1, 1, 0, 0xFA, Tuple.FULL),
+    /** The larger of two signed 32-bit lanes. */
+    VPMAXSD(1, 2, 0, 0x3D, Tuple.FULL),
     /** In VEX encoding VPXOR, which does the same. */
     VPXORD(1, 1, 0, 0xEF, Tuple.FULL),
     /** In VEX encoding VPAND. */

@@ -227,15 +227,41 @@ class AssemblerTest {
                             "vinsertf32x4 " + name(v) + ",zmm4,XMMWORD PTR " + text(from) + ",3",
                             asm -> asm.vinsertf32x4(v, Vec.zmm(4), from, 3));
                 }
+                add("vpshufd " + name(v) + ",zmm24,78", asm -> asm.vpshufd(v, Vec.zmm(24), 78));
+                add(
+                        "vshufi32x4 " + name(v) + ",zmm3,zmm21,177",
+                        asm -> asm.vshufi32x4(v, Vec.zmm(3), Vec.zmm(21), 177));
                 add("vprord " + name(v) + ",zmm24,8", asm -> asm.vprord(v, Vec.zmm(24), 8));
                 for (Gpr g : GPRS) {
                     add("vpbroadcastd " + name(v) + "," + name32(g), asm -> asm.vpbroadcastd(v, g));
                 }
             }
             Vec from = new Vec(v.bytes() == 64 ? 26 : 11, v.bytes());
+            masked(v);
             add("vpslld " + name(v) + "," + name(from) + ",23", asm -> asm.vpslld(v, from, 23));
             add("vpsrld " + name(v) + "," + name(from) + ",4", asm -> asm.vpsrld(v, from, 4));
         }
+    }
+
+    /** Half and quarter registers with masks, which only EVEX has. */
+    private void masked(Vec v) {
+        Vec half = Vec.ymm(v.number());
+        Vec quarter = Vec.xmm(v.number());
+        Address m = Address.at(Gpr.R10, 32);
+        add("vmovups " + text(m) + "{k7}," + name(quarter), asm -> asm.store(m, quarter, Mask.K7));
+        add(
+                "vmulps " + name(half) + "{k5}{z},ymm4,ymm21",
+                asm -> asm.opOrZero(VectorInstruction.VMULPS, half, Mask.K5, Vec.ymm(4), Vec.ymm(21)));
+        add(
+                "vmulps " + name(half) + "{k6},ymm24,ymm24",
+                asm -> asm.op(VectorInstruction.VMULPS, half, Mask.K6, Vec.ymm(24), Vec.ymm(24)));
+        add(
+                "vmovaps " + name(half) + "{k5}{z},ymm6",
+                asm -> asm.opOrZero(VectorInstruction.VMOVAPS, half, Mask.K5, Vec.ymm(6)));
+        add("vdivps " + name(half) + ",ymm20,ymm4", asm -> asm.op(VectorInstruction.VDIVPS, half, Vec.ymm(20), Vec.ymm(4)));
+        add(
+                "vcmpnlt_uqps k5," + name(half) + ",ymm22",
+                asm -> asm.vcmpps(Mask.K5, half, Comparison.NOT_LESS, Vec.ymm(22)));
     }
 
     private static int sourceBytes(VectorInstruction i, int bytes) {

@@ -1,5 +1,6 @@
 package dev.gatun.ops.machine;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -224,6 +225,154 @@ class KernelsTest {
             }
         } catch (MachineUnavailableException e) {
             System.err.println("no machine rows of compressed weights are tested: " + e.getMessage());
+        }
+    }
+
+    private static final Int8Product.Rounding ROUNDING =
+            new Int8Product.Rounding(0x1.8p23f + 128, 127f, 1 / 127f, 0x1p-100f);
+
+    /** Byte {@code i} of a block's codes: four of a dword are 16 floats apart. */
+    private static int place(int i) {
+        return i % 16 * 4 + i / 16;
+    }
+
+    @Test
+    void rowsAreQuantizedInBlocks() {
+        try (Int8Product product = Int8Product.open(MachineHost.open(), ROUNDING)) {
+            for (int turn = 0; turn < 200; turn++) {
+                atEnd = turn % 2 == 0;
+                int rows = random.nextInt(1, 5);
+                int k = random.nextInt(1, 300);
+                int blocks = (k + 63) / 64;
+                int stride = k + random.nextInt(3);
+                MemorySegment x = floats((rows - 1) * (long) stride + k);
+                if (turn % 5 == 0) {
+                    float[] odd = {0f, -0f, 1e-38f, Float.MIN_VALUE, Float.POSITIVE_INFINITY, Float.NaN, Float.MAX_VALUE};
+                    x.set(JAVA_FLOAT_UNALIGNED, random.nextInt(k) * 4L, odd[turn / 5 % odd.length]);
+                }
+                long codesAt = Int8Product.PARAMETER_BYTES;
+                long scalesAt = codesAt + (long) rows * blocks * 64;
+                MemorySegment scratch = floats((scalesAt + (long) rows * blocks * 4 + 60) / 64 * 16);
+                product.quantize(scratch, rows, k, x, 0, stride * 4L, codesAt, scalesAt);
+                for (int i = 0; i < rows * blocks; i++) {
+                    int row = i / blocks;
+                    int block = i % blocks;
+                    float most = 0f;
+                    for (int j = block * 64; j < Math.min(k, block * 64 + 64); j++) {
+                        most = Math.max(most, Math.abs(get(x, (long) row * stride + j)));
+                    }
+                    boolean finite = Float.isFinite(most);
+                    boolean small = most < 0x1p-100f;
+                    float scale = !finite ? Float.NaN : small ? 0f : most * (1 / 127f);
+                    float inverse = small ? 0f : 127 / most;
+                    assertThat(scratch.get(JAVA_INT_UNALIGNED, scalesAt + (block * (long) rows + row) * 4))
+                            .isEqualTo(Float.floatToRawIntBits(scale));
+                    for (int j = 0; finite && j < 64; j++) {
+                        int at = block * 64 + j;
+                        double scaled = at < k ? get(x, (long) row * stride + at) * (double) inverse : 0;
+                        assertThat(scratch.get(JAVA_BYTE, codesAt + i * 64L + place(j)) & 0xFF)
+                                .isEqualTo((int) Math.rint(scaled) + 128);
+                    }
+                }
+                release();
+            }
+        } catch (MachineUnavailableException e) {
+            System.err.println("no machine code that quantises is tested: " + e.getMessage());
+        }
+    }
+
+    private void int8Product(Int8Product product) {
+        int rows = random.nextInt(1, random.nextBoolean() ? 12 : 40);
+        int cols = random.nextInt(1, 330);
+        int blocks = random.nextInt(1, 5);
+        int flags = random.nextInt(8) << 1;
+        int scaleRows = rows + random.nextInt(3);
+        int columns = (cols + 15) / 16;
+        long columnBytes = blocks * 1088L + 64;
+        MemorySegment weights = floats(columns * columnBytes / 4);
+        MemorySegment bias = floats(cols);
+        int cRow = cols + random.nextInt(3);
+        long cSize = (rows - 1) * (long) cRow + cols;
+        MemorySegment added = floats(cSize);
+        MemorySegment c = floats(cSize);
+        long codesAt = Int8Product.PARAMETER_BYTES;
+        long scalesAt = codesAt + (long) rows * blocks * 64;
+        MemorySegment scratch = floats((scalesAt + (long) scaleRows * blocks * 4 + 60) / 64 * 16);
+        for (long i = codesAt; i < scalesAt; i++) {
+            scratch.set(JAVA_BYTE, i, (byte) random.nextInt(1, 256));
+        }
+        for (long i = 0; i < weights.byteSize() - 64; i++) {
+            boolean scale = i % columnBytes >= columnBytes - 64;
+            if (!scale) {
+                weights.set(JAVA_BYTE, i, (byte) random.nextInt(-127, 128));
+            }
+        }
+        int[] expected = new int[rows * cols];
+        for (int j = 0; j < cols; j++) {
+            long column = j / 16 * columnBytes + j % 16 * 4;
+            for (int b = 0; b < blocks; b++) {
+                int sum = 0;
+                for (int s = 0; s < 64; s++) {
+                    sum += weights.get(JAVA_BYTE, column + b * 1088L + 64 + s / 4 * 64L + s % 4);
+                }
+                weights.set(JAVA_INT_UNALIGNED, column + b * 1088L, -128 * sum);
+            }
+            for (int i = 0; i < rows; i++) {
+                float y = 0f;
+                for (int b = 0; b < blocks; b++) {
+                    int sum = 0;
+                    for (int s = 0; s < 64; s++) {
+                        int code = (scratch.get(JAVA_BYTE, codesAt + ((long) i * blocks + b) * 64 + s) & 0xFF) - 128;
+                        sum += code * weights.get(JAVA_BYTE, column + b * 1088L + 64 + s / 4 * 64L + s % 4);
+                    }
+                    float scale = scratch.get(JAVA_FLOAT_UNALIGNED, scalesAt + ((long) b * scaleRows + i) * 4);
+                    y = Math.fma((float) sum, scale, y);
+                }
+                y *= weights.get(JAVA_FLOAT_UNALIGNED, column + blocks * 1088L);
+                y = (flags & F32Product.BIAS) != 0 ? y + get(bias, j) : y;
+                y = (flags & F32Product.ADD) != 0 ? y + get(added, (long) i * cRow + j) : y;
+                y = (flags & F32Product.MULTIPLY) != 0 ? get(c, (long) i * cRow + j) * y : y;
+                expected[i * cols + j] = Float.floatToRawIntBits(y);
+            }
+        }
+        product.multiply(
+                scratch,
+                rows,
+                cols,
+                blocks,
+                codesAt,
+                scalesAt,
+                scaleRows,
+                weights,
+                0,
+                bias,
+                0,
+                added,
+                0,
+                cRow * 4L,
+                flags,
+                c,
+                0,
+                cRow * 4L);
+        for (int i = 0; i < rows; i++) {
+            for (int j = 0; j < cols; j++) {
+                assertThat(Float.floatToRawIntBits(get(c, (long) i * cRow + j)))
+                        .as("%d x %d, %d blocks, flags %d: element %d, %d", rows, cols, blocks, flags, i, j)
+                        .isEqualTo(expected[i * cols + j]);
+            }
+        }
+    }
+
+    @Test
+    void productsOfBytesAreExactSumsAndTouchNothingElse() {
+        try (Int8Product product = Int8Product.open(MachineHost.open(), ROUNDING)) {
+            for (int i = 0; i < 200; i++) {
+                atEnd = i % 2 == 0;
+                int8Product(product);
+                release();
+            }
+        } catch (MachineUnavailableException e) {
+            System.err.println("no machine products of bytes are tested: " + e.getMessage());
         }
     }
 
