@@ -10,6 +10,7 @@ import dev.gatun.model.generate.TextGeneration;
 import dev.gatun.model.generate.TextGeneration.Listener;
 import dev.gatun.model.generate.TextGeneration.Result;
 import dev.gatun.model.generate.TextGeneration.Settings;
+import dev.gatun.model.nn.CacheSettings;
 import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.template.ChatTemplate;
 import dev.gatun.model.text.GgufTokenizer;
@@ -46,11 +47,17 @@ public final class TextGenerator implements AutoCloseable {
     private final DecoderModel model;
     private final HuggingFaceTokenizer tokenizer;
     private final @Nullable ChatTemplate template;
+    private final CacheSettings cache;
 
-    private TextGenerator(DecoderModel model, HuggingFaceTokenizer tokenizer, @Nullable ChatTemplate template) {
+    private TextGenerator(
+            DecoderModel model,
+            HuggingFaceTokenizer tokenizer,
+            @Nullable ChatTemplate template,
+            CacheSettings cache) {
         this.model = model;
         this.tokenizer = tokenizer;
         this.template = template;
+        this.cache = cache;
     }
 
     /**
@@ -66,12 +73,23 @@ public final class TextGenerator implements AutoCloseable {
 
     /** As {@link #open(Path, Backend)}, with weights in another format than the files have them in. */
     public static TextGenerator open(Path model, Backend backend, WeightFormat format) throws IOException {
-        return Files.isDirectory(model) || ModelFolder.isPacked(model)
-                ? openFolder(ModelFolder.of(model), backend, format)
-                : openGguf(model, backend, format);
+        return open(model, backend, format, CacheSettings.DEFAULT);
     }
 
-    private static TextGenerator openGguf(Path path, Backend backend, WeightFormat format) throws IOException {
+    /**
+     * As {@link #open(Path, Backend, WeightFormat)}.
+     *
+     * @param cache how the sessions of texts and conversations store keys and values
+     */
+    public static TextGenerator open(Path model, Backend backend, WeightFormat format, CacheSettings cache)
+            throws IOException {
+        return Files.isDirectory(model) || ModelFolder.isPacked(model)
+                ? openFolder(ModelFolder.of(model), backend, format, cache)
+                : openGguf(model, backend, format, cache);
+    }
+
+    private static TextGenerator openGguf(Path path, Backend backend, WeightFormat format, CacheSettings cache)
+            throws IOException {
         try (GgufModel file = GgufModel.open(path)) {
             // Beside each other, for either takes some tenths of a second.
             FutureTask<HuggingFaceTokenizer> task = new FutureTask<>(() -> GgufTokenizer.open(
@@ -96,7 +114,7 @@ public final class TextGenerator implements AutoCloseable {
                                     template,
                                     token(file, tokenizer, "bos_token_id"),
                                     token(file, tokenizer, "eos_token_id"));
-                    return new TextGenerator(model, tokenizer, chat);
+                    return new TextGenerator(model, tokenizer, chat, cache);
                 } catch (Throwable e) {
                     tokenizer.close();
                     throw e;
@@ -146,14 +164,15 @@ public final class TextGenerator implements AutoCloseable {
         return id < 0 ? "" : tokenizer.decodeAll((int) id);
     }
 
-    private static TextGenerator openFolder(ModelFolder folder, Backend backend, WeightFormat format)
+    private static TextGenerator openFolder(
+            ModelFolder folder, Backend backend, WeightFormat format, CacheSettings cache)
             throws IOException {
         DecoderModel model = DecoderModel.load(folder, backend, format);
         try {
             HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.open(
                     folder, maxTokens(model.decoder().config().nPositions()));
             try {
-                return new TextGenerator(model, tokenizer, chatTemplate(folder));
+                return new TextGenerator(model, tokenizer, chatTemplate(folder), cache);
             } catch (Throwable e) {
                 tokenizer.close();
                 throw e;
@@ -196,6 +215,11 @@ public final class TextGenerator implements AutoCloseable {
     /** Ids that end a text. */
     public Set<Integer> eosIds() {
         return model.eosIds();
+    }
+
+    /** How sessions store keys and values. */
+    public CacheSettings cacheSettings() {
+        return cache;
     }
 
     /** What is between texts and ids. */
@@ -244,7 +268,7 @@ public final class TextGenerator implements AutoCloseable {
                     + " positions, and one at least has to be left");
         }
         int nCtx = (int) Math.min(positions, (long) prompt + settings.maxTokens());
-        return model.decoder().newSession(size(nCtx, settings.guesses()));
+        return model.decoder().newSession(size(nCtx, settings.guesses()), cache);
     }
 
     /**
@@ -275,7 +299,8 @@ public final class TextGenerator implements AutoCloseable {
                     "the model has no chat template: it goes on from texts, but knows no conversation");
         }
         int positions = Math.min(nCtx, model.decoder().config().nPositions());
-        return new Chat(model, tokenizer, template, model.decoder().newSession(size(positions, guesses)));
+        return new Chat(
+                model, tokenizer, template, model.decoder().newSession(size(positions, guesses), cache));
     }
 
     /**
