@@ -206,22 +206,11 @@ class SmolLm2Test {
     @Test
     @EnabledOnOs(OS.LINUX)
     void theLongestContextFitsItsPlanAndNothingSmaller() throws IOException {
-        Process child = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xms64m",
-                        "-Xmx64m",
-                        "-XX:+AlwaysPreTouch",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        "--add-modules",
-                        "jdk.incubator.vector",
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-Xlog:disable",
-                        BudgetChild.class.getName(),
-                        SmolLm2.file().toString(),
-                        "600000000")
-                .redirectError(ProcessBuilder.Redirect.INHERIT)
-                .start();
+        Process child = ChildJvm.start(
+                BudgetChild.class,
+                List.of("-Xms64m", "-Xmx64m", "-XX:+AlwaysPreTouch"),
+                SmolLm2.file().toString(),
+                "600000000");
         List<String> lines = child.inputReader().lines().toList();
         assertThat(Long.parseLong(lines.get(0))).isLessThanOrEqualTo(600_000_000);
         long session = Long.parseLong(lines.get(1));

@@ -8,6 +8,7 @@ import dev.gatun.memory.MemoryBudgetException;
 import dev.gatun.memory.RowFormat;
 import dev.gatun.model.decoder.Decoder.SessionSize;
 import dev.gatun.model.decoder.DecoderSession.Resumed;
+import dev.gatun.model.ChildJvm;
 import dev.gatun.model.nn.CacheSettings;
 import dev.gatun.model.nn.Fingerprint;
 import dev.gatun.model.nn.PagedKvCache.Sequence;
@@ -21,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -111,21 +113,8 @@ class SnapshotTest {
         with(path, (model, fingerprint) -> {
             float[][] expected = neverStopped(model, RowFormat.F32);
             for (int time = 0; time < 3; time++) {
-                Process child = new ProcessBuilder(
-                                Path.of(System.getProperty("java.home"), "bin", "java")
-                                        .toString(),
-                                "-XX:TieredStopAtLevel=1",
-                                "-cp",
-                                System.getProperty("java.class.path"),
-                                "--add-modules",
-                                "jdk.incubator.vector",
-                                "--enable-native-access=ALL-UNNAMED",
-                                "-Xlog:disable",
-                                SnapshotChild.class.getName(),
-                                path.toString(),
-                                file.toString())
-                        .redirectError(ProcessBuilder.Redirect.INHERIT)
-                        .start();
+                Process child = ChildJvm.start(
+                        SnapshotChild.class, List.of("-XX:TieredStopAtLevel=1"), path.toString(), file.toString());
                 try {
                     assertThat(child.inputReader().readLine()).isEqualTo("saved");
                     Thread.sleep(37L * time + 11);
