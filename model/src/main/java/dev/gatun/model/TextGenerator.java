@@ -11,10 +11,12 @@ import dev.gatun.model.generate.TextGeneration.Listener;
 import dev.gatun.model.generate.TextGeneration.Result;
 import dev.gatun.model.generate.TextGeneration.Settings;
 import dev.gatun.model.nn.CacheSettings;
+import dev.gatun.model.nn.PagedKvCache.Sequence;
 import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.template.ChatTemplate;
 import dev.gatun.model.text.GgufTokenizer;
 import dev.gatun.model.text.HuggingFaceTokenizer;
+import dev.gatun.model.text.TokenizerTask;
 import dev.gatun.model.weights.GgufModel;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
@@ -24,12 +26,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Goes on from a text with a decoder-only model. Thread-safe: each call has a session of its own.
+ * Goes on from a text with a decoder-only model. Thread-safe: each call has a session of its own. One opened with {@link
+ * CacheSettings} that keep pages keeps a session between calls as well, so that a prompt which begins like an earlier one is computed
+ * from where it differs, with the same result.
  *
  * <pre>{@code
  * try (var backend = Backend.open(Backend.Options.defaults());
@@ -48,6 +50,8 @@ public final class TextGenerator implements AutoCloseable {
     private final HuggingFaceTokenizer tokenizer;
     private final @Nullable ChatTemplate template;
     private final CacheSettings cache;
+    private @Nullable DecoderSession kept; // between calls, where the cache keeps pages; guarded by this
+    private boolean closed; // guarded by this
 
     private TextGenerator(
             DecoderModel model,
@@ -91,21 +95,19 @@ public final class TextGenerator implements AutoCloseable {
     private static TextGenerator openGguf(Path path, Backend backend, WeightFormat format, CacheSettings cache)
             throws IOException {
         try (GgufModel file = GgufModel.open(path)) {
-            // Beside each other, for either takes some tenths of a second.
-            FutureTask<HuggingFaceTokenizer> task = new FutureTask<>(() -> GgufTokenizer.open(
+            TokenizerTask task = TokenizerTask.start(() -> GgufTokenizer.open(
                     file.file(),
                     maxTokens(file.config().optionalInt("max_position_embeddings", 2048, 1, Integer.MAX_VALUE - 1))));
             String template = file.file().optionalString("tokenizer.chat_template", "");
-            Thread.ofPlatform().name("gatun-tokenizer").daemon().start(task);
             DecoderModel model;
             try {
                 model = DecoderModel.load(file, backend, format);
             } catch (Throwable e) {
-                closeAfterFailure(task);
+                task.abandon();
                 throw e;
             }
             try {
-                HuggingFaceTokenizer tokenizer = result(task);
+                HuggingFaceTokenizer tokenizer = task.result();
                 try {
                     ChatTemplate chat = template.isEmpty()
                             ? null
@@ -123,39 +125,6 @@ public final class TextGenerator implements AutoCloseable {
                 model.close();
                 throw e;
             }
-        }
-    }
-
-    /** What a task that has been started returns, or throws; waits also while interrupted, for it reads what we own. */
-    private static HuggingFaceTokenizer result(FutureTask<HuggingFaceTokenizer> task) {
-        boolean interrupted = false;
-        try {
-            while (true) {
-                try {
-                    return task.get();
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                } catch (ExecutionException e) {
-                    switch (e.getCause()) {
-                        case RuntimeException cause -> throw cause;
-                        case Error cause -> throw cause;
-                        case null, default -> throw new IllegalStateException(e);
-                    }
-                }
-            }
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
-        }
-    }
-
-    @SuppressWarnings("EmptyCatch") // the other failure is the one to report
-    private static void closeAfterFailure(FutureTask<HuggingFaceTokenizer> task) {
-        try {
-            result(task).close();
-        } catch (RuntimeException | Error _) {
-            // Perhaps for the same reason, or because the file was unmapped.
         }
     }
 
@@ -244,9 +213,52 @@ public final class TextGenerator implements AutoCloseable {
     /** As {@link #generate(String, Settings)}, showing text as it comes. */
     public Result generate(String prompt, Settings settings, Listener listener) {
         int[] ids = tokenizer.encodeIds(prompt, true);
-        try (DecoderSession session = newSession(ids.length, settings)) {
-            return new TextGeneration(model, tokenizer, settings, listener).run(session, session.newSequence(), ids);
+        var generation = new TextGeneration(model, tokenizer, settings, listener);
+        if (cache.keptPages() == 0) {
+            try (DecoderSession session = newSession(ids.length, settings)) {
+                return generation.run(session, session.newSequence(), ids);
+            }
         }
+        DecoderSession session = takeSession(ids.length, settings);
+        boolean done = false;
+        try {
+            Sequence sequence = session.newSequence();
+            session.reuse(sequence, ids, ids.length);
+            Result result = generation.run(session, sequence, ids);
+            session.release(sequence); // full pages are kept for who begins alike
+            done = true;
+            return result;
+        } finally {
+            if (!done || !giveSession(session)) {
+                session.close();
+            }
+        }
+    }
+
+    /** The session that was kept, if it is large enough and nobody has it; else a new one. */
+    private DecoderSession takeSession(int prompt, Settings settings) {
+        DecoderSession session;
+        synchronized (this) {
+            session = kept;
+            kept = null;
+        }
+        if (session != null) {
+            SessionSize size = session.size();
+            long nCtx = Math.min(model.decoder().config().nPositions(), (long) prompt + settings.maxTokens());
+            if (size.nCtx() >= nCtx && size.logits() > settings.guesses()) {
+                return session;
+            }
+            session.close();
+        }
+        return newSession(prompt, settings.withMaxTokens(Math.max(settings.maxTokens(), DEFAULT_CTX - prompt)));
+    }
+
+    private synchronized boolean giveSession(DecoderSession session) {
+        if (kept != null || closed) {
+            return false;
+        }
+        kept = session;
+        return true;
     }
 
     /**
@@ -341,6 +353,13 @@ public final class TextGenerator implements AutoCloseable {
 
     @Override
     public void close() {
+        synchronized (this) {
+            closed = true;
+            if (kept != null) {
+                kept.close();
+                kept = null;
+            }
+        }
         tokenizer.close();
         model.close();
     }

@@ -11,6 +11,8 @@ import dev.gatun.model.generate.Sampling;
 import dev.gatun.model.generate.TextGeneration.End;
 import dev.gatun.model.generate.TextGeneration.Result;
 import dev.gatun.model.generate.TextGeneration.Settings;
+import dev.gatun.model.nn.CacheSettings;
+import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.ops.Backend;
@@ -168,6 +170,21 @@ class SmolLm2Test {
         Result limited = generator.generate("The capital of France is", Settings.DEFAULT.withMaxTokens(2));
         assertThat(limited.end()).isEqualTo(End.LENGTH);
         assertThat(limited.text()).isEqualTo(" Paris.");
+    }
+
+    /** The beginning of a prompt is computed once; what follows has the same ids, whichever session it comes from. */
+    @Test
+    void promptsThatBeginAlikeShareWhatWasComputed() throws IOException {
+        String beginning = "The lake lifts ships over the mountains, and the locks let them down again. ".repeat(20);
+        Settings settings = Settings.DEFAULT.withMaxTokens(8);
+        try (TextGenerator keeping = TextGenerator.open(
+                SmolLm2.file(), backend, WeightFormat.AS_STORED, CacheSettings.DEFAULT.keeping(4))) {
+            for (String end : List.of("A ship", "A lock")) {
+                assertThat(keeping.generate(beginning + end, settings).ids())
+                        .containsExactly(
+                                generator.generate(beginning + end, settings).ids());
+            }
+        }
     }
 
     @Test
