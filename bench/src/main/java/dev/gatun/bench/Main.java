@@ -13,7 +13,7 @@ public final class Main {
     /**
      * Runs, and ends the JVM with the exit code.
      *
-     * @param args what follows {@code gatun}: {@code bench}, and then options, {@code encoder}, {@code decoder}, {@code sessions}, {@code peer}
+     * @param args what follows {@code gatun}: {@code bench}, and then options, {@code encoder}, {@code decoder}, {@code sessions}, {@code cache}, {@code lengths}, {@code peer}
      *     or {@code jmh}
      */
     public static void main(String[] args) throws IOException, InterruptedException {
@@ -31,6 +31,12 @@ public final class Main {
                     case "sessions" ->
                         dev.gatun.cli.Main.run(
                                 new Commands("gatun bench", List.of("sessions"), _ -> new SessionsCommand()), rest);
+                    case "cache" ->
+                        dev.gatun.cli.Main.run(
+                                new Commands("gatun bench", List.of("cache"), _ -> new CacheCommand()), rest);
+                    case "lengths" ->
+                        dev.gatun.cli.Main.run(
+                                new Commands("gatun bench", List.of("lengths"), _ -> new LengthCommand()), rest);
                     case "decoder" ->
                         dev.gatun.cli.Main.run(
                                 new Commands("gatun bench", List.of("decoder"), _ -> new DecoderCommand()), rest);

@@ -45,6 +45,7 @@ final class ChatCommand implements Command {
     public int run(Invocation invocation) throws IOException {
         Settings settings = GenerationOptions.settings(invocation, TEMPERATURE, false);
         GenerationOptions.format(invocation);
+        GenerationOptions.cache(invocation);
         Integer ctx = invocation.option("--ctx", Integer.class);
         if (ctx != null && ctx < 1) {
             throw new Failure("--ctx " + ctx + ": must be at least 1");

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import dev.gatun.model.InputException;
 import dev.gatun.model.TextEmbedder;
+import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.ops.Backend;
 import java.io.IOException;
 import java.io.StringWriter;
@@ -60,19 +61,28 @@ final class EmbedCommand implements Command {
         if (output != null && !output.toString().toLowerCase(Locale.ROOT).endsWith(".npy")) {
             throw new Failure("--output " + output + ": must end in .npy");
         }
-        try (TextSource source = source(invocation);
-                Backend backend = Backend.open(CommonOptions.backend(invocation));
-                TextEmbedder embedder = TextEmbedder.open(ModelOption.folder(invocation), backend)) {
-            if (output == null) {
-                embed(source, embedder, invocation, null);
-            } else {
-                try (NpyWriter writer = new NpyWriter(output, embedder.dimensions())) {
-                    embed(source, embedder, invocation, writer);
-                    writer.finish();
-                }
+        Backend.Options options = CommonOptions.backend(invocation);
+        try (TextSource source = source(invocation)) {
+            Beside<ModelFolder> folder = Beside.start(() -> ModelOption.folder(invocation));
+            try (Backend backend = Backend.open(options);
+                    TextEmbedder embedder = TextEmbedder.open(folder.result(), backend)) {
+                write(source, embedder, output, invocation);
             }
         }
         return 0;
+    }
+
+    private static void write(
+            TextSource source, TextEmbedder embedder, @Nullable Path output, Invocation invocation)
+            throws IOException {
+        if (output == null) {
+            embed(source, embedder, invocation, null);
+            return;
+        }
+        try (NpyWriter writer = new NpyWriter(output, embedder.dimensions())) {
+            embed(source, embedder, invocation, writer);
+            writer.finish();
+        }
     }
 
     /** What the options say of where texts are. */

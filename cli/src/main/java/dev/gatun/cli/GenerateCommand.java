@@ -35,6 +35,7 @@ final class GenerateCommand implements Command {
         boolean json = invocation.flag("--json");
         Settings settings = GenerationOptions.settings(invocation, TEMPERATURE, json);
         GenerationOptions.format(invocation);
+        GenerationOptions.cache(invocation);
         String prompt = invocation.option("--prompt", String.class);
         if (prompt == null) {
             if (invocation.inIsTerminal().getAsBoolean()) {

@@ -1,11 +1,13 @@
 package dev.gatun.cli;
 
+import dev.gatun.memory.RowFormat;
 import dev.gatun.model.TextGenerator;
 import dev.gatun.model.constrain.Constraint;
 import dev.gatun.model.constrain.ConstraintException;
 import dev.gatun.model.generate.Sampling;
 import dev.gatun.model.generate.TextGeneration.Result;
 import dev.gatun.model.generate.TextGeneration.Settings;
+import dev.gatun.model.nn.CacheSettings;
 import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.ops.Backend;
 import java.io.IOException;
@@ -67,6 +69,30 @@ final class GenerationOptions {
                 String.class,
                 "the text has to be JSON that this schema allows; what starts with { is the schema itself"));
         spec.addOption(weights());
+        spec.addOption(cache());
+    }
+
+    /** The option of {@link #cache(Invocation)}. */
+    static OptionSpec cache() {
+        return CommonOptions.option(
+                "--cache",
+                "FORMAT",
+                String.class,
+                "keep keys and values as f32, f16, bf16 or q8_0; default: f32, which rounds nothing");
+    }
+
+    /** How keys and values are kept. */
+    static CacheSettings cache(Invocation invocation) {
+        String name = invocation.option("--cache", String.class);
+        if (name == null) {
+            return CacheSettings.DEFAULT;
+        }
+        for (RowFormat format : RowFormat.values()) {
+            if (format.toString().equals(name.toLowerCase(Locale.ROOT))) {
+                return CacheSettings.DEFAULT.with(format);
+            }
+        }
+        throw new Failure("--cache " + name + ": is none of " + List.of(RowFormat.values()));
     }
 
     /** The option of {@link #format}. */
@@ -151,7 +177,7 @@ final class GenerationOptions {
     /** Opens the model that guesses; null if there is none. */
     static @Nullable TextGenerator openDraft(Invocation invocation, Backend backend) throws IOException {
         Path draft = invocation.option("--draft", Path.class);
-        return draft == null ? null : TextGenerator.open(draft, backend, format(invocation));
+        return draft == null ? null : TextGenerator.open(draft, backend, format(invocation), cache(invocation));
     }
 
     /** The settings with the model that guesses, if there is one. */
@@ -169,7 +195,7 @@ final class GenerationOptions {
         if (model == null) {
             throw new Failure(command + ": no model; give a GGUF file, a folder, or a name on the Hub with --model");
         }
-        return TextGenerator.open(model, backend, format(invocation));
+        return TextGenerator.open(model, backend, format(invocation), cache(invocation));
     }
 
     static WeightFormat format(Invocation invocation) {

@@ -1,14 +1,12 @@
 package dev.gatun.cli;
 
+import dev.gatun.memory.AtomicFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 
 /**
  * Writes rows of floats as NumPy's .npy, version 1.0 (numpy.lib.format): a header that says {@code <f4} and the shape, then the
@@ -17,8 +15,7 @@ import java.nio.file.StandardOpenOption;
 final class NpyWriter implements AutoCloseable {
     private static final int HEADER = 128;
 
-    private final Path file;
-    private final Path partial;
+    private final AtomicFile file;
     private final int cols;
     private final FileChannel channel;
     private final ByteBuffer row;
@@ -26,13 +23,10 @@ final class NpyWriter implements AutoCloseable {
 
     /** Opens a file for rows of {@code cols} numbers. */
     NpyWriter(Path file, int cols) throws IOException {
-        this.file = file;
         this.cols = cols;
-        partial = file.resolveSibling(
-                file.getFileName() + "." + ProcessHandle.current().pid() + ".partial");
         row = ByteBuffer.allocate(cols * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-        channel = FileChannel.open(
-                partial, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
+        this.file = AtomicFile.open(file);
+        channel = this.file.channel();
         channel.position(HEADER);
     }
 
@@ -58,14 +52,12 @@ final class NpyWriter implements AutoCloseable {
             header.put((byte) ' ');
         }
         channel.write(header.put((byte) '\n').flip(), 0);
-        channel.close();
-        Files.move(partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        file.commit();
     }
 
     /** Gives up what is not finished. */
     @Override
     public void close() throws IOException {
-        channel.close();
-        Files.deleteIfExists(partial);
+        file.close();
     }
 }

@@ -2,6 +2,7 @@ package dev.gatun.cli;
 
 import dev.gatun.memory.MemoryBudget;
 import dev.gatun.memory.MemoryPlan;
+import dev.gatun.memory.RowFormat;
 import dev.gatun.model.ModelPlan;
 import dev.gatun.model.TextGenerator;
 import dev.gatun.model.nn.WeightFormat;
@@ -39,6 +40,7 @@ final class PlanCommand implements Command {
         spec.addOption(CommonOptions.option("--batch", "B", Integer.class, "sequences at once; default: 1"));
         spec.addOption(CommonOptions.option("--beams", "N", Integer.class, "hypotheses of each source; default: 1"));
         spec.addOption(GenerationOptions.weights());
+        spec.addOption(GenerationOptions.cache());
         return spec;
     }
 
@@ -55,6 +57,7 @@ final class PlanCommand implements Command {
         int batch = number(invocation, "--batch", 1);
         int beams = number(invocation, "--beams", 1);
         WeightFormat format = GenerationOptions.format(invocation);
+        RowFormat cache = GenerationOptions.cache(invocation).format();
         String name = invocation.parameter("");
         MemoryBudget budget = CommonOptions.budget(invocation);
         Backend.Options options = CommonOptions.backend(invocation).with(MemoryBudget.unlimited());
@@ -64,8 +67,8 @@ final class PlanCommand implements Command {
             List<String> changes;
             try (ModelPlan model = ModelOption.plan(name, invocation, backend, format)) {
                 ctx = number(invocation, "--ctx", Math.min(model.positions(), TextGenerator.DEFAULT_CTX));
-                plan = at(model, ctx, batch, beams);
-                changes = model.wouldFit(budget.free(), ctx, batch, beams);
+                plan = at(model, ctx, batch, beams, cache);
+                changes = model.wouldFit(budget.free(), ctx, batch, beams, cache);
             }
             Results results = invocation.results();
             plan.toString().lines().forEach(results::line);
@@ -75,7 +78,7 @@ final class PlanCommand implements Command {
             changes = new ArrayList<>(changes);
             for (var smaller : new TreeMap<>(GenerationOptions.FORMATS).entrySet()) {
                 try (ModelPlan model = ModelOption.plan(name, invocation, backend, smaller.getValue())) {
-                    if (at(model, ctx, batch, beams).totalBytes() <= budget.free()) {
+                    if (at(model, ctx, batch, beams, cache).totalBytes() <= budget.free()) {
                         changes.add("--weights " + smaller.getKey());
                     }
                 }
@@ -90,9 +93,9 @@ final class PlanCommand implements Command {
         }
     }
 
-    private static MemoryPlan at(ModelPlan model, int ctx, int batch, int beams) {
+    private static MemoryPlan at(ModelPlan model, int ctx, int batch, int beams, RowFormat cache) {
         try {
-            return model.at(ctx, batch, beams);
+            return model.at(ctx, batch, beams, cache);
         } catch (IllegalArgumentException e) {
             throw new Failure("plan: " + e.getMessage(), e);
         }

@@ -66,6 +66,7 @@ final class ServeCommand implements Command {
         spec.addOption(CommonOptions.path(
                 "--chat-template", "FILE", "a Jinja template that is used instead of the models' own"));
         spec.addOption(GenerationOptions.weights());
+        spec.addOption(GenerationOptions.cache());
         return spec;
     }
 
@@ -102,6 +103,7 @@ final class ServeCommand implements Command {
                     value(invocation, "--cache-tokens", 1, Integer.MAX_VALUE, 0),
                     value(invocation, "--queue", 0, 1 << 20, QUEUE),
                     GenerationOptions.format(invocation),
+                    GenerationOptions.cache(invocation),
                     template == null ? null : Files.readString(template));
             try {
                 for (Object model : asked) {

@@ -9,6 +9,8 @@ import java.nio.ByteOrder;
 public final class Quantizer {
     private static final ValueLayout.OfShort SHORT =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfFloat FLOAT =
+            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private Quantizer() {}
 
@@ -37,10 +39,10 @@ public final class Quantizer {
         for (int i = 0; i < n; i++) {
             matrix.widenRow(i, row, 0);
             for (int first = 0; first < k; first += 32, at += format.blockBytes()) {
-                MemorySegment.copy(row, ValueLayout.JAVA_FLOAT, first * (long) Float.BYTES, block, 0, 32);
                 if (format == BlockFormat.Q8_0) {
-                    eightBits(block, to, at);
+                    eightBits(row, first * (long) Float.BYTES, 32, to, at);
                 } else {
+                    MemorySegment.copy(row, ValueLayout.JAVA_FLOAT, first * (long) Float.BYTES, block, 0, 32);
                     fourBits(block, to, at);
                 }
             }
@@ -48,17 +50,21 @@ public final class Quantizer {
         return new QuantizedMatrix(to, format, n, k);
     }
 
-    /** scale = the largest magnitude / 127; codes are rounded half away from zero. */
-    private static void eightBits(float[] block, MemorySegment to, long at) {
+    /**
+     * A block of {@link BlockFormat#Q8_0}: scale = the largest magnitude / 127; codes are rounded half away from zero.
+     *
+     * @param count floats that there are, from byte {@code fromAt} on, 1 to 32; the rest of the block are zeros
+     */
+    static void eightBits(MemorySegment from, long fromAt, int count, MemorySegment to, long at) {
         float largest = 0f;
-        for (float value : block) {
-            largest = Math.max(largest, Math.abs(value));
+        for (int i = 0; i < count; i++) {
+            largest = Math.max(largest, Math.abs(from.get(FLOAT, fromAt + i * (long) Float.BYTES)));
         }
         float scale = largest / 127f;
         float inverse = scale == 0f ? 0f : 1f / scale;
         to.set(SHORT, at, Float.floatToFloat16(scale));
         for (int i = 0; i < 32; i++) {
-            float code = block[i] * inverse;
+            float code = i < count ? from.get(FLOAT, fromAt + i * (long) Float.BYTES) * inverse : 0f;
             float magnitude = Math.abs(code);
             int whole = (int) magnitude;
             if (magnitude - whole >= 0.5f) { // exact, where adding a half to the largest float below it is not
@@ -110,7 +116,8 @@ public final class Quantizer {
         return rounded;
     }
 
-    private static short bf16(float value) {
+    /** The upper half of a float, rounded to nearest, ties to even; a NaN stays one. */
+    static short bf16(float value) {
         int bits = Float.floatToRawIntBits(value);
         if (Float.isNaN(value)) {
             return (short) (bits >>> 16 | 0x40); // a NaN of low bits only would round to infinity

@@ -1,9 +1,11 @@
 package dev.gatun.model;
 
 import dev.gatun.memory.MemoryPlan;
+import dev.gatun.memory.RowFormat;
 import dev.gatun.model.decoder.Decoder;
 import dev.gatun.model.decoder.DecoderModel;
 import dev.gatun.model.encoder.EncoderModel;
+import dev.gatun.model.nn.CacheSettings;
 import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.seq2seq.Seq2SeqModel;
 import dev.gatun.model.transformer.Transformer;
@@ -33,7 +35,7 @@ import java.util.function.IntPredicate;
  */
 public final class ModelPlan implements AutoCloseable {
     private interface Kind extends AutoCloseable {
-        MemoryPlan at(int ctx, int batch, int beams);
+        MemoryPlan at(int ctx, int batch, int beams, RowFormat cache);
 
         int positions();
 
@@ -84,8 +86,9 @@ public final class ModelPlan implements AutoCloseable {
 
     private record OfDecoder(DecoderModel model) implements Kind {
         @Override
-        public MemoryPlan at(int ctx, int batch, int beams) {
-            return model.plan().plus(model.decoder().plan(Decoder.SessionSize.of(batch, ctx)));
+        public MemoryPlan at(int ctx, int batch, int beams, RowFormat cache) {
+            return model.plan().plus(model.decoder()
+                    .plan(Decoder.SessionSize.of(batch, ctx), CacheSettings.DEFAULT.with(cache)));
         }
 
         @Override
@@ -101,7 +104,7 @@ public final class ModelPlan implements AutoCloseable {
 
     private record OfEncoder(EncoderModel model) implements Kind {
         @Override
-        public MemoryPlan at(int ctx, int batch, int beams) {
+        public MemoryPlan at(int ctx, int batch, int beams, RowFormat cache) {
             return model.plan(Math.multiplyExact(ctx, batch));
         }
 
@@ -118,7 +121,7 @@ public final class ModelPlan implements AutoCloseable {
 
     private record OfSeq2Seq(Seq2SeqModel model) implements Kind {
         @Override
-        public MemoryPlan at(int ctx, int batch, int beams) {
+        public MemoryPlan at(int ctx, int batch, int beams, RowFormat cache) {
             return model.plan().plus(model.transformer().plan(new Transformer.SessionSize(batch, beams, ctx, ctx, 1)));
         }
 
@@ -147,11 +150,20 @@ public final class ModelPlan implements AutoCloseable {
      * @throws IllegalArgumentException if one is less than 1, or ctx beyond the model's positions
      */
     public MemoryPlan at(int ctx, int batch, int beams) {
+        return at(ctx, batch, beams, RowFormat.F32);
+    }
+
+    /**
+     * As {@link #at(int, int, int)}, with a cache in another format.
+     *
+     * @param cache of a decoder's keys and values; others ignore it
+     */
+    public MemoryPlan at(int ctx, int batch, int beams, RowFormat cache) {
         if (ctx < 1 || batch < 1 || beams < 1 || ctx > positions()) {
             throw new IllegalArgumentException("ctx " + ctx + ", batch " + batch + ", beams " + beams
                     + ": must be at least 1, and ctx at most the model's " + positions() + " positions");
         }
-        return kind.at(ctx, batch, beams);
+        return kind.at(ctx, batch, beams, cache);
     }
 
     /**
@@ -159,11 +171,17 @@ public final class ModelPlan implements AutoCloseable {
      *
      * @param bytes of the budget
      */
-    public List<String> wouldFit(long bytes, int ctx, int batch, int beams) {
+    public List<String> wouldFit(long bytes, int ctx, int batch, int beams, RowFormat cache) {
         List<String> changes = new ArrayList<>();
-        add(changes, "--ctx ", ctx, n -> at(n, batch, beams).totalBytes() <= bytes);
-        add(changes, "--batch ", batch, n -> at(ctx, n, beams).totalBytes() <= bytes);
-        add(changes, "--beams ", beams, n -> at(ctx, batch, n).totalBytes() <= bytes);
+        add(changes, "--ctx ", ctx, n -> at(n, batch, beams, cache).totalBytes() <= bytes);
+        add(changes, "--batch ", batch, n -> at(ctx, n, beams, cache).totalBytes() <= bytes);
+        add(changes, "--beams ", beams, n -> at(ctx, batch, n, cache).totalBytes() <= bytes);
+        for (RowFormat other : RowFormat.values()) {
+            long smaller = at(ctx, batch, beams, other).totalBytes();
+            if (smaller <= bytes && smaller < at(ctx, batch, beams, cache).totalBytes()) {
+                changes.add("--cache " + other);
+            }
+        }
         return changes;
     }
 

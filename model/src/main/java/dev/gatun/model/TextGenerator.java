@@ -10,10 +10,13 @@ import dev.gatun.model.generate.TextGeneration;
 import dev.gatun.model.generate.TextGeneration.Listener;
 import dev.gatun.model.generate.TextGeneration.Result;
 import dev.gatun.model.generate.TextGeneration.Settings;
+import dev.gatun.model.nn.CacheSettings;
+import dev.gatun.model.nn.PagedKvCache.Sequence;
 import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.template.ChatTemplate;
 import dev.gatun.model.text.GgufTokenizer;
 import dev.gatun.model.text.HuggingFaceTokenizer;
+import dev.gatun.model.text.TokenizerTask;
 import dev.gatun.model.weights.GgufModel;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
@@ -23,12 +26,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Goes on from a text with a decoder-only model. Thread-safe: each call has a session of its own.
+ * Goes on from a text with a decoder-only model. Thread-safe: each call has a session of its own. One opened with {@link
+ * CacheSettings} that keep pages keeps a session between calls as well, so that a prompt which begins like an earlier one is computed
+ * from where it differs, with the same result.
  *
  * <pre>{@code
  * try (var backend = Backend.open(Backend.Options.defaults());
@@ -46,11 +49,19 @@ public final class TextGenerator implements AutoCloseable {
     private final DecoderModel model;
     private final HuggingFaceTokenizer tokenizer;
     private final @Nullable ChatTemplate template;
+    private final CacheSettings cache;
+    private @Nullable DecoderSession kept; // between calls, where the cache keeps pages; guarded by this
+    private boolean closed; // guarded by this
 
-    private TextGenerator(DecoderModel model, HuggingFaceTokenizer tokenizer, @Nullable ChatTemplate template) {
+    private TextGenerator(
+            DecoderModel model,
+            HuggingFaceTokenizer tokenizer,
+            @Nullable ChatTemplate template,
+            CacheSettings cache) {
         this.model = model;
         this.tokenizer = tokenizer;
         this.template = template;
+        this.cache = cache;
     }
 
     /**
@@ -66,28 +77,37 @@ public final class TextGenerator implements AutoCloseable {
 
     /** As {@link #open(Path, Backend)}, with weights in another format than the files have them in. */
     public static TextGenerator open(Path model, Backend backend, WeightFormat format) throws IOException {
-        return Files.isDirectory(model) || ModelFolder.isPacked(model)
-                ? openFolder(ModelFolder.of(model), backend, format)
-                : openGguf(model, backend, format);
+        return open(model, backend, format, CacheSettings.DEFAULT);
     }
 
-    private static TextGenerator openGguf(Path path, Backend backend, WeightFormat format) throws IOException {
+    /**
+     * As {@link #open(Path, Backend, WeightFormat)}.
+     *
+     * @param cache how the sessions of texts and conversations store keys and values
+     */
+    public static TextGenerator open(Path model, Backend backend, WeightFormat format, CacheSettings cache)
+            throws IOException {
+        return Files.isDirectory(model) || ModelFolder.isPacked(model)
+                ? openFolder(ModelFolder.of(model), backend, format, cache)
+                : openGguf(model, backend, format, cache);
+    }
+
+    private static TextGenerator openGguf(Path path, Backend backend, WeightFormat format, CacheSettings cache)
+            throws IOException {
         try (GgufModel file = GgufModel.open(path)) {
-            // Beside each other, for either takes some tenths of a second.
-            FutureTask<HuggingFaceTokenizer> task = new FutureTask<>(() -> GgufTokenizer.open(
+            TokenizerTask task = TokenizerTask.start(() -> GgufTokenizer.open(
                     file.file(),
                     maxTokens(file.config().optionalInt("max_position_embeddings", 2048, 1, Integer.MAX_VALUE - 1))));
             String template = file.file().optionalString("tokenizer.chat_template", "");
-            Thread.ofPlatform().name("gatun-tokenizer").daemon().start(task);
             DecoderModel model;
             try {
                 model = DecoderModel.load(file, backend, format);
             } catch (Throwable e) {
-                closeAfterFailure(task);
+                task.abandon();
                 throw e;
             }
             try {
-                HuggingFaceTokenizer tokenizer = result(task);
+                HuggingFaceTokenizer tokenizer = task.result();
                 try {
                     ChatTemplate chat = template.isEmpty()
                             ? null
@@ -96,7 +116,7 @@ public final class TextGenerator implements AutoCloseable {
                                     template,
                                     token(file, tokenizer, "bos_token_id"),
                                     token(file, tokenizer, "eos_token_id"));
-                    return new TextGenerator(model, tokenizer, chat);
+                    return new TextGenerator(model, tokenizer, chat, cache);
                 } catch (Throwable e) {
                     tokenizer.close();
                     throw e;
@@ -108,52 +128,20 @@ public final class TextGenerator implements AutoCloseable {
         }
     }
 
-    /** What a task that has been started returns, or throws; waits also while interrupted, for it reads what we own. */
-    private static HuggingFaceTokenizer result(FutureTask<HuggingFaceTokenizer> task) {
-        boolean interrupted = false;
-        try {
-            while (true) {
-                try {
-                    return task.get();
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                } catch (ExecutionException e) {
-                    switch (e.getCause()) {
-                        case RuntimeException cause -> throw cause;
-                        case Error cause -> throw cause;
-                        case null, default -> throw new IllegalStateException(e);
-                    }
-                }
-            }
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
-        }
-    }
-
-    @SuppressWarnings("EmptyCatch") // the other failure is the one to report
-    private static void closeAfterFailure(FutureTask<HuggingFaceTokenizer> task) {
-        try {
-            result(task).close();
-        } catch (RuntimeException | Error _) {
-            // Perhaps for the same reason, or because the file was unmapped.
-        }
-    }
-
     private static String token(GgufModel file, HuggingFaceTokenizer tokenizer, String key) {
         long id = file.file().optionalInt("tokenizer.ggml." + key, -1);
         return id < 0 ? "" : tokenizer.decodeAll((int) id);
     }
 
-    private static TextGenerator openFolder(ModelFolder folder, Backend backend, WeightFormat format)
+    private static TextGenerator openFolder(
+            ModelFolder folder, Backend backend, WeightFormat format, CacheSettings cache)
             throws IOException {
         DecoderModel model = DecoderModel.load(folder, backend, format);
         try {
             HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.open(
                     folder, maxTokens(model.decoder().config().nPositions()));
             try {
-                return new TextGenerator(model, tokenizer, chatTemplate(folder));
+                return new TextGenerator(model, tokenizer, chatTemplate(folder), cache);
             } catch (Throwable e) {
                 tokenizer.close();
                 throw e;
@@ -198,6 +186,11 @@ public final class TextGenerator implements AutoCloseable {
         return model.eosIds();
     }
 
+    /** How sessions store keys and values. */
+    public CacheSettings cacheSettings() {
+        return cache;
+    }
+
     /** What is between texts and ids. */
     public HuggingFaceTokenizer tokenizer() {
         return tokenizer;
@@ -220,9 +213,52 @@ public final class TextGenerator implements AutoCloseable {
     /** As {@link #generate(String, Settings)}, showing text as it comes. */
     public Result generate(String prompt, Settings settings, Listener listener) {
         int[] ids = tokenizer.encodeIds(prompt, true);
-        try (DecoderSession session = newSession(ids.length, settings)) {
-            return new TextGeneration(model, tokenizer, settings, listener).run(session, session.newSequence(), ids);
+        var generation = new TextGeneration(model, tokenizer, settings, listener);
+        if (cache.keptPages() == 0) {
+            try (DecoderSession session = newSession(ids.length, settings)) {
+                return generation.run(session, session.newSequence(), ids);
+            }
         }
+        DecoderSession session = takeSession(ids.length, settings);
+        boolean done = false;
+        try {
+            Sequence sequence = session.newSequence();
+            session.reuse(sequence, ids, ids.length);
+            Result result = generation.run(session, sequence, ids);
+            session.release(sequence); // full pages are kept for who begins alike
+            done = true;
+            return result;
+        } finally {
+            if (!done || !giveSession(session)) {
+                session.close();
+            }
+        }
+    }
+
+    /** The session that was kept, if it is large enough and nobody has it; else a new one. */
+    private DecoderSession takeSession(int prompt, Settings settings) {
+        DecoderSession session;
+        synchronized (this) {
+            session = kept;
+            kept = null;
+        }
+        if (session != null) {
+            SessionSize size = session.size();
+            long nCtx = Math.min(model.decoder().config().nPositions(), (long) prompt + settings.maxTokens());
+            if (size.nCtx() >= nCtx && size.logits() > settings.guesses()) {
+                return session;
+            }
+            session.close();
+        }
+        return newSession(prompt, settings.withMaxTokens(Math.max(settings.maxTokens(), DEFAULT_CTX - prompt)));
+    }
+
+    private synchronized boolean giveSession(DecoderSession session) {
+        if (kept != null || closed) {
+            return false;
+        }
+        kept = session;
+        return true;
     }
 
     /**
@@ -244,7 +280,7 @@ public final class TextGenerator implements AutoCloseable {
                     + " positions, and one at least has to be left");
         }
         int nCtx = (int) Math.min(positions, (long) prompt + settings.maxTokens());
-        return model.decoder().newSession(size(nCtx, settings.guesses()));
+        return model.decoder().newSession(size(nCtx, settings.guesses()), cache);
     }
 
     /**
@@ -275,7 +311,8 @@ public final class TextGenerator implements AutoCloseable {
                     "the model has no chat template: it goes on from texts, but knows no conversation");
         }
         int positions = Math.min(nCtx, model.decoder().config().nPositions());
-        return new Chat(model, tokenizer, template, model.decoder().newSession(size(positions, guesses)));
+        return new Chat(
+                model, tokenizer, template, model.decoder().newSession(size(positions, guesses), cache));
     }
 
     /**
@@ -316,6 +353,13 @@ public final class TextGenerator implements AutoCloseable {
 
     @Override
     public void close() {
+        synchronized (this) {
+            closed = true;
+            if (kept != null) {
+                kept.close();
+                kept = null;
+            }
+        }
         tokenizer.close();
         model.close();
     }

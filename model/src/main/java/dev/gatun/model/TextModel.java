@@ -6,6 +6,7 @@ import dev.gatun.model.encoder.SentenceModules;
 import dev.gatun.model.encoder.Task;
 import dev.gatun.model.text.HuggingFaceTokenizer;
 import dev.gatun.model.text.HuggingFaceTokenizer.Encoding;
+import dev.gatun.model.text.TokenizerTask;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
@@ -13,6 +14,7 @@ import dev.gatun.ops.Backend;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -50,8 +52,16 @@ final class TextModel implements Shared.Resource {
      */
     static TextModel open(ModelFolder folder, Task task, Backend backend) throws IOException {
         boolean sentence = task == Task.FEATURES;
-        EncoderModel encoder =
-                sentence ? EncoderModel.loadSentence(folder, backend) : EncoderModel.load(folder, backend);
+        var limit = new CompletableFuture<Integer>(); // is known when the model is there
+        TokenizerTask tokenizer = TokenizerTask.start(() -> HuggingFaceTokenizer.open(folder, limit::join));
+        EncoderModel encoder;
+        try {
+            encoder = sentence ? EncoderModel.loadSentence(folder, backend) : EncoderModel.load(folder, backend);
+        } catch (Throwable e) {
+            limit.cancel(false);
+            tokenizer.abandon();
+            throw e;
+        }
         try {
             if (encoder.isOfImages() || encoder.task() != task) {
                 throw new ModelFormatException(
@@ -59,8 +69,12 @@ final class TextModel implements Shared.Resource {
                                 + ", wanted is one for " + task + " of texts");
             }
             int maxTokens = maxTokens(folder, encoder);
-            return new TextModel(encoder, HuggingFaceTokenizer.open(folder, maxTokens), maxTokens);
+            limit.complete(maxTokens);
+            return new TextModel(encoder, tokenizer.result(), maxTokens);
         } catch (Throwable e) {
+            if (limit.cancel(false)) {
+                tokenizer.abandon();
+            }
             encoder.close();
             throw e;
         }

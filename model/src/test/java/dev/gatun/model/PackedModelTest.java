@@ -226,20 +226,8 @@ class PackedModelTest {
         List<Process> children = new ArrayList<>();
         try {
             for (int i = 0; i < 2; i++) {
-                Process child = new ProcessBuilder(
-                                Path.of(System.getProperty("java.home"), "bin", "java")
-                                        .toString(),
-                                "-XX:TieredStopAtLevel=1",
-                                "-cp",
-                                System.getProperty("java.class.path"),
-                                "--add-modules",
-                                "jdk.incubator.vector",
-                                "--enable-native-access=ALL-UNNAMED",
-                                "-Xlog:disable",
-                                PackedChild.class.getName(),
-                                packed.toString())
-                        .redirectError(ProcessBuilder.Redirect.INHERIT)
-                        .start();
+                Process child =
+                        ChildJvm.start(PackedChild.class, List.of("-XX:TieredStopAtLevel=1"), packed.toString());
                 children.add(child);
                 assertThat(child.inputReader().readLine()).as("bytes packed").isEqualTo("0");
             }

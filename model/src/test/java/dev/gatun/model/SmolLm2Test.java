@@ -11,6 +11,8 @@ import dev.gatun.model.generate.Sampling;
 import dev.gatun.model.generate.TextGeneration.End;
 import dev.gatun.model.generate.TextGeneration.Result;
 import dev.gatun.model.generate.TextGeneration.Settings;
+import dev.gatun.model.nn.CacheSettings;
+import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.ops.Backend;
@@ -170,6 +172,21 @@ class SmolLm2Test {
         assertThat(limited.text()).isEqualTo(" Paris.");
     }
 
+    /** The beginning of a prompt is computed once; what follows has the same ids, whichever session it comes from. */
+    @Test
+    void promptsThatBeginAlikeShareWhatWasComputed() throws IOException {
+        String beginning = "The lake lifts ships over the mountains, and the locks let them down again. ".repeat(20);
+        Settings settings = Settings.DEFAULT.withMaxTokens(8);
+        try (TextGenerator keeping = TextGenerator.open(
+                SmolLm2.file(), backend, WeightFormat.AS_STORED, CacheSettings.DEFAULT.keeping(4))) {
+            for (String end : List.of("A ship", "A lock")) {
+                assertThat(keeping.generate(beginning + end, settings).ids())
+                        .containsExactly(
+                                generator.generate(beginning + end, settings).ids());
+            }
+        }
+    }
+
     @Test
     void aConversationRemembersAndKeepsItsCache() {
         try (Chat chat = generator.newChat(512)) {
@@ -206,22 +223,11 @@ class SmolLm2Test {
     @Test
     @EnabledOnOs(OS.LINUX)
     void theLongestContextFitsItsPlanAndNothingSmaller() throws IOException {
-        Process child = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xms64m",
-                        "-Xmx64m",
-                        "-XX:+AlwaysPreTouch",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        "--add-modules",
-                        "jdk.incubator.vector",
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-Xlog:disable",
-                        BudgetChild.class.getName(),
-                        SmolLm2.file().toString(),
-                        "600000000")
-                .redirectError(ProcessBuilder.Redirect.INHERIT)
-                .start();
+        Process child = ChildJvm.start(
+                BudgetChild.class,
+                List.of("-Xms64m", "-Xmx64m", "-XX:+AlwaysPreTouch"),
+                SmolLm2.file().toString(),
+                "600000000");
         List<String> lines = child.inputReader().lines().toList();
         assertThat(Long.parseLong(lines.get(0))).isLessThanOrEqualTo(600_000_000);
         long session = Long.parseLong(lines.get(1));

@@ -1,6 +1,7 @@
 package dev.gatun.ops;
 
 import dev.gatun.memory.DType;
+import dev.gatun.memory.RowFormat;
 import dev.gatun.memory.ShapeException;
 import dev.gatun.memory.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -150,8 +151,8 @@ final class Operands {
     static void checkPagedAttention(
             Tensor q, Tensor k, Tensor v, int[][] pages, AttentionMask mask, int maxHeads, Tensor out) {
         checkHeads("attention", "q", q);
-        checkHeads("attention", "k", k);
-        checkHeads("attention", "v", v);
+        RowFormat keyFormat = checkPages("k", k);
+        RowFormat valueFormat = checkPages("v", v);
         checkHeads("attention", "out", out);
         int nKvHeads = k.dim(1);
         int rows = k.dim(2);
@@ -164,8 +165,8 @@ final class Operands {
                 || v.dim(2) != rows
                 || out.dim(1) != q.dim(1)
                 || out.dim(2) != q.dim(2)
-                || k.dim(3) != q.dim(3)
-                || out.dim(3) != v.dim(3)
+                || k.dim(3) != keyFormat.columns(q.dim(3))
+                || v.dim(3) != valueFormat.columns(out.dim(3))
                 || q.dim(1) > maxHeads) {
             throw new ShapeException("attention: q " + q + ", pages k " + k + ", v " + v + " -> out " + out
                     + ": needs [B,H,T,dK], [P,KV,S,dK], [P,KV,S,dV] -> [B,H,T,dV] with KV dividing H, at most "
@@ -179,6 +180,16 @@ final class Operands {
                         + " in " + pages[b].length + " pages of " + rows + ": they must start at 0 and fit");
             }
         }
+    }
+
+    /** Pages of rows in any format. */
+    private static RowFormat checkPages(String name, Tensor t) {
+        RowFormat format = RowFormat.of(t);
+        if (t.rank() != 4 || t.stride(3) != 1 && t.dim(3) > 1) {
+            throw new ShapeException(
+                    "attention: " + name + " " + t + " must be [pages,heads,rows,d], elements of a row adjacent");
+        }
+        return format;
     }
 
     static void checkPackedAttention(

@@ -302,8 +302,9 @@ public final class Ops {
     /**
      * The same over keys and values in pages: sequence b's key j is row j % rows of page {@code pages[b][j / rows]}.
      *
-     * @param k [nPages, nKvHeads, rows, dK]; pages of one row are indices, so that a sequence is any rows in any order
-     * @param v [nPages, nKvHeads, rows, dV]
+     * @param k [nPages, nKvHeads, rows, dK]; pages of one row are indices, so that a sequence is any rows in any order. Rows may be in
+     *     any {@link dev.gatun.memory.RowFormat}, whose columns are the last dimension then; results are those of the floats they stand for
+     * @param v [nPages, nKvHeads, rows, dV], likewise
      * @param pages for each sequence its pages, at least as many as its keys need
      * @param mask has the number of keys of each sequence ({@link AttentionMask#withKeys}), the first being key 0
      * @throws ShapeException if shapes or types do not fit, or a sequence has too few pages

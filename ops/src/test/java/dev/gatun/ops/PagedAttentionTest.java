@@ -5,6 +5,9 @@ import static dev.gatun.ops.TestTensors.assertSameBits;
 import static dev.gatun.ops.TestTensors.nan;
 import static dev.gatun.ops.TestTensors.random;
 
+import dev.gatun.memory.DType;
+import dev.gatun.memory.RowFormat;
+import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.Backend.Kind;
 import java.lang.foreign.Arena;
@@ -79,6 +82,58 @@ class PagedAttentionTest {
                 try (Backend backend = Backend.open(new Backend.Options(kind, 2, null))) {
                     Tensor out = nan(arena, BATCH, HEADS, queries, dV);
                     backend.newOps(arena).attention(q, pagedK, pagedV, pages, wider, SCALE, 0, out);
+                    if (kind == Kind.OPENBLAS) {
+                        assertClose("openblas", out, expected, 3e-5);
+                    } else {
+                        assertSameBits(kind.toString(), out, expected);
+                    }
+                }
+            }
+        }
+    }
+
+    /** The pages with their rows stored in a format, and as the floats that these stand for. */
+    private record Stored(Tensor rows, Tensor floats) {
+        static Stored of(Arena arena, Tensor pages, RowFormat format) {
+            int d = pages.dim(3);
+            Tensor rows = Tensor.allocate(
+                    arena, format.dtype(), Shape.of(pages.dim(0), pages.dim(1), pages.dim(2), format.columns(d)));
+            Tensor floats = Tensor.allocate(arena, DType.F32, pages.shape());
+            long count = pages.elements() / d;
+            for (int i = 0; i < count; i++) {
+                long at = i * (long) d * Float.BYTES;
+                format.write(pages.segment(), at, d, rows.segment(), i * format.byteSize(d));
+                format.read(rows.segment(), i * format.byteSize(d), d, floats.segment(), at);
+            }
+            return new Stored(rows, floats);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "F16,1,64", "F16,40,64", "BF16,1,20", "BF16,40,20", "Q8_0,1,64", "Q8_0,40,64", "Q8_0,3,33", "F16,20,256", "Q8_0,3,500"
+    })
+    void storedRowsGiveTheBitsOfTheFloatsTheyStandFor(RowFormat format, int queries, int dK) {
+        int dV = dK == 64 ? 64 : 24;
+        int rows = 256;
+        int perSequence = 2;
+        int[][] pages = pages(perSequence, true);
+        try (Arena arena = Arena.ofShared()) {
+            Tensor q = random(arena, 1, BATCH, HEADS, queries, dK);
+            Stored k = Stored.of(
+                    arena, paged(arena, random(arena, 2, BATCH, 2, CTX, dK), pages, rows, BATCH * perSequence), format);
+            Stored v = Stored.of(
+                    arena, paged(arena, random(arena, 3, BATCH, 2, CTX, dV), pages, rows, BATCH * perSequence), format);
+            int[] first = {CTX - queries, 0, 90};
+            AttentionMask mask = AttentionMask.causal().atPositions(first).withKeys(null, KEYS);
+            Tensor expected = nan(arena, BATCH, HEADS, queries, dV);
+            try (Backend backend = Backend.open(new Backend.Options(Kind.SCALAR, 1, null))) {
+                backend.newOps(arena).attention(q, k.floats, v.floats, pages, mask, SCALE, 0, expected);
+            }
+            for (Kind kind : ExactKinds.andOpenBlas()) {
+                try (Backend backend = Backend.open(new Backend.Options(kind, 2, null))) {
+                    Tensor out = nan(arena, BATCH, HEADS, queries, dV);
+                    backend.newOps(arena).attention(q, k.rows, v.rows, pages, mask, SCALE, 0, out);
                     if (kind == Kind.OPENBLAS) {
                         assertClose("openblas", out, expected, 3e-5);
                     } else {

@@ -15,6 +15,7 @@ import dev.gatun.model.Translator;
 import dev.gatun.model.decoder.DecoderModel;
 import dev.gatun.model.encoder.EncoderModel;
 import dev.gatun.model.encoder.Task;
+import dev.gatun.model.nn.CacheSettings;
 import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.template.ChatTemplate;
 import dev.gatun.model.weights.JsonConfig;
@@ -36,6 +37,7 @@ import org.jspecify.annotations.Nullable;
  * @param positions of tokens that the cache of a model of texts has; 0 for four texts of {@code nCtx}
  * @param waiting requests that wait for a model at most
  * @param format of a decoder's weights
+ * @param cache how a decoder's keys and values are kept
  * @param template a chat template that is used instead of a model's own, or null
  */
 public record ModelLoader(
@@ -46,6 +48,7 @@ public record ModelLoader(
         int positions,
         int waiting,
         WeightFormat format,
+        CacheSettings cache,
         @Nullable String template) {
     private static final int DEFAULT_TEXTS = 4;
     private static final int WAITING_TOKENS = 1 << 20;
@@ -96,14 +99,14 @@ public record ModelLoader(
     }
 
     private ServedModel texts(String name, Path path) throws IOException {
-        TextGenerator generator = TextGenerator.open(path, backend, format);
+        TextGenerator generator = TextGenerator.open(path, backend, format, cache);
         try {
             int ctx = Math.min(nCtx, generator.decoder().config().nPositions());
             long cached = positions > 0 ? positions : (long) DEFAULT_TEXTS * ctx;
             int most = (int) Math.min(cached, (long) texts * ctx);
             var size = new TextEngine.Size(texts, ctx, Math.max(ctx, most), waiting);
             ChatTemplate chat = template == null ? generator.chatTemplate() : generator.chatTemplate(template);
-            offHeap(name, generator.decoder().plan(size.session()));
+            offHeap(name, generator.decoder().plan(size.session(), cache));
             TextEngine engine = TextEngine.start(name, generator, size, meters.observer(name));
             return new Texts(name, generator, engine, chat);
         } catch (Throwable e) {

@@ -2,6 +2,7 @@ package dev.gatun.cli.serve;
 
 import dev.gatun.cli.ModelOption;
 import dev.gatun.cli.serve.engine.TinyLlama;
+import dev.gatun.model.nn.CacheSettings;
 import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.ops.Backend;
 import dev.gatun.ops.Backend.Kind;
@@ -36,7 +37,7 @@ final class RunningServer implements AutoCloseable {
     private final HttpClient http = HttpClient.newHttpClient();
 
     private RunningServer(ServeSettings settings, Path folder, int texts, int waiting, boolean all) throws IOException {
-        var loader = new ModelLoader(backend, meters, texts, 1024, 0, waiting, WeightFormat.AS_STORED, TEMPLATE);
+        var loader = new ModelLoader(backend, meters, texts, 1024, 0, waiting, WeightFormat.AS_STORED, CacheSettings.DEFAULT, TEMPLATE);
         models.add(loader.open("tiny", TinyLlama.withPositions(folder, 2048)));
         if (all) {
             models.add(loader.openVectors("mini", ModelOption.byDefault()));

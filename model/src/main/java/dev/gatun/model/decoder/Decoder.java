@@ -3,6 +3,7 @@ package dev.gatun.model.decoder;
 import dev.gatun.memory.MemoryBudget.Reservation;
 import dev.gatun.memory.MemoryPlan;
 import dev.gatun.memory.MemoryPlan.Lifetime;
+import dev.gatun.memory.RowFormat;
 import dev.gatun.model.nn.CacheFile;
 import dev.gatun.model.nn.CacheSettings;
 import dev.gatun.model.nn.CausalAttention.Heads;
@@ -174,7 +175,9 @@ public final class Decoder {
         }
         return MemoryPlan.empty()
                 .plus(
-                        "key/value cache",
+                        settings.format() == RowFormat.F32
+                                ? "key/value cache"
+                                : "key/value cache, " + settings.format(),
                         Lifetime.SESSION,
                         cacheLayout(size, settings).byteSize())
                 .plus(
@@ -222,6 +225,12 @@ public final class Decoder {
             if (plan(size.withSequences(n), settings).totalBytes() <= free) {
                 changes.add(n + (n == 1 ? " sequence" : " sequences"));
                 break;
+            }
+        }
+        for (RowFormat format : RowFormat.values()) {
+            if (format.byteSize(heads.headDim()) < settings.format().byteSize(heads.headDim())
+                    && plan(size, settings.with(format)).totalBytes() <= free) {
+                changes.add("a cache of " + format);
             }
         }
         return changes;

@@ -132,7 +132,7 @@ public final class DecoderSession implements AutoCloseable {
 
     /** What a file was saved of: a session whose cache is the file, mapped, and the sequence in it. */
     static Resumed resume(Decoder model, SessionSize size, CacheFile.Header saved) throws IOException {
-        DecoderSession session = open(model, size, CacheSettings.DEFAULT, null, saved);
+        DecoderSession session = open(model, size, CacheSettings.DEFAULT.with(saved.format()), null, saved);
         return new Resumed(session, session.cache.restored(saved), saved.note());
     }
 

@@ -1,8 +1,8 @@
 package dev.gatun.model.nn;
 
 import dev.gatun.memory.AtomicFile;
-import dev.gatun.memory.DType;
 import dev.gatun.memory.MappedFile;
+import dev.gatun.memory.RowFormat;
 import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.nn.PagedKvCache.Layout;
@@ -29,6 +29,7 @@ import java.util.zip.CRC32C;
  * 4  bytes of the header, from here to its end
  * 32 SHA-256 of the model      32 SHA-256 of the tokenizer
  * 4  positions that a sequence may have (nCtx)      4 tokens of a step (chunk)      4 tokens (length)
+ * 4  format of a row of keys or values: 0 F32, 1 F16, 2 BF16, 3 Q8_0
  * 4  pools; of each: first page, pages
  *    ids                       4 and the bytes of a note
  *    CRC-32C of every page of keys, then of values, by pool, layer and page
@@ -37,8 +38,8 @@ import java.util.zip.CRC32C;
  * </pre>
  */
 public final class CacheFile {
-    private static final byte[] MAGIC = {'G', 'A', 'T', 'U', 'N', 'K', 'V', 1};
-    private static final int FIXED = MAGIC.length + 4 + 32 + 32 + 4 * 4;
+    private static final byte[] MAGIC = {'G', 'A', 'T', 'U', 'N', 'K', 'V', 2};
+    private static final int FIXED = MAGIC.length + 4 + 32 + 32 + 5 * 4;
     private static final int HASH = 32;
     private static final long ALIGNMENT = 4096;
 
@@ -55,6 +56,7 @@ public final class CacheFile {
      *
      * @param nCtx positions that the sequence may have
      * @param length tokens that it has
+     * @param format of keys and values
      * @param note what was saved beside it
      */
     public record Header(
@@ -63,6 +65,7 @@ public final class CacheFile {
             int nCtx,
             int chunk,
             int length,
+            RowFormat format,
             Pages[] pools,
             int[] ids,
             byte[] note,
@@ -86,15 +89,11 @@ public final class CacheFile {
                 nCtx,
                 chunk,
                 PagedKvCache.pagesOf(nCtx),
-                CacheSettings.DEFAULT);
+                CacheSettings.DEFAULT.with(of.settings().format()));
     }
 
     private static long align(long at) {
         return (at + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    }
-
-    private static long layerBytes(Layout layout, int pool) {
-        return layout.shape(pool).elements() * Float.BYTES;
     }
 
     /**
@@ -127,7 +126,8 @@ public final class CacheFile {
         header.put(MAGIC).putInt(headerBytes - MAGIC.length - 4);
         header.put(HexFormat.of().parseHex(fingerprint.model()));
         header.put(HexFormat.of().parseHex(fingerprint.tokenizer()));
-        header.putInt(nCtx).putInt(layout.chunk()).putInt(length).putInt(pools);
+        header.putInt(nCtx).putInt(layout.chunk()).putInt(length);
+        header.putInt(layout.settings().format().ordinal()).putInt(pools);
         for (int p = 0; p < pools; p++) {
             header.putInt(first[p]).putInt(used - first[p]);
         }
@@ -142,7 +142,7 @@ public final class CacheFile {
                     if (layout.poolOf(layer) == p) {
                         for (int values = 0; values < 2; values++) {
                             write(cache, sequence, layer, values == 1, first[p], used, channel, at, header);
-                            at += layerBytes(layout, p);
+                            at += layout.layerBytes(p);
                         }
                     }
                 }
@@ -175,7 +175,7 @@ public final class CacheFile {
     }
 
     private static ByteBuffer bytes(Tensor t, int slot) {
-        long bytes = t.stride(0) * Float.BYTES;
+        long bytes = t.stride(0) * t.dtype().byteSize();
         return t.segment().asSlice(slot * bytes, bytes).asByteBuffer();
     }
 
@@ -236,7 +236,11 @@ public final class CacheFile {
         int nCtx = header.getInt();
         int chunk = header.getInt();
         int length = header.getInt();
+        int format = header.getInt();
         int pools = header.getInt();
+        if (format < 0 || format >= RowFormat.values().length) {
+            throw bad(path, "keys and values of format " + format + ", which there is not");
+        }
         if (nCtx < 1 || chunk < 1 || chunk > Math.min(nCtx, CHUNK) || length < 0 || length > nCtx) {
             throw bad(path, length + " tokens of " + nCtx + " positions in steps of " + chunk);
         }
@@ -269,7 +273,17 @@ public final class CacheFile {
             checksums[i] = header.getInt();
         }
         return new Header(
-                path, fingerprint, nCtx, chunk, length, pages, ids, note, checksums, align(header.limit() + HASH));
+                path,
+                fingerprint,
+                nCtx,
+                chunk,
+                length,
+                RowFormat.values()[format],
+                pages,
+                ids,
+                note,
+                checksums,
+                align(header.limit() + HASH));
     }
 
     private static String hex(ByteBuffer header) {
@@ -326,7 +340,7 @@ public final class CacheFile {
                 throw bad(header.path, "pages " + pages + " of " + layout.slotsOf(p) + ", queries see page " + seen);
             }
             checksums += 2L * layout.layersOf(p) * pages.count;
-            size = Math.addExact(size, Math.multiplyExact(layerBytes(layout, p), 2L * layout.layersOf(p)));
+            size = Math.addExact(size, Math.multiplyExact(layout.layerBytes(p), 2L * layout.layersOf(p)));
         }
         if (checksums != header.checksums.length) {
             throw bad(header.path, header.checksums.length + " checksums for " + checksums + " pages");
@@ -346,8 +360,8 @@ public final class CacheFile {
             Tensor[][] tensors = new Tensor[2][layout.layersOf(p)];
             for (int i = 0; i < tensors[0].length; i++) {
                 for (Tensor[] half : tensors) {
-                    half[i] = Tensor.of(file.asSlice(at, layerBytes(layout, p)), DType.F32, shape);
-                    at += layerBytes(layout, p);
+                    half[i] = Tensor.of(file.asSlice(at, layout.layerBytes(p)), header.format.dtype(), shape);
+                    at += layout.layerBytes(p);
                     for (int page = 0; page < header.pools[p].count; page++) {
                         if (crc(bytes(half[i], page)) != header.checksums[next++]) {
                             throw bad(

@@ -66,10 +66,10 @@ final class PagePool {
         written = new boolean[pages];
     }
 
-    static Tensor[] allocate(Arena arena, int layers, Shape shape) {
+    static Tensor[] allocate(Arena arena, int layers, DType dtype, Shape shape) {
         Tensor[] tensors = new Tensor[layers];
         for (int i = 0; i < layers; i++) {
-            tensors[i] = Tensor.allocate(arena, DType.F32, shape);
+            tensors[i] = Tensor.allocate(arena, dtype, shape);
         }
         return tensors;
     }

@@ -1,10 +1,13 @@
 package dev.gatun.model.nn;
 
+import dev.gatun.memory.DType;
 import dev.gatun.memory.MemoryBudgetException;
+import dev.gatun.memory.RowFormat;
 import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -119,14 +122,21 @@ public final class PagedKvCache implements AutoCloseable {
         }
 
         Shape shape(int pool) {
-            return Shape.of(slotsOf(pool), nKvHeads, pageRows(nCtx), headDim);
+            return Shape.of(slotsOf(pool), nKvHeads, pageRows(nCtx), settings.format().columns(headDim));
+        }
+
+        /** Bytes of the keys of a layer in memory; of its values likewise. */
+        long layerBytes(int pool) {
+            return Math.multiplyExact(
+                    shape(pool).elements(),
+                    (long) settings.format().dtype().byteSize());
         }
 
         /** Bytes of memory that {@link PagedKvCache#allocate} takes. */
         public long byteSize() {
             long bytes = 0;
             for (int i = 0; i < pools().size(); i++) {
-                bytes = Math.addExact(bytes, Math.multiplyExact(shape(i).elements() * Float.BYTES, 2L * layersOf(i)));
+                bytes = Math.addExact(bytes, Math.multiplyExact(layerBytes(i), 2L * layersOf(i)));
             }
             return bytes;
         }
@@ -220,13 +230,14 @@ public final class PagedKvCache implements AutoCloseable {
             PagePool[] pools = new PagePool[layout.pools().size()];
             for (int i = 0; i < pools.length; i++) {
                 Shape shape = layout.shape(i);
+                DType dtype = layout.settings.format().dtype();
                 int layers = layout.layersOf(i);
-                Tensor[] keys = PagePool.allocate(arena, layers, shape);
-                Tensor[] values = PagePool.allocate(arena, layers, shape);
+                Tensor[] keys = PagePool.allocate(arena, layers, dtype, shape);
+                Tensor[] values = PagePool.allocate(arena, layers, dtype, shape);
                 SpillFile file = null;
                 Path folder = layout.settings.spillFolder();
                 if (folder != null && layout.slotsOf(i) < layout.pagesOf(i)) {
-                    file = new SpillFile(folder, 2 * layers, keys[0].stride(0) * Float.BYTES);
+                    file = new SpillFile(folder, 2 * layers, keys[0].stride(0) * dtype.byteSize());
                     files.add(file);
                 }
                 pools[i] = new PagePool(keys, values, layout.pagesOf(i), file, layout.settings.keptPages());
@@ -443,9 +454,9 @@ public final class PagedKvCache implements AutoCloseable {
     }
 
     /**
-     * Writes the keys and values of the new tokens of one layer.
+     * Writes the keys and values of the new tokens of one layer, in the cache's format.
      *
-     * @param newKeys [B, nKvHeads, T, headDim], any strides whose last is 1
+     * @param newKeys F32 [B, nKvHeads, T, headDim], any strides whose last is 1
      * @param newValues likewise
      */
     public void append(int layer, Tensor newKeys, Tensor newValues) {
@@ -454,23 +465,25 @@ public final class PagedKvCache implements AutoCloseable {
     }
 
     private void copy(Tensor from, Tensor to, int[][] tables) {
+        RowFormat format = layout.settings.format();
+        long size = format.dtype().byteSize();
+        MemorySegment source = from.segment();
+        MemorySegment target = to.segment();
+        int d = from.dim(3);
         for (int b = 0; b < current.length; b++) {
             int first = current[b].length;
             for (int t = 0; t < from.dim(2); t++) {
                 int page = tables[b][(first + t) / pageRows];
                 long at = page * to.stride(0) + (first + t) % pageRows * to.stride(2);
                 for (int h = 0; h < from.dim(1); h++) {
-                    from.copyRun(
-                            b * from.stride(0) + h * from.stride(1) + t * from.stride(2),
-                            to,
-                            at + h * to.stride(1),
-                            from.dim(3));
+                    long row = b * from.stride(0) + h * from.stride(1) + t * from.stride(2);
+                    format.write(source, row * Float.BYTES, d, target, (at + h * to.stride(1)) * size);
                 }
             }
         }
     }
 
-    /** Keys of a layer [pages, nKvHeads, rows of a page, headDim]. */
+    /** Keys of a layer [pages, nKvHeads, rows of a page, headDim], the last dimension as the format has it. */
     public Tensor keys(int layer) {
         return pools[poolOf[layer]].keys(layerIn[layer]);
     }

@@ -121,7 +121,7 @@ public final class GgufTokenizer {
      * @throws TokenizerUnavailableException if the native library cannot be loaded
      */
     public static HuggingFaceTokenizer open(GgufFile file, int maxTokens) {
-        return HuggingFaceTokenizer.of(file.name(), json(file), () -> jsonOf(file.name()), maxTokens);
+        return HuggingFaceTokenizer.of(file.name(), json(file), () -> jsonOf(file.name()), () -> maxTokens);
     }
 
     private static String jsonOf(String path) throws IOException {

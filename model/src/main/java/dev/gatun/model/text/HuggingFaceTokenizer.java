@@ -20,6 +20,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -115,6 +116,11 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
      * @throws TokenizerUnavailableException if the native library cannot be loaded
      */
     public static HuggingFaceTokenizer open(ModelFolder folder, int maxTokens) throws IOException {
+        return open(folder, () -> maxTokens);
+    }
+
+    /** As {@link #open(ModelFolder, int)}, asking for the number when all else is done. */
+    public static HuggingFaceTokenizer open(ModelFolder folder, IntSupplier maxTokens) throws IOException {
         Source source = () -> {
             try (Arena arena = Arena.ofConfined()) {
                 return utf8(folder.open(FILE, arena));
@@ -127,11 +133,7 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
     }
 
     /** Opens what a tokenizer.json of that content would describe; see {@link #open}. */
-    static HuggingFaceTokenizer of(String name, String json, Source source, int maxTokens) {
-        if (maxTokens < MIN_TOKENS) {
-            throw new IllegalArgumentException(
-                    "tokenizer of at most " + maxTokens + " tokens: must be at least " + MIN_TOKENS);
-        }
+    static HuggingFaceTokenizer of(String name, String json, Source source, IntSupplier maxTokens) {
         if (Library.FAILURE != null) {
             throw new TokenizerUnavailableException(
                     "the library of Hugging Face tokenizers cannot be loaded: " + Library.FAILURE
@@ -145,9 +147,19 @@ public final class HuggingFaceTokenizer implements AutoCloseable {
         } catch (RuntimeException e) { // EngineException and its like
             throw new ModelFormatException(name + ": not a tokenizer: " + e.getMessage(), e);
         }
-        TokenizersLibrary.LIB.disablePadding(handle);
-        TokenizersLibrary.LIB.setTruncation(handle, maxTokens, CUT_THE_LONGER, 0);
-        return new HuggingFaceTokenizer(name, source, handle, maxTokens);
+        try {
+            int most = maxTokens.getAsInt();
+            if (most < MIN_TOKENS) {
+                throw new IllegalArgumentException(
+                        "tokenizer of at most " + most + " tokens: must be at least " + MIN_TOKENS);
+            }
+            TokenizersLibrary.LIB.disablePadding(handle);
+            TokenizersLibrary.LIB.setTruncation(handle, most, CUT_THE_LONGER, 0);
+            return new HuggingFaceTokenizer(name, source, handle, most);
+        } catch (Throwable e) {
+            TokenizersLibrary.LIB.deleteTokenizer(handle);
+            throw e;
+        }
     }
 
     /**

@@ -2,6 +2,7 @@ package dev.gatun.model.weights;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import dev.gatun.memory.AtomicFile;
 import dev.gatun.memory.DType;
 import dev.gatun.memory.Tensor;
 import java.io.ByteArrayOutputStream;
@@ -9,10 +10,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -48,23 +46,12 @@ public final class SafetensorsWriter {
                                 entry -> -entry.getValue().dtype().byteSize())
                         .thenComparing(Map.Entry::getKey))
                 .toList();
-        Path partial = file.resolveSibling(
-                file.getFileName() + "." + ProcessHandle.current().pid() + ".partial");
-        try {
-            try (FileChannel channel = FileChannel.open(
-                    partial,
-                    StandardOpenOption.CREATE,
-                    StandardOpenOption.TRUNCATE_EXISTING,
-                    StandardOpenOption.WRITE)) {
-                writeFully(channel, header(ordered));
-                for (var entry : ordered) {
-                    write(channel, entry.getValue());
-                }
+        AtomicFile.write(file, channel -> {
+            writeFully(channel, header(ordered));
+            for (var entry : ordered) {
+                write(channel, entry.getValue());
             }
-            Files.move(partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        } finally {
-            Files.deleteIfExists(partial);
-        }
+        });
     }
 
     private static ByteBuffer header(List<Map.Entry<String, Tensor>> ordered) throws IOException {

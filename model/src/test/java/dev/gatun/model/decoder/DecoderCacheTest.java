@@ -5,12 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.gatun.memory.MemoryBudgetException;
 import dev.gatun.memory.MemoryPlan.Lifetime;
+import dev.gatun.memory.RowFormat;
 import dev.gatun.model.decoder.Decoder.SessionSize;
 import dev.gatun.model.nn.CacheSettings;
 import dev.gatun.model.nn.PagedKvCache.Sequence;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.ops.Backend;
 import dev.gatun.ops.Backend.Kind;
+import dev.gatun.ops.BackendUnavailableException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,6 +23,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.EnumSource.Mode;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Shared prefixes, windows and pages in a file: the same bits as the plain run. */
@@ -220,6 +224,69 @@ class DecoderCacheTest {
             }
             try (Stream<Path> left = Files.list(spill)) {
                 assertThat(left).isEmpty();
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(mode = Mode.EXCLUDE, names = "F32")
+    void eachFormatGivesOneResultHoweverTokensCome(RowFormat format) throws IOException {
+        int[] ids = ids(700, 31);
+        int decoded = 4;
+        CacheSettings settings = CacheSettings.DEFAULT.with(format);
+        float[][] expected = null;
+        for (Kind kind : new Kind[] {Kind.SCALAR, Kind.VECTOR, Kind.MACHINE}) {
+            try (Backend each = exact(kind);
+                    DecoderModel loaded = longer("llama", each)) {
+                Decoder model = loaded.decoder();
+                SessionSize size = new SessionSize(1, ids.length, kind == Kind.SCALAR ? 256 : 100, 1);
+                try (DecoderSession session = model.newSession(size, settings)) {
+                    assertThat(session.byteSize())
+                            .isEqualTo(model.plan(size, settings).totalBytes());
+                    float[][] logits = run(session, session.newSequence(), ids, 0, decoded);
+                    expected = expected == null ? logits : expected;
+                    assertThat(logits).as("%s", kind).isDeepEqualTo(expected);
+                }
+            }
+        }
+        assertThat(expected[0]).isNotEqualTo(plain(ids, decoded)[0]);
+        shares(ids, expected, settings);
+    }
+
+    /** The vector backend where this machine has no machine code. */
+    private static Backend exact(Kind kind) {
+        try {
+            return Backend.open(new Backend.Options(kind, 2, null));
+        } catch (BackendUnavailableException _) {
+            return Backend.open(new Backend.Options(Kind.VECTOR, 2, null));
+        }
+    }
+
+    private static float[][] plain(int[] ids, int decoded) throws IOException {
+        try (DecoderModel loaded = longer("llama", backend)) {
+            return plain(loaded.decoder(), ids, decoded);
+        }
+    }
+
+    /** Beside another sequence, forked, found again, and from a file. */
+    private static void shares(int[] ids, float[][] expected, CacheSettings format) throws IOException {
+        int prompt = ids.length - expected.length + 1;
+        CacheSettings settings = format.keeping(1).resident(7, folder.resolve("spill-" + format.format()));
+        try (DecoderModel loaded = longer("llama", backend);
+                DecoderSession session = loaded.decoder().newSession(new SessionSize(3, 700, 64, 3), settings)) {
+            Sequence first = session.newSequence();
+            session.prefill(first, ids, 0, 300);
+            Sequence fork = session.fork(first);
+            session.prefill(first, ids(300, 5), 0, 300);
+            session.prefill(fork, ids, 300, prompt);
+            assertThat(session.logits(0).toFloats()).isEqualTo(expected[0]);
+            Sequence alike = session.newSequence();
+            assertThat(session.reuse(alike, ids, prompt)).isEqualTo(512);
+            session.prefill(alike, ids, 512, prompt);
+            for (int i = prompt; i < ids.length; i++) {
+                session.decode(new Sequence[] {fork, alike}, new int[] {ids[i], ids[i]});
+                assertThat(session.logits(0).toFloats()).isEqualTo(expected[i - prompt + 1]);
+                assertThat(session.logits(1).toFloats()).isEqualTo(expected[i - prompt + 1]);
             }
         }
     }

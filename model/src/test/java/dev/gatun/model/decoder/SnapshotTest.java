@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.gatun.memory.MemoryBudget;
 import dev.gatun.memory.MemoryBudgetException;
+import dev.gatun.memory.RowFormat;
 import dev.gatun.model.decoder.Decoder.SessionSize;
 import dev.gatun.model.decoder.DecoderSession.Resumed;
+import dev.gatun.model.ChildJvm;
 import dev.gatun.model.nn.CacheSettings;
 import dev.gatun.model.nn.Fingerprint;
 import dev.gatun.model.nn.PagedKvCache.Sequence;
@@ -20,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -57,8 +60,8 @@ class SnapshotTest {
         return logits;
     }
 
-    private static float[][] neverStopped(DecoderModel model) {
-        try (DecoderSession session = model.decoder().newSession(SIZE)) {
+    private static float[][] neverStopped(DecoderModel model, RowFormat format) {
+        try (DecoderSession session = model.decoder().newSession(SIZE, CacheSettings.DEFAULT.with(format))) {
             return goOn(session, prompted(session));
         }
     }
@@ -74,11 +77,17 @@ class SnapshotTest {
     @ValueSource(strings = {"llama", "mistral", "gemma3"})
     void goesOnWithTheSameBits(String family) throws IOException {
         with(DecoderCacheTest.longer(family, folder), (model, fingerprint) -> {
-            float[][] expected = neverStopped(model);
             Path file = folder.resolve("a.session");
             CacheSettings settings = CacheSettings.DEFAULT.keeping(2);
-            for (CacheSettings of :
-                    new CacheSettings[] {CacheSettings.DEFAULT, settings, settings.resident(3, folder)}) {
+            CacheSettings[] all = {
+                CacheSettings.DEFAULT,
+                settings,
+                settings.resident(3, folder),
+                CacheSettings.DEFAULT.with(RowFormat.BF16),
+                settings.resident(3, folder).with(RowFormat.Q8_0)
+            };
+            for (CacheSettings of : all) {
+                float[][] expected = neverStopped(model, of.format());
                 try (DecoderSession session = model.decoder().newSession(SIZE, of)) {
                     session.save(prompted(session), fingerprint, new byte[] {7}, file);
                 }
@@ -102,23 +111,10 @@ class SnapshotTest {
         Path path = DecoderCacheTest.longer("llama", folder);
         Path file = folder.resolve("killed.session");
         with(path, (model, fingerprint) -> {
-            float[][] expected = neverStopped(model);
+            float[][] expected = neverStopped(model, RowFormat.F32);
             for (int time = 0; time < 3; time++) {
-                Process child = new ProcessBuilder(
-                                Path.of(System.getProperty("java.home"), "bin", "java")
-                                        .toString(),
-                                "-XX:TieredStopAtLevel=1",
-                                "-cp",
-                                System.getProperty("java.class.path"),
-                                "--add-modules",
-                                "jdk.incubator.vector",
-                                "--enable-native-access=ALL-UNNAMED",
-                                "-Xlog:disable",
-                                SnapshotChild.class.getName(),
-                                path.toString(),
-                                file.toString())
-                        .redirectError(ProcessBuilder.Redirect.INHERIT)
-                        .start();
+                Process child = ChildJvm.start(
+                        SnapshotChild.class, List.of("-XX:TieredStopAtLevel=1"), path.toString(), file.toString());
                 try {
                     assertThat(child.inputReader().readLine()).isEqualTo("saved");
                     Thread.sleep(37L * time + 11);

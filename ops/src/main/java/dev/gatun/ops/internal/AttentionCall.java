@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import dev.gatun.memory.DType;
+import dev.gatun.memory.RowFormat;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.AttentionMask;
 import java.lang.foreign.MemorySegment;
@@ -36,6 +37,7 @@ public final class AttentionCall {
         long batch;
         long head;
         long row;
+        RowFormat format = RowFormat.F32;
         private int @Nullable [][] pages;
         private int pageRows;
 
@@ -43,10 +45,12 @@ public final class AttentionCall {
         private void set(Tensor t) {
             pages = null;
             segment = t.segment();
-            batch = t.stride(0) * F;
-            head = t.stride(1) * F;
+            format = RowFormat.of(t);
+            long size = t.dtype().byteSize();
+            batch = t.stride(0) * size;
+            head = t.stride(1) * size;
             // A single row may have any stride; BLAS wants at least its length.
-            row = (t.dim(2) > 1 ? t.stride(2) : t.dim(3)) * F;
+            row = (t.dim(2) > 1 ? t.stride(2) : t.dim(3)) * size;
         }
 
         /** [pages, heads, rows, d]: row i of sequence b is row i mod rows of page table[b][i / rows]. */
@@ -56,9 +60,20 @@ public final class AttentionCall {
             pageRows = t.dim(2);
         }
 
+        /** Whether rows have to be decoded before products read them. */
+        boolean isEncoded() {
+            return format != RowFormat.F32;
+        }
+
+        /** Element {@code i} of the row at byte {@code at}. */
+        float get(long at, int i) {
+            return isEncoded() ? format.get(segment, at, i) : segment.get(JAVA_FLOAT_UNALIGNED, at + i * F);
+        }
+
         /** [tokens, heads, d] */
         private void setPacked(Tensor t) {
             pages = null;
+            format = RowFormat.F32;
             segment = t.segment();
             batch = 0;
             head = t.stride(1) * F;
@@ -97,8 +112,8 @@ public final class AttentionCall {
     /**
      * The same over keys and values in pages.
      *
-     * @param newK [pages, nKvHeads, rows, dK]
-     * @param newV [pages, nKvHeads, rows, dV]
+     * @param newK [pages, nKvHeads, rows, dK], of any {@link RowFormat}
+     * @param newV [pages, nKvHeads, rows, dV], likewise
      * @param pages for each sequence its pages, in order
      * @param newMask says how many keys a sequence has, from key 0
      */
@@ -115,6 +130,7 @@ public final class AttentionCall {
         k.setPaged(newK, pages);
         v.setPaged(newV, pages);
         keys = Integer.MAX_VALUE;
+        dV = newOut.dim(-1);
     }
 
     /**
@@ -226,12 +242,15 @@ public final class AttentionCall {
         return n == 0 ? 0 : Math.max(0, high(b, n - 1) - low(b, 0));
     }
 
-    /** A {@link #step} of rows that are not evenly spaced. */
+    /** A {@link #step} of rows that are not evenly spaced floats. */
     static final long UNEVEN = -1;
 
     /** Bytes from one row to the next of {@code width} rows of a sequence from {@code from} on, or {@link #UNEVEN}. */
     long step(Operand operand, int b, int from, int width) {
         int[][] pages = operand.pages;
+        if (operand.isEncoded()) {
+            return UNEVEN;
+        }
         if (pages == null || from / operand.pageRows == (from + width - 1) / operand.pageRows) {
             return operand.row;
         }

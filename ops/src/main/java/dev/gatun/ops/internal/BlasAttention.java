@@ -22,7 +22,7 @@ final class BlasAttention implements Attention {
 
     private static final long F = Float.BYTES;
 
-    /** Floats of keys, or values, of one head that are gathered where they do not lie evenly spaced. */
+    /** Floats of keys, or values, of one head that are gathered where they do not lie evenly spaced, or are encoded. */
     private static final int GATHERED = KEY_TILE * 128;
 
     /** Where they are gathered: after scores, and maximum, sum and correction of each row. */
@@ -67,7 +67,7 @@ final class BlasAttention implements Attention {
         }
     }
 
-    /** Whether each tile of a sequence's keys, and of its values, lies evenly spaced. */
+    /** Whether each tile of a sequence's keys, and of its values, is evenly spaced floats. */
     private static boolean isEven(AttentionCall call, int b, int queries) {
         int to = queries == 0 ? 0 : call.high(b, queries - 1);
         for (int from = call.mask.keyFrom(b); from < to; from += KEY_TILE) {
@@ -80,11 +80,11 @@ final class BlasAttention implements Attention {
         return true;
     }
 
-    /** Copies a head's rows of a tile, of {@code d} floats each, to where a library can read them. */
+    /** Copies a head's rows of a tile, of {@code d} floats each, decoded, to where a library can read them. */
     private void gather(AttentionCall call, AttentionCall.Operand rows, int b, int head, int from, int width, int d) {
         call.rows(rows, b, head, from, width, gatheredRows, 0);
         for (int i = 0; i < width; i++) {
-            MemorySegment.copy(rows.segment, gatheredRows[i], scratch, GATHERED_AT + i * (d * F), d * F);
+            rows.format.read(rows.segment, gatheredRows[i], d, scratch, GATHERED_AT + i * (d * F));
         }
     }
 

@@ -38,13 +38,23 @@ final class MachineTiles {
     }
 
     /** scores[keys, vectors] = K Q<sup>T</sup>, of keys from {@code keysAt} on and queries and scores at offsets of the scratch. */
-    void scores(AttentionCall call, long keysAt, int keys, int vectors, long q, long scores) {
-        multiply(keys, vectors, call.dK, call.k.segment, keysAt, call.k.row, false, q, 0, scores);
+    void scores(
+            int dK, MemorySegment k, long keyStep, long keysAt, int keys, int vectors, long q, long scores) {
+        multiply(keys, vectors, dK, k, keysAt, keyStep, false, q, 0, scores);
     }
 
     /** context[dV, vectors] = context &middot; correction + V<sup>T</sup> weights. */
-    void context(AttentionCall call, long valuesAt, int keys, int vectors, long weights, long correction, long context) {
-        multiply(call.dV, vectors, keys, call.v.segment, valuesAt, call.v.row, true, weights, correction, context);
+    void context(
+            int dV,
+            MemorySegment v,
+            long valueStep,
+            long valuesAt,
+            int keys,
+            int vectors,
+            long weights,
+            long correction,
+            long context) {
+        multiply(dV, vectors, keys, v, valuesAt, valueStep, true, weights, correction, context);
     }
 
     /** Whether the code is gone, so that the vector kernels have to do. */

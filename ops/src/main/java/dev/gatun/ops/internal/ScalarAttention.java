@@ -74,7 +74,7 @@ final class ScalarAttention implements Attention, WorkerPool.Task {
             for (int d = 0; d < call.dV; d++) {
                 float added = 0f;
                 for (int j = 0; j < width; j++) {
-                    added = Math.fma(get(call.v.segment, rows[weights + j], d), scratch[weights + j], added);
+                    added = Math.fma(call.v.get(rows[weights + j], d), scratch[weights + j], added);
                 }
                 set(out, context, d, Math.fma(get(out, context, d), correction, added));
             }
@@ -91,7 +91,7 @@ final class ScalarAttention implements Attention, WorkerPool.Task {
         long k = call.at(call.k, b, head / call.group, key);
         float score = 0f;
         for (int d = 0; d < call.dK; d++) {
-            score = Math.fma(get(call.k.segment, k, d), get(call.q.segment, q, d) * call.scale, score);
+            score = Math.fma(call.k.get(k, d), call.q.get(q, d) * call.scale, score);
         }
         if (call.softCap > 0) {
             score = call.softCap * Elementary.tanh(score * (1f / call.softCap));

@@ -72,6 +72,18 @@ final class TileScratch {
 
     long sum;
 
+    /** Where a tile's keys are as floats, and bytes from one to the next; likewise its values. */
+    MemorySegment keys = MemorySegment.NULL;
+
+    long keyStep;
+    MemorySegment values = MemorySegment.NULL;
+    long valueStep;
+
+    /** Where keys are decoded to, if they are: at the end of the queries' memory. */
+    long decodedKeys;
+    /** Likewise values, at the end of the context's. */
+    long decodedValues;
+
     /** A key tile in panels, [keys / ROWS, dK, ROWS], of {@link #panel} floats each. */
     float[] k = {};
     /** The values of a key tile in panels, [dV / ROWS, KEY_TILE, ROWS]. */
@@ -104,8 +116,15 @@ final class TileScratch {
         few = strip + STRIP_BYTES;
         max = few + FEW_BYTES;
         sum = max + COLUMN_BYTES;
+        decodedKeys = q + UNIT_BYTES - decodedFloats(dK) * (long) Float.BYTES;
+        decodedValues = context + UNIT_BYTES - decodedFloats(dV) * (long) Float.BYTES;
         k = fit(k, panels(Attention.KEY_TILE) * panel(dK));
         v = fit(v, panels(dV) * panel(Attention.KEY_TILE));
+    }
+
+    /** Floats of a tile's rows of {@code d} as they are decoded: whole cache lines. */
+    static int decodedFloats(int d) {
+        return (Attention.KEY_TILE * d + RowDecoder.SLACK + 15) / 16 * 16;
     }
 
     /** Floats from one panel of k steps to the next: a row is stored as a whole vector, which ends beyond it. */

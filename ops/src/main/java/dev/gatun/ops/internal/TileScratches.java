@@ -25,6 +25,8 @@ public final class TileScratches {
 
     void give(TileScratch scratch) {
         scratch.memory = MemorySegment.NULL;
+        scratch.keys = MemorySegment.NULL;
+        scratch.values = MemorySegment.NULL;
         for (int i = 0; i < SLOTS; i++) {
             if (free.get(i) == null && free.compareAndSet(i, null, scratch)) {
                 return;

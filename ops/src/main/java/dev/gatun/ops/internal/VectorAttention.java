@@ -60,12 +60,16 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     @Override
     public void run(AttentionCall call) {
         int threads = pool.threads();
-        int dimensions = Math.max(call.dK, call.dV);
-        if (dimensions > TileScratch.MOST_DIMENSIONS) {
+        int dimensions = AttentionKernels.padded(Math.max(call.dK, call.dV));
+        int room = TileScratch.UNIT_FLOATS;
+        if (call.k.isEncoded() || call.v.isEncoded()) {
+            room -= TileScratch.decodedFloats(dimensions);
+        }
+        int most = room / Math.max(1, dimensions);
+        if (Math.max(call.dK, call.dV) > TileScratch.MOST_DIMENSIONS || most < WIDTH) {
             scalar.run(call);
             return;
         }
-        int most = TileScratch.UNIT_FLOATS / Math.max(1, AttentionKernels.padded(dimensions));
         if (threads > 1) {
             long columns = 0;
             for (int b = 0; b < call.batch; b++) {
@@ -134,20 +138,19 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         int start = keyFrom + (s.low[0] - keyFrom) / KEY_TILE * KEY_TILE;
         for (int from = start; from < highest; from += KEY_TILE) {
             int width = Math.min(KEY_TILE, highest - from);
-            call.rows(call.k, b, kvHead, from, width, s.keyRows, 0);
-            call.rows(call.v, b, kvHead, from, width, s.valueRows, 0);
+            rows(call, b, kvHead, from, width, s);
             MachineTiles machine = machineTiles != null && isInRows(call, b, from, width) ? machineTiles : null;
             if (columns > FEW_COLUMNS && machine == null) {
                 for (int d = 0; d < dK; d += LANES) {
-                    int dims = strip(call.k.segment, width, d, dK, s);
+                    int dims = strip(s.keys, width, d, dK, s);
                     TilePanels.pack(
                             s.memory, s.strip, STRIP_ROWS, dims, width, KEYS, s.k, d * ROWS, TileScratch.panel(dK));
                 }
-                TilePanels.pack(call.v.segment, 0, s.valueRows, width, dV, dV, s.v, 0, VALUE_PANEL);
+                TilePanels.pack(s.values, 0, s.valueRows, width, dV, dV, s.v, 0, VALUE_PANEL);
             } else if (columns <= FEW_COLUMNS) {
                 TileColumns.fill(s.memory, s.few, columns * KEY_ROW, 0f);
                 for (int d = 0; d < dK; d += LANES) {
-                    int dims = strip(call.k.segment, width, d, dK, s);
+                    int dims = strip(s.keys, width, d, dK, s);
                     for (int column = 0; column < columns; column++) {
                         long q = s.q + d * WIDTH_BYTES + column * (long) Float.BYTES;
                         FewColumns.scores(width, dims, s.memory, s.strip, q, s.few + column * KEY_ROW);
@@ -179,9 +182,32 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         TileColumns.close(call, columns, paddedV, s, machineTiles);
     }
 
+    /** Finds a tile's keys and values, decoded to scratch where they are not floats. */
+    private static void rows(AttentionCall call, int b, int kvHead, int from, int width, TileScratch s) {
+        AttentionCall.Operand k = call.k;
+        AttentionCall.Operand v = call.v;
+        call.rows(k, b, kvHead, from, width, s.keyRows, 0);
+        call.rows(v, b, kvHead, from, width, s.valueRows, 0);
+        s.keys = k.segment;
+        s.keyStep = k.row;
+        s.values = v.segment;
+        s.valueStep = v.row;
+        if (k.isEncoded()) {
+            RowDecoder.decode(k.format, k.segment, s.keyRows, width, call.dK, s.memory, s.decodedKeys);
+            s.keys = s.memory;
+            s.keyStep = call.dK * (long) Float.BYTES;
+        }
+        if (v.isEncoded()) {
+            RowDecoder.decode(v.format, v.segment, s.valueRows, width, call.dV, s.memory, s.decodedValues);
+            s.values = s.memory;
+            s.valueStep = call.dV * (long) Float.BYTES;
+        }
+    }
+
     /** Whether a tile's keys, and its values, lie as far apart as rows of their tensors do, as machine code reads them. */
     private static boolean isInRows(AttentionCall call, int b, int from, int width) {
-        return call.step(call.k, b, from, width) == call.k.row && call.step(call.v, b, from, width) == call.v.row;
+        return (call.k.isEncoded() || call.step(call.k, b, from, width) == call.k.row)
+                && (call.v.isEncoded() || call.step(call.v, b, from, width) == call.v.row);
     }
 
     /** Up to LANES dimensions of a tile's keys, from {@code d} on, into the strip: returns how many. */
@@ -262,8 +288,10 @@ final class VectorAttention implements Attention, WorkerPool.Task {
             if (v < end) {
                 long at = v * Species.BYTES;
                 machine.scores(
-                        call,
-                        keys + key * call.k.row,
+                        call.dK,
+                        s.keys,
+                        s.keyStep,
+                        keys + key * s.keyStep,
                         to - key,
                         end - v,
                         s.q + TileColumns.block(column, call.dK) + at,
@@ -353,7 +381,8 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         long at = v * Species.BYTES;
         long weights = s.scores + at;
         long context = s.context + TileColumns.block(column, paddedV) + at;
-        machine.context(call, valuesAt, keys, end - v, weights, weights + seen * WIDTH_BYTES, context);
+        long correction = weights + seen * WIDTH_BYTES;
+        machine.context(call.dV, s.values, s.valueStep, valuesAt, keys, end - v, weights, correction, context);
     }
 
     /** The same for {@link TileScratch#FEW_COLUMNS}. */
@@ -361,7 +390,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         for (int column = 0; column < columns; column++) {
             long at = column * (long) Float.BYTES;
             long weights = s.scores + at;
-            FewColumns.context(seen, call.dV, call.v.segment, s.valueRows, s.memory, weights, s.added);
+            FewColumns.context(seen, call.dV, s.values, s.valueRows, s.memory, weights, s.added);
             FewColumns.add(s.memory, s.context + at, weights + seen * WIDTH_BYTES, s.added, call.dV);
         }
     }
