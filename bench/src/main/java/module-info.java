@@ -11,5 +11,6 @@ module dev.gatun.bench {
     requires java.logging; // for netlib, which logs through it: an automatic module cannot say so
     requires java.management;
     requires jdk.incubator.vector;
+    requires jdk.jfr;
     requires jmh.core;
 }

@@ -60,6 +60,11 @@ final class BenchCommand implements Command {
         spec.addOption(many("--blas", "PATH", Path.class)
                 .description("measure the library with the C interface of BLAS in this file too; may be repeated")
                 .build());
+        spec.addOption(CommonOptions.path(
+                "--jfr",
+                "FILE",
+                "measure no operations, but place those of this recording of the Flight Recorder (docs/JFR.md) under"
+                        + " the limits of this machine"));
         spec.addOption(CommonOptions.path("--html", "FILE", "write the report as a page with charts"));
         spec.addOption(CommonOptions.path("--json", "FILE", "write the report as JSON"));
         return spec;
@@ -75,7 +80,7 @@ final class BenchCommand implements Command {
 
     private static List<String> names() {
         return Arrays.stream(Group.values())
-                .filter(group -> group != Group.MODEL)
+                .filter(group -> group != Group.MODEL && group != Group.RECORDED)
                 .map(Group::toString)
                 .toList();
     }
@@ -98,6 +103,13 @@ final class BenchCommand implements Command {
         Path html = writable(invocation, "--html");
         Path json = writable(invocation, "--json");
         Path model = invocation.option("--model", Path.class);
+        Path jfr = invocation.option("--jfr", Path.class);
+        OperatorLog log = jfr == null ? null : OperatorLog.read(jfr);
+        for (String option : List.of("--model", "--only", "--backend", "--blas")) {
+            if (log != null && invocation.option(option, Object.class) != null) {
+                throw new Failure("--jfr measures no operations: it does not go with " + option);
+            }
+        }
         int threads = CommonOptions.threads(invocation);
         Caches caches = Caches.here();
         List<ModelShapes.Shaped> shapes = model == null ? List.of() : ModelShapes.of(model, caches);
@@ -123,7 +135,7 @@ final class BenchCommand implements Command {
                 kind -> new EngineProcess(kind, threads),
                 facts(threads),
                 new TextReport(invocation.results()));
-        Report report = run.run(groups, shapes, kinds, asked, backends);
+        Report report = log != null ? run.recorded(log) : run.run(groups, shapes, kinds, asked, backends);
         if (html != null) {
             Files.writeString(html, HtmlReport.of(report));
         }

@@ -116,6 +116,19 @@ final class BenchRun {
         return report;
     }
 
+    /** Measures the limits of this machine, and places under them what a program has recorded. */
+    Report recorded(OperatorLog log) throws IOException {
+        Report report = measure(List.of(), List.of(), _ -> {});
+        text.title(Group.RECORDED);
+        text.lines(log.lines());
+        text.line();
+        log.results(report.limits()).forEach(result -> {
+            result.values().keySet().forEach(kind -> report.engines().put(kind, "as recorded"));
+            add(result);
+        });
+        return report;
+    }
+
     private Report measure(List<EngineKind> kinds, List<EngineKind> needed, Consumer<Comparison> cases)
             throws IOException {
         facts.forEach(text::fact);

@@ -48,7 +48,7 @@ final class GatunLibrary implements Library {
                 case Op.Encode encode -> encode(encode);
                 case Op.Rows rows -> rows(rows, arena);
                 case Op.NativeCall nativeCall -> hasCalls ? NativeCalls.of(nativeCall.function(), arena) : null;
-                case Op.Decoder _, Op.FirstToken _, Op.Probe _ -> null;
+                case Op.Decoder _, Op.FirstToken _, Op.Recorded _, Op.Probe _ -> null;
             };
             opened = call != null;
             return call == null ? null : new ArenaWorkload(call, arena);

@@ -24,6 +24,8 @@ enum Group {
     DECODER("Decoder"),
     /** Fresh processes until a decoder's first token. */
     FIRST_TOKEN("First token of a fresh process"),
+    /** What a program has told the Flight Recorder. */
+    RECORDED("Operators of the recording"),
     /** Fresh processes. */
     COLD("Cold start");
 

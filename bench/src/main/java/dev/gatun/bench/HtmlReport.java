@@ -163,6 +163,9 @@ final class HtmlReport {
             case FIRST_TOKEN ->
                 "Milliseconds from the start of a process to the first token of a prompt, page cache warm; less is"
                         + " better.";
+            case RECORDED ->
+                "What a program did, by the time it took: share of the FMA peak for what computes more than this"
+                        + " machine can read meanwhile, of a bandwidth for the rest. Bars are medians of calls.";
             case CALLS, COLD -> "";
         };
     }

@@ -304,6 +304,14 @@ sealed interface Op {
         }
     }
 
+    /** What a program has recorded: how much its calls did in the mean. Nobody runs it. */
+    record Recorded(double flop, double bytes, Limit limit) implements Op {
+        @Override
+        public String toString() {
+            return "recorded " + flop + " " + bytes + " " + limit;
+        }
+    }
+
     /**
      * What a limit is measured with.
      *

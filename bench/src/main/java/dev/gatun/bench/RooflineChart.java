@@ -22,7 +22,8 @@ final class RooflineChart {
     private static final double DECADES = 2.6;
 
     /** Of these there is always a mark: a choice among them would only hide one behind the other. */
-    private static final List<EngineKind> PLOTTED = List.of(new EngineKind("openblas"), new EngineKind("vector"));
+    private static final List<EngineKind> PLOTTED =
+            List.of(new EngineKind("openblas"), new EngineKind("vector"), new EngineKind("machine"));
 
     private final Report report;
     private final Palette palette;

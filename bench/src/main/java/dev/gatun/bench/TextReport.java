@@ -37,6 +37,14 @@ final class TextReport {
         line("  - %s", note);
     }
 
+    void line() {
+        line("");
+    }
+
+    void lines(Iterable<String> lines) {
+        lines.forEach(line -> line("%s", line));
+    }
+
     void result(Result result) {
         Case benchmark = result.benchmark();
         EngineKind winner = result.winner();

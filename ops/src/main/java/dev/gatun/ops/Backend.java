@@ -160,12 +160,7 @@ public final class Backend implements AutoCloseable {
     }
 
     private Backend(
-            MatMul matMul,
-            @Nullable Int8Linears int8,
-            Rows rows,
-            Options options,
-            String reason,
-            @Nullable Blas blas) {
+            MatMul matMul, @Nullable Int8Linears int8, Rows rows, Options options, String reason, @Nullable Blas blas) {
         this.budget = options.budget;
         this.planning = false;
         this.auto = null;
@@ -346,8 +341,7 @@ public final class Backend implements AutoCloseable {
                 new OpenBlasMatMul(blas, true),
                 () -> PickTable.in(cacheFolder(), MachineKey.of(blas.status(), options.threads)),
                 KernelCompiler::new);
-        return new Backend(
-                auto, int8, options, "fast from the first call; vector kernels where they are faster", blas);
+        return new Backend(auto, int8, options, "fast from the first call; vector kernels where they are faster", blas);
     }
 
     /** What products with weights are computed in. */

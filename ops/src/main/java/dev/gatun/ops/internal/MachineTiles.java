@@ -38,8 +38,7 @@ final class MachineTiles {
     }
 
     /** scores[keys, vectors] = K Q<sup>T</sup>, of keys from {@code keysAt} on and queries and scores at offsets of the scratch. */
-    void scores(
-            int dK, MemorySegment k, long keyStep, long keysAt, int keys, int vectors, long q, long scores) {
+    void scores(int dK, MemorySegment k, long keyStep, long keysAt, int keys, int vectors, long q, long scores) {
         multiply(keys, vectors, dK, k, keysAt, keyStep, false, q, 0, scores);
     }
 
@@ -96,15 +95,7 @@ final class MachineTiles {
     /** Sixteen columns of the context at {@code from}, divided by their sums, to the result. */
     void toRows(AttentionCall call, int dimensions, long from, long sums, long[] rows, int first) {
         code().columns()
-                .toRows(
-                        parameters,
-                        dimensions / QueryColumns.SIDE,
-                        memory,
-                        from,
-                        sums,
-                        call.out.segment,
-                        rows,
-                        first);
+                .toRows(parameters, dimensions / QueryColumns.SIDE, memory, from, sums, call.out.segment, rows, first);
     }
 
     private void multiply(

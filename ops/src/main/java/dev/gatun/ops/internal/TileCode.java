@@ -1,8 +1,8 @@
 package dev.gatun.ops.internal;
 
 import dev.gatun.ops.machine.MachineHost;
-import dev.gatun.ops.machine.ScoreSoftmax;
 import dev.gatun.ops.machine.QueryColumns;
+import dev.gatun.ops.machine.ScoreSoftmax;
 
 /** What machine code does in a tile of attention beside its products. */
 record TileCode(ScoreSoftmax softmax, QueryColumns columns) implements AutoCloseable {

@@ -75,8 +75,7 @@ final class TileColumns {
     }
 
     /** Columns at the end: the context divided by the sum; zeros if no key was seen. */
-    static void close(
-            AttentionCall call, int columns, int paddedV, TileScratch s, @Nullable MachineTiles machine) {
+    static void close(AttentionCall call, int columns, int paddedV, TileScratch s, @Nullable MachineTiles machine) {
         for (int column = 0; column < columns; column += LANES) {
             long from = s.context + block(column, paddedV);
             long sums = s.sum + column * (long) Float.BYTES;

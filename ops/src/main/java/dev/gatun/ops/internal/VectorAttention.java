@@ -3,7 +3,6 @@ package dev.gatun.ops.internal;
 import static dev.gatun.ops.internal.AttentionKernels.ROWS;
 import static dev.gatun.ops.internal.AttentionKernels.WIDTH;
 import static dev.gatun.ops.internal.AttentionKernels.WIDTH_BYTES;
-import static dev.gatun.ops.internal.Species.FLOATS;
 import static dev.gatun.ops.internal.Species.LANES;
 import static dev.gatun.ops.internal.TileScratch.FEW_COLUMNS;
 import static dev.gatun.ops.internal.TileScratch.KEYS;
@@ -12,7 +11,6 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import dev.gatun.memory.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -362,7 +360,11 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         for (; v < end; v++) {
             long vector = v * Species.BYTES;
             TileSoftmax.add(
-                    s.memory, s.context + TileColumns.block(column, paddedV) + vector, corrections + vector, s.added + vector, dV);
+                    s.memory,
+                    s.context + TileColumns.block(column, paddedV) + vector,
+                    corrections + vector,
+                    s.added + vector,
+                    dV);
         }
     }
 
