@@ -122,18 +122,8 @@ class MiniLmTest {
     /** In a process of its own, whose heap does not grow: after other tests it did by more than is looked for here. */
     @Test
     void loadingAHundredTimesGivesTheMemoryBack() throws Exception {
-        Process process = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-XX:+UseSerialGC",
-                        "-Xms128m",
-                        "-Xmx128m",
-                        "-XX:+AlwaysPreTouch",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        "--add-modules",
-                        "jdk.incubator.vector",
-                        "--enable-native-access=ALL-UNNAMED",
-                        Loading.class.getName())
+        List<String> heap = List.of("-XX:+UseSerialGC", "-Xms128m", "-Xmx128m", "-XX:+AlwaysPreTouch");
+        Process process = ChildJvm.of(heap, Loading.class.getName())
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
         String[] resident;

@@ -105,21 +105,11 @@ class ProcessTest {
 
     /** Without a locale. The cache folder, wherever this system has it, is below a file if that was created. */
     private ProcessBuilder builder(String... args) {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:TieredStopAtLevel=1",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "--add-modules",
-                "jdk.incubator.vector",
-                "--enable-native-access=ALL-UNNAMED",
-                "-Xlog:disable"));
+        List<String> options = new ArrayList<>(List.of("-XX:TieredStopAtLevel=1"));
         if (Files.exists(folder.resolve("no-folder"))) {
-            command.add("-Duser.home=" + folder.resolve("no-folder"));
+            options.add("-Duser.home=" + folder.resolve("no-folder"));
         }
-        command.add("dev.gatun.cli.Main");
-        command.addAll(List.of(args));
-        ProcessBuilder builder = new ProcessBuilder(command);
+        ProcessBuilder builder = ChildJvm.of(options, "dev.gatun.cli.Main", args);
         builder.environment().put("LC_ALL", "C");
         builder.environment().put("DJL_CACHE_DIR", folder.resolve("djl").toString()); // the tokenizer's
         if (Files.exists(folder.resolve("no-folder"))) {

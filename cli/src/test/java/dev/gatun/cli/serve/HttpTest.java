@@ -191,6 +191,30 @@ class HttpTest {
         assertServes();
     }
 
+    @ParameterizedTest
+    @CsvSource({"true", "false"})
+    void whoVanishesBeforeItsTurnIsNotWrittenFor(boolean stream) throws Exception {
+        TextEngine engine = server.tiny().engine();
+        try (Socket one = server.socket();
+                Socket two = server.socket()) {
+            for (Socket socket : List.of(one, two)) { // as many as are written at once
+                sendRequest(socket, "/v1/completions", ENDLESS + ", \"stream\": true}");
+            }
+            while (engine.state().active() < 2) {
+                Thread.sleep(1);
+            }
+            try (Socket queued = server.socket()) {
+                sendRequest(queued, "/v1/completions", ENDLESS + ", \"stream\": " + stream + "}");
+                while (engine.state().waiting() == 0) {
+                    Thread.sleep(1);
+                }
+                queued.setSoLinger(true, 0);
+            }
+        }
+        awaitIdle();
+        assertServes();
+    }
+
     @Test
     void aSlowReaderHoldsUpNobody() throws Exception {
         try (Socket socket = new Socket()) {

@@ -3,10 +3,18 @@ package dev.gatun.cli.serve;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.gatun.cli.ChildJvm;
 import dev.gatun.cli.serve.engine.TinyLlama;
 import java.io.BufferedReader;
+import java.io.IOException;
 import java.io.InputStreamReader;
+import java.net.ConnectException;
+import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
@@ -25,24 +33,7 @@ class ServeProcessTest {
     @Test
     void whatIsUnderWayEndsBeforeTheProcessDoes() throws Exception {
         Path model = TinyLlama.withPositions(folder, 1024);
-        Process process = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-XX:TieredStopAtLevel=1",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        "--add-modules",
-                        "jdk.incubator.vector",
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-Xlog:disable",
-                        "dev.gatun.cli.Main",
-                        "serve",
-                        "--backend",
-                        "scalar",
-                        "--port",
-                        "0",
-                        "--model",
-                        "tiny=" + model)
-                .start();
+        Process process = serve(model, "0").start();
         try (BufferedReader err = new BufferedReader(new InputStreamReader(process.getErrorStream(), UTF_8))) {
             Matcher place = PLACE.matcher("");
             String line = "";
@@ -72,6 +63,58 @@ class ServeProcessTest {
             assertThat(err.readLine()).as("nothing else is said").isNull();
         } finally {
             process.destroyForcibly();
+        }
+    }
+
+    private static ProcessBuilder serve(Path model, String port) {
+        return ChildJvm.gatun("serve", "--backend", "scalar", "--port", port, "--model", "tiny=" + model);
+    }
+
+    /** What it has to say, of its place and of each client it refuses, goes to a disk that is full. */
+    @Test
+    void itServesWhereItsLogCannotBeWritten() throws Exception {
+        Path full = Path.of("/dev/full");
+        assertThat(full).as("a device that is always full, as Linux has it").exists();
+        int port;
+        try (ServerSocket free = new ServerSocket(0)) {
+            port = free.getLocalPort();
+        }
+        Process process = serve(TinyLlama.withPositions(folder, 256), Integer.toString(port))
+                .redirectError(full.toFile())
+                .redirectOutput(full.toFile())
+                .start();
+        try (HttpClient http = HttpClient.newHttpClient()) {
+            HttpRequest bad = request(port, "{\"prompt\": 1}");
+            for (int i = 0; i < 3; i++) {
+                assertThat(answer(http, bad, process).statusCode()).isEqualTo(400);
+            }
+            HttpRequest good = request(port, "{\"prompt\": \"The\", \"max_tokens\": 3}");
+            assertThat(answer(http, good, process).statusCode()).isEqualTo(200);
+            process.destroy();
+            assertThat(process.waitFor(20, TimeUnit.SECONDS)).isTrue();
+            assertThat(process.exitValue()).isEqualTo(143);
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+
+    private static HttpRequest request(int port, String body) {
+        return HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/v1/completions"))
+                .header("Content-Type", "application/json")
+                .POST(HttpRequest.BodyPublishers.ofString(body))
+                .build();
+    }
+
+    /** Once the server is there. */
+    private static HttpResponse<String> answer(HttpClient http, HttpRequest request, Process process)
+            throws IOException, InterruptedException {
+        while (true) {
+            try {
+                return http.send(request, HttpResponse.BodyHandlers.ofString());
+            } catch (ConnectException e) {
+                assertThat(process.isAlive()).as("the server runs").isTrue();
+                Thread.sleep(20);
+            }
         }
     }
 }

@@ -248,16 +248,6 @@ public final class TextEngine implements AutoCloseable {
             closed = true;
             waiting.notifyAll();
         }
-        boolean interrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        EngineThreads.join(thread);
     }
 }
