@@ -14,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -41,6 +42,24 @@ class EmbedCommandTest {
         assertThat(vector[1]).isCloseTo(0.031023f, within(1e-5f));
         assertThat(vector[2]).isCloseTo(0.006735f, within(1e-5f));
         assertThat(TextEmbedder.similarity(vector, vector)).isCloseTo(1, within(1e-6f));
+    }
+
+    /** Lines of a text of this repository, and the bound that README.md states. */
+    @Test
+    void vectorsComputedInBytesAreNearThoseOfFloats() {
+        String[] arguments = {"embed", "--file", "../docs/TRANSFORMER.md", "--backend", "vector"};
+        List<String> floats = Outcome.of(arguments).isDone().lines();
+        String[] more = Arrays.copyOf(arguments, arguments.length + 2);
+        more[arguments.length] = "--compute";
+        more[arguments.length + 1] = "int8";
+        List<String> bytes = Outcome.of(more).isDone().lines();
+        assertThat(bytes).hasSameSizeAs(floats).hasSizeGreaterThan(300);
+        for (int i = 0; i < floats.size(); i++) {
+            float[] expected = numbers(floats.get(i));
+            float[] vector = numbers(bytes.get(i));
+            assertThat(TextEmbedder.similarity(vector, expected)).as("line " + (i + 1)).isGreaterThan(0.995f);
+        }
+        assertThat(bytes).isNotEqualTo(floats);
     }
 
     @Test

@@ -80,6 +80,18 @@ class UseTest {
                 .refusesWith("--backend", "'" + backend + "' is none of openblas, vector, machine, scalar, auto");
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"int4", "INT8", ""})
+    void anUnknownComputeTypeIsAnErrorThatListsThem(String type) {
+        Outcome.of("doctor", "--compute=" + type).refusesWith("--compute", "'" + type + "' is none of f32, int8");
+    }
+
+    @Test
+    void openBlasComputesInFloatsOnly() {
+        Outcome.of("embed", "--backend", "openblas", "--compute", "int8", "a")
+                .refusesWith("--compute int8: backend openblas multiplies floats only");
+    }
+
     @Test
     void aBlasForABackendThatUsesNoneIsAnError() {
         Outcome.of("doctor", "--backend", "vector", "--blas", "lib.so")
