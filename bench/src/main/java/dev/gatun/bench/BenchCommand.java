@@ -40,7 +40,8 @@ final class BenchCommand implements Command {
                 .description("Backends take turns in processes of their own; a share is one of the limit as it was"
                         + " meanwhile. * marks the fastest. gatun bench encoder: sentence embeddings beside"
                         + " ONNX Runtime's (the same as --only encoder); gatun bench decoder --help: tokens a"
-                        + " second beside llama.cpp; gatun bench peer --help: one table for bench/peers;"
+                        + " second beside llama.cpp; gatun bench seq2seq --help: translations beside CTranslate2;"
+                        + " gatun bench peer --help: one table for bench/peers;"
                         + " gatun bench jmh -h: the same operations under JMH.");
         spec.addOption(CommonOptions.flag("--quick", "fewer operations and samples: some minutes, not twenty"));
         spec.addOption(

@@ -129,6 +129,24 @@ final class BenchRun {
         return report;
     }
 
+    /**
+     * Measures encoder-decoders, and what memory each process had at its peak.
+     *
+     * @param cases of {@link Group#SEQ2SEQ}
+     * @param kinds the engines to compare
+     */
+    Report translations(List<Case> cases, List<EngineKind> kinds) throws IOException {
+        return measure(kinds, kinds, comparison -> {
+            text.title(Group.SEQ2SEQ);
+            cases.forEach(benchmark -> add(comparison.run(benchmark, 1)));
+            comparison.peaks().forEach((kind, bytes) -> {
+                String peak = TextReport.number(bytes / (1 << 20)) + " MB";
+                facts.put("peak memory of " + kind.title(), peak);
+                text.fact("peak " + kind.title(), peak);
+            });
+        });
+    }
+
     private Report measure(List<EngineKind> kinds, List<EngineKind> needed, Consumer<Comparison> cases)
             throws IOException {
         facts.forEach(text::fact);

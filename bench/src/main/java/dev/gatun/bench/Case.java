@@ -16,7 +16,7 @@ record Case(Group group, String family, String variant, Op op) {
     /** The unit of {@link #value}. */
     String unit() {
         return switch (op) {
-            case Op.Decoder _ -> "tokens/s";
+            case Op.Decoder _, Op.Translate _ -> "tokens/s";
             case Op.FirstToken _ -> "ms";
             default -> {
                 Limit limit = op.limit();
@@ -29,6 +29,7 @@ record Case(Group group, String family, String variant, Op op) {
     double value(double nanosPerCall) {
         return switch (op) {
             case Op.Decoder decoder -> decoder.tokens() * 1e9 / nanosPerCall;
+            case Op.Translate translate -> (double) translate.batch() * translate.target() * 1e9 / nanosPerCall;
             case Op.FirstToken _ -> nanosPerCall / 1e6;
             default -> op.limit() == null ? nanosPerCall : op.work() / nanosPerCall;
         };
@@ -41,6 +42,6 @@ record Case(Group group, String family, String variant, Op op) {
 
     /** Whether less is better. */
     boolean isTime() {
-        return op.limit() == null;
+        return op.limit() == null && !(op instanceof Op.Translate);
     }
 }

@@ -62,7 +62,7 @@ record Catalogue(Caches caches, boolean quick, int longest) {
             case ENCODER -> encoder();
             case ROWS -> rows();
             case CALLS -> calls();
-            case MODEL, DECODER, FIRST_TOKEN, RECORDED, COLD -> List.of();
+            case MODEL, DECODER, SEQ2SEQ, FIRST_TOKEN, RECORDED, COLD -> List.of();
         };
     }
 

@@ -153,6 +153,13 @@ final class Comparison {
         return new Result(benchmark, probe == null ? null : Stats.of(limits), values, calls, weight);
     }
 
+    /** Bytes that each engine's process had at its peak. */
+    SequencedMap<EngineKind, Double> peaks() {
+        SequencedMap<EngineKind, Double> peaks = new LinkedHashMap<>();
+        engines.forEach((kind, engine) -> peaks.put(kind, engine.peakBytes()));
+        return peaks;
+    }
+
     private int threads(Op op) {
         return op instanceof Op.Decoder decoder ? decoder.threads() : threads;
     }

@@ -30,6 +30,9 @@ interface Engine extends AutoCloseable {
     /** Ends the open operation and frees its memory. */
     void closeOp();
 
+    /** Bytes of the most memory that its process has had so far; NaN where nobody says. */
+    double peakBytes();
+
     @Override
     void close();
 }

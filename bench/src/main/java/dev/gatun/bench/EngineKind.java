@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * A library that can be compared.
  *
  * @param id its name in reports and on the command line of its process: limits, a {@link Backend.Kind}, netlib-java,
- *     netlib-jni, onnxruntime, llama.cpp, or blas:PATH
+ *     netlib-jni, onnxruntime, llama.cpp, ctranslate2, or blas:PATH
  */
 record EngineKind(String id) {
     /** The limits of the machine. */
@@ -26,6 +26,9 @@ record EngineKind(String id) {
 
     /** The peer of decoders, in a process that a script of bench/peers starts. */
     static final EngineKind LLAMA_CPP = new EngineKind("llama.cpp");
+
+    /** The peer of encoder-decoders, likewise. */
+    static final EngineKind CTRANSLATE2 = new EngineKind("ctranslate2");
 
     private static final String BLAS = "blas:";
 

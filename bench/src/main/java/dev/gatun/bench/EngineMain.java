@@ -55,6 +55,7 @@ final class EngineMain {
                             Arrays.stream(engine.calls(Long.parseLong(words[1])))
                                     .mapToObj(Double::toString)
                                     .collect(Collectors.joining(" "));
+                        case "peak" -> engine.peakBytes();
                         default -> {
                             engine.closeOp();
                             yield 0;

@@ -138,6 +138,11 @@ final class EngineProcess implements Engine {
         ask("close");
     }
 
+    @Override
+    public double peakBytes() {
+        return Double.parseDouble(ask("peak"));
+    }
+
     /** Ends the process: at the end of its input it closes its library. */
     @Override
     public void close() {

@@ -39,6 +39,9 @@ final class GatunLibrary implements Library {
         if (op instanceof Op.Decoder decoder) {
             return DecoderWorkload.open(decoder, options);
         }
+        if (op instanceof Op.Translate translate) {
+            return Seq2SeqWorkload.open(translate, options);
+        }
         Arena arena = Arena.ofShared(); // the backend's threads read and write
         boolean opened = false;
         try {
@@ -48,7 +51,7 @@ final class GatunLibrary implements Library {
                 case Op.Encode encode -> encode(encode);
                 case Op.Rows rows -> rows(rows, arena);
                 case Op.NativeCall nativeCall -> hasCalls ? NativeCalls.of(nativeCall.function(), arena) : null;
-                case Op.Decoder _, Op.FirstToken _, Op.Recorded _, Op.Probe _ -> null;
+                case Op.Decoder _, Op.Translate _, Op.FirstToken _, Op.Recorded _, Op.Probe _ -> null;
             };
             opened = call != null;
             return call == null ? null : new ArenaWorkload(call, arena);

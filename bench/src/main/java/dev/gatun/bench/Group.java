@@ -22,6 +22,8 @@ enum Group {
     MODEL("Weights of the model"),
     /** Tokens through a decoder-only model. */
     DECODER("Decoder"),
+    /** Sources to targets of an encoder-decoder. */
+    SEQ2SEQ("Encoder-decoder"),
     /** Fresh processes until a decoder's first token. */
     FIRST_TOKEN("First token of a fresh process"),
     /** What a program has told the Flight Recorder. */

@@ -160,6 +160,7 @@ final class HtmlReport {
             case DECODER ->
                 "Prefill: share of the FMA peak that its products take. Decode: share of the read bandwidth that the"
                         + " weights take, as the file stores them.";
+            case SEQ2SEQ -> "Tokens of all targets a second, the source encoded anew each time; more is better.";
             case FIRST_TOKEN ->
                 "Milliseconds from the start of a process to the first token of a prompt, page cache warm; less is"
                         + " better.";

@@ -131,6 +131,11 @@ final class LocalEngine implements Engine {
     }
 
     @Override
+    public double peakBytes() {
+        return PeakMemory.bytes();
+    }
+
+    @Override
     public void close() {
         closeOp();
         library.close();

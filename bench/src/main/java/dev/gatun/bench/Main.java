@@ -13,8 +13,8 @@ public final class Main {
     /**
      * Runs, and ends the JVM with the exit code.
      *
-     * @param args what follows {@code gatun}: {@code bench}, and then options, {@code encoder}, {@code decoder}, {@code sessions}, {@code cache}, {@code lengths}, {@code peer}
-     *     or {@code jmh}
+     * @param args what follows {@code gatun}: {@code bench}, and then options, {@code encoder}, {@code decoder}, {@code seq2seq},
+     *     {@code sessions}, {@code cache}, {@code lengths}, {@code peer} or {@code jmh}
      */
     public static void main(String[] args) throws IOException, InterruptedException {
         String second = args.length > 1 ? args[1] : "";
@@ -40,6 +40,9 @@ public final class Main {
                     case "decoder" ->
                         dev.gatun.cli.Main.run(
                                 new Commands("gatun bench", List.of("decoder"), _ -> new DecoderCommand()), rest);
+                    case "seq2seq" ->
+                        dev.gatun.cli.Main.run(
+                                new Commands("gatun bench", List.of("seq2seq"), _ -> new Seq2SeqCommand()), rest);
                     case "encoder" -> {
                         List<String> all = new ArrayList<>(List.of("bench", "--only", "encoder"));
                         all.addAll(List.of(rest).subList(1, rest.length));

@@ -293,6 +293,34 @@ sealed interface Op {
     }
 
     /**
+     * Sources through an encoder-decoder, to targets of a given length.
+     *
+     * @param batch sources side by side
+     * @param beams that beam search follows; 1 is greedy
+     * @param source tokens of each source
+     * @param target tokens of each target, whatever the model makes of its end
+     * @param threads that compute
+     * @param folder with config.json and safetensors
+     */
+    record Translate(int batch, int beams, int source, int target, int threads, Path folder) implements Unbounded {
+        @Override
+        public String toString() {
+            return "translate " + batch + " " + beams + " " + source + " " + target + " " + threads + " " + folder;
+        }
+
+        private static Translate parse(String line) {
+            String[] words = line.split(" ", 7); // the folder's name may have blanks
+            return new Translate(
+                    integer(words[1]),
+                    integer(words[2]),
+                    integer(words[3]),
+                    integer(words[4]),
+                    integer(words[5]),
+                    Path.of(words[6]));
+        }
+    }
+
+    /**
      * A fresh process until it has its first token of a prompt.
      *
      * @param file a GGUF file
@@ -356,6 +384,7 @@ sealed interface Op {
             case "rows" -> new Rows(RowFunction.valueOf(words[1]), integer(words[2]), integer(words[3]));
             case "call" -> new NativeCall(NativeFunction.valueOf(words[1]));
             case "decoder" -> Decoder.parse(line);
+            case "translate" -> Translate.parse(line);
             case "first" -> new FirstToken(integer(words[1]), Path.of(line.split(" ", 3)[2]));
             case "probe" -> new Probe(Limit.valueOf(words[1]), Long.parseLong(words[2]), integer(words[3]));
             default -> throw new IllegalArgumentException("no operation: " + line);

@@ -9,7 +9,6 @@ import dev.gatun.cli.Invocation;
 import dev.gatun.ops.Backend;
 import java.io.IOException;
 import java.io.StringWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -169,25 +168,12 @@ final class PeerCommand implements Command {
                 }
                 json.writeEndArray();
             }
-            Double rss = peakRssMegabytes();
-            if (rss != null) {
-                json.writeNumberField("rss_mb", rss);
+            double rss = PeakMemory.bytes();
+            if (!Double.isNaN(rss)) {
+                json.writeNumberField("rss_mb", rss / (1 << 20));
             }
             json.writeEndObject();
         }
         return text.toString();
-    }
-
-    /** The most memory that this process has had; null where no one says. */
-    private static @Nullable Double peakRssMegabytes() throws IOException {
-        Path status = Path.of("/proc/self/status");
-        if (Files.exists(status)) {
-            for (String line : Files.readAllLines(status)) {
-                if (line.startsWith("VmHWM:")) {
-                    return Long.parseLong(line.replaceAll("[^0-9]", "")) / 1024.0;
-                }
-            }
-        }
-        return null;
     }
 }

@@ -138,6 +138,37 @@ class BenchRunTest {
     }
 
     @Test
+    void anEncoderDecoderIsMeasuredAndThePeakOfItsMemory() throws Exception {
+        Path folder = Path.of("..", "golden", "models", "opus-mt");
+        List<Case> cases = new ArrayList<>();
+        for (int beams : new int[] {1, 3}) {
+            cases.add(new Case(Group.SEQ2SEQ, "opus-mt", "beam " + beams, new Op.Translate(2, beams, 5, 6, 1, folder)));
+            assertThat(Op.parse(cases.getLast().op().toString()))
+                    .isEqualTo(cases.getLast().op());
+        }
+        Report report = run(2).translations(cases, List.of(EngineKind.of(Backend.Kind.VECTOR)));
+        assertThat(report.of(Group.SEQ2SEQ)).hasSize(2);
+        for (Result result : report.of(Group.SEQ2SEQ)) {
+            assertThat(result.benchmark().unit()).isEqualTo("tokens/s");
+            assertThat(result.limit()).isNull();
+            assertThat(result.winner()).isEqualTo(EngineKind.of(Backend.Kind.VECTOR));
+        }
+        assertThat(report.facts()).containsKey("peak memory of vector");
+        assertThatReportsAreWhole(report);
+    }
+
+    @Test
+    void targetsOfATranslationHaveTheLengthThatIsAskedFor() {
+        for (int beams : new int[] {1, 4}) {
+            Op.Translate op = new Op.Translate(3, beams, 7, 9, 1, Path.of("..", "golden", "models", "opus-mt"));
+            try (Seq2SeqWorkload workload =
+                    Seq2SeqWorkload.open(op, new Backend.Options(Backend.Kind.VECTOR, 1, null))) {
+                assertThat(workload.translate()).hasDimensions(3, 9);
+            }
+        }
+    }
+
+    @Test
     void theCasesOfADecoderCountItsWeights() throws Exception {
         Path file = Path.of("..", "golden", "gguf", "llama.gguf");
         List<Case> cases = DecoderCases.of(file, 2);
