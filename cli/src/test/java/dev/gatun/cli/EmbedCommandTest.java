@@ -57,7 +57,9 @@ class EmbedCommandTest {
         for (int i = 0; i < floats.size(); i++) {
             float[] expected = numbers(floats.get(i));
             float[] vector = numbers(bytes.get(i));
-            assertThat(TextEmbedder.similarity(vector, expected)).as("line " + (i + 1)).isGreaterThan(0.995f);
+            assertThat(TextEmbedder.similarity(vector, expected))
+                    .as("line " + (i + 1))
+                    .isGreaterThan(0.995f);
         }
         assertThat(bytes).isNotEqualTo(floats);
     }
