@@ -59,7 +59,9 @@ final class CacheCommand implements Command {
         try (Backend backend = Backend.open(options);
                 TextGenerator generator = TextGenerator.open(model, backend)) {
             int[] ids = generator.tokenizer().encodeIds(Files.readString(text), true);
-            if (ctx < 2 * CHUNK || ids.length < ctx || ctx > generator.decoder().config().nPositions()) {
+            if (ctx < 2 * CHUNK
+                    || ids.length < ctx
+                    || ctx > generator.decoder().config().nPositions()) {
                 throw new Failure("cache: --ctx " + ctx + " must be at least " + 2 * CHUNK + ", and at most the text's "
                         + ids.length + " tokens and the model's positions");
             }

@@ -16,7 +16,7 @@ final class LengthChart {
     private static final int TOP = 30;
     private static final int BOTTOM = 70;
     private static final List<String> COLOURS =
-            List.of("#c2410c", "#1d4ed8", "#15803d", "#7e22ce", "#64748b", "#b45309", "#0e7490", "#be185d");
+            List.of("#c2410c", "#1d4ed8", "#15803d", "#7e22ce", "#64748b", "#111827", "#0e7490", "#be185d");
 
     private final List<Point> points;
     private final List<String> series;
@@ -34,7 +34,8 @@ final class LengthChart {
     }
 
     private static String name(Point point) {
-        return point.engine() + (point.heads() == 8 ? "" : ", " + point.heads() + (point.heads() == 1 ? " head" : " heads"));
+        return point.engine()
+                + (point.heads() == 8 ? "" : ", " + point.heads() + (point.heads() == 1 ? " head" : " heads"));
     }
 
     static String of(List<Point> points) {
@@ -60,9 +61,11 @@ final class LengthChart {
     }
 
     private void panel(int at, String title, ToDoubleFunction<Point> value) {
-        double low = Math.floor(Math.log10(points.stream().mapToDouble(value).min().orElse(1)));
+        double low =
+                Math.floor(Math.log10(points.stream().mapToDouble(value).min().orElse(1)));
         double high = Math.max(
-                low + 1, Math.ceil(Math.log10(points.stream().mapToDouble(value).max().orElse(10))));
+                low + 1,
+                Math.ceil(Math.log10(points.stream().mapToDouble(value).max().orElse(10))));
         text("<text x=\"%d\" y=\"18\" font-weight=\"bold\">%s</text>\n", at + LEFT, HtmlReport.escape(title));
         for (double power = low; power <= high; power++) {
             double y = y(power, low, high);
@@ -96,7 +99,9 @@ final class LengthChart {
     }
 
     private static String tick(double power) {
-        return power >= 0 ? String.format(Locale.ROOT, "%,.0f", Math.pow(10, power)) : Float.toString((float) Math.pow(10, power));
+        return power >= 0
+                ? String.format(Locale.ROOT, "%,.0f", Math.pow(10, power))
+                : Float.toString((float) Math.pow(10, power));
     }
 
     private double x(double ctx) {

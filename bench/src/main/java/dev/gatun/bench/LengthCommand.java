@@ -56,7 +56,8 @@ final class LengthCommand implements Command {
     public CommandSpec spec() {
         CommandSpec spec = CommandSpec.wrapWithoutInspection(this);
         spec.usageMessage()
-                .header("Measures causal attention, dK 64, over the length of the context, and draws what was measured.")
+                .header("Measures causal attention, dK 64, over the length of the context, and draws what was"
+                        + " measured.")
                 .description("Each case runs in a process of its own; its line in --out replaces an earlier one.");
         spec.addOption(CommonOptions.option(
                 "--engines", "LIST", String.class, "our backends, and peers of bench/peers/attention.py"));
@@ -147,12 +148,7 @@ final class LengthCommand implements Command {
                             .sorted()
                             .toArray();
                     return new Point(
-                            engine,
-                            heads,
-                            ctx,
-                            threads,
-                            all[all.length / 2],
-                            Double.parseDouble(resident.group(1)));
+                            engine, heads, ctx, threads, all[all.length / 2], Double.parseDouble(resident.group(1)));
                 }
             }
             return null;

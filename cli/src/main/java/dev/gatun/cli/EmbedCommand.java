@@ -72,8 +72,7 @@ final class EmbedCommand implements Command {
         return 0;
     }
 
-    private static void write(
-            TextSource source, TextEmbedder embedder, @Nullable Path output, Invocation invocation)
+    private static void write(TextSource source, TextEmbedder embedder, @Nullable Path output, Invocation invocation)
             throws IOException {
         if (output == null) {
             embed(source, embedder, invocation, null);

@@ -38,7 +38,8 @@ class PlanCommandTest {
         assertThat(refused.code()).isEqualTo(1);
         assertThat(refused.lines().getLast())
                 .startsWith("1 bytes more than the budget of ")
-                .contains("would fit: --ctx 39, or --batch 2, or --cache f16, or --cache bf16, or --cache q8_0, or --weights");
+                .contains("would fit: --ctx 39, or --batch 2, or --cache f16, or --cache bf16, or --cache q8_0, or"
+                        + " --weights");
     }
 
     @Test

@@ -52,13 +52,12 @@ class RowFormatTest {
         }
         float[] row = random(70, 3f);
         for (int i = 0; i < row.length; i++) {
-            float step =
-                    switch (format) {
-                        case F32 -> 0f;
-                        case F16 -> Math.ulp(row[i]) * (1 << 12);
-                        case BF16 -> Math.ulp(row[i]) * (1 << 15);
-                        case Q8_0 -> 10f / 127f * 0.6f;
-                    };
+            float step = switch (format) {
+                case F32 -> 0f;
+                case F16 -> Math.ulp(row[i]) * (1 << 12);
+                case BF16 -> Math.ulp(row[i]) * (1 << 15);
+                case Q8_0 -> 10f / 127f * 0.6f;
+            };
             assertThat(Math.abs(once[i] - row[i])).as("%s", row[i]).isLessThanOrEqualTo(step);
         }
     }

@@ -87,8 +87,8 @@ public final class ModelPlan implements AutoCloseable {
     private record OfDecoder(DecoderModel model) implements Kind {
         @Override
         public MemoryPlan at(int ctx, int batch, int beams, RowFormat cache) {
-            return model.plan().plus(model.decoder()
-                    .plan(Decoder.SessionSize.of(batch, ctx), CacheSettings.DEFAULT.with(cache)));
+            return model.plan()
+                    .plus(model.decoder().plan(Decoder.SessionSize.of(batch, ctx), CacheSettings.DEFAULT.with(cache)));
         }
 
         @Override

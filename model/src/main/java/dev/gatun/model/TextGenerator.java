@@ -54,10 +54,7 @@ public final class TextGenerator implements AutoCloseable {
     private boolean closed; // guarded by this
 
     private TextGenerator(
-            DecoderModel model,
-            HuggingFaceTokenizer tokenizer,
-            @Nullable ChatTemplate template,
-            CacheSettings cache) {
+            DecoderModel model, HuggingFaceTokenizer tokenizer, @Nullable ChatTemplate template, CacheSettings cache) {
         this.model = model;
         this.tokenizer = tokenizer;
         this.template = template;
@@ -134,8 +131,7 @@ public final class TextGenerator implements AutoCloseable {
     }
 
     private static TextGenerator openFolder(
-            ModelFolder folder, Backend backend, WeightFormat format, CacheSettings cache)
-            throws IOException {
+            ModelFolder folder, Backend backend, WeightFormat format, CacheSettings cache) throws IOException {
         DecoderModel model = DecoderModel.load(folder, backend, format);
         try {
             HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.open(
@@ -311,8 +307,7 @@ public final class TextGenerator implements AutoCloseable {
                     "the model has no chat template: it goes on from texts, but knows no conversation");
         }
         int positions = Math.min(nCtx, model.decoder().config().nPositions());
-        return new Chat(
-                model, tokenizer, template, model.decoder().newSession(size(positions, guesses), cache));
+        return new Chat(model, tokenizer, template, model.decoder().newSession(size(positions, guesses), cache));
     }
 
     /**

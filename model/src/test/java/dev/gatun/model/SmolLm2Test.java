@@ -177,8 +177,8 @@ class SmolLm2Test {
     void promptsThatBeginAlikeShareWhatWasComputed() throws IOException {
         String beginning = "The lake lifts ships over the mountains, and the locks let them down again. ".repeat(20);
         Settings settings = Settings.DEFAULT.withMaxTokens(8);
-        try (TextGenerator keeping = TextGenerator.open(
-                SmolLm2.file(), backend, WeightFormat.AS_STORED, CacheSettings.DEFAULT.keeping(4))) {
+        try (TextGenerator keeping =
+                TextGenerator.open(SmolLm2.file(), backend, WeightFormat.AS_STORED, CacheSettings.DEFAULT.keeping(4))) {
             for (String end : List.of("A ship", "A lock")) {
                 assertThat(keeping.generate(beginning + end, settings).ids())
                         .containsExactly(

@@ -111,7 +111,15 @@ class PagedAttentionTest {
 
     @ParameterizedTest
     @CsvSource({
-        "F16,1,64", "F16,40,64", "BF16,1,20", "BF16,40,20", "Q8_0,1,64", "Q8_0,40,64", "Q8_0,3,33", "F16,20,256", "Q8_0,3,500"
+        "F16,1,64",
+        "F16,40,64",
+        "BF16,1,20",
+        "BF16,40,20",
+        "Q8_0,1,64",
+        "Q8_0,40,64",
+        "Q8_0,3,33",
+        "F16,20,256",
+        "Q8_0,3,500"
     })
     void storedRowsGiveTheBitsOfTheFloatsTheyStandFor(RowFormat format, int queries, int dK) {
         int dV = dK == 64 ? 64 : 24;

@@ -37,7 +37,8 @@ final class RunningServer implements AutoCloseable {
     private final HttpClient http = HttpClient.newHttpClient();
 
     private RunningServer(ServeSettings settings, Path folder, int texts, int waiting, boolean all) throws IOException {
-        var loader = new ModelLoader(backend, meters, texts, 1024, 0, waiting, WeightFormat.AS_STORED, CacheSettings.DEFAULT, TEMPLATE);
+        var loader = new ModelLoader(
+                backend, meters, texts, 1024, 0, waiting, WeightFormat.AS_STORED, CacheSettings.DEFAULT, TEMPLATE);
         models.add(loader.open("tiny", TinyLlama.withPositions(folder, 2048)));
         if (all) {
             models.add(loader.openVectors("mini", ModelOption.byDefault()));

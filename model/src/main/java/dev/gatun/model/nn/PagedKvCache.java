@@ -122,14 +122,14 @@ public final class PagedKvCache implements AutoCloseable {
         }
 
         Shape shape(int pool) {
-            return Shape.of(slotsOf(pool), nKvHeads, pageRows(nCtx), settings.format().columns(headDim));
+            return Shape.of(
+                    slotsOf(pool), nKvHeads, pageRows(nCtx), settings.format().columns(headDim));
         }
 
         /** Bytes of the keys of a layer in memory; of its values likewise. */
         long layerBytes(int pool) {
             return Math.multiplyExact(
-                    shape(pool).elements(),
-                    (long) settings.format().dtype().byteSize());
+                    shape(pool).elements(), (long) settings.format().dtype().byteSize());
         }
 
         /** Bytes of memory that {@link PagedKvCache#allocate} takes. */

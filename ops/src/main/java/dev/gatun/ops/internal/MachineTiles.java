@@ -38,21 +38,13 @@ final class MachineTiles {
     }
 
     /** scores[keys, vectors] = K Q<sup>T</sup>, of keys from {@code keysAt} on and queries and scores at offsets of the scratch. */
-    void scores(
-            int dK, MemorySegment k, long keyStep, long keysAt, int keys, int vectors, long q, long scores) {
+    void scores(int dK, MemorySegment k, long keyStep, long keysAt, int keys, int vectors, long q, long scores) {
         multiply(keys, vectors, dK, k, keysAt, keyStep, false, q, scores);
     }
 
     /** context[dV, vectors] = context &middot; correction + V<sup>T</sup> weights; the correction is the row after the weights. */
     void context(
-            int dV,
-            MemorySegment v,
-            long valueStep,
-            long valuesAt,
-            int keys,
-            int vectors,
-            long weights,
-            long context) {
+            int dV, MemorySegment v, long valueStep, long valuesAt, int keys, int vectors, long weights, long context) {
         multiply(dV, vectors, keys, v, valuesAt, valueStep, true, weights, context);
     }
 

@@ -66,9 +66,9 @@ final class RowDecoder {
 
     private static void upperHalves(MemorySegment from, long fromAt, int d, MemorySegment to, long toAt) {
         for (int i = 0; i < d; i += LANES) {
-            IntVector bits = (IntVector) ShortVector.fromMemorySegment(
-                            SHORTS, from, fromAt + i * (long) Short.BYTES, ORDER)
-                    .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
+            IntVector bits =
+                    (IntVector) ShortVector.fromMemorySegment(SHORTS, from, fromAt + i * (long) Short.BYTES, ORDER)
+                            .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
             bits.lanewise(VectorOperators.LSHL, 16)
                     .reinterpretAsFloats()
                     .intoMemorySegment(to, toAt + i * (long) Float.BYTES, ORDER);
@@ -77,9 +77,9 @@ final class RowDecoder {
 
     private static void halves(MemorySegment from, long fromAt, int d, MemorySegment to, long toAt) {
         for (int i = 0; i < d; i += LANES) {
-            IntVector bits = (IntVector) ShortVector.fromMemorySegment(
-                            SHORTS, from, fromAt + i * (long) Short.BYTES, ORDER)
-                    .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
+            IntVector bits =
+                    (IntVector) ShortVector.fromMemorySegment(SHORTS, from, fromAt + i * (long) Short.BYTES, ORDER)
+                            .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
             FloatVector magnitude = bits.and(0x7FFF)
                     .lanewise(VectorOperators.LSHL, 13)
                     .reinterpretAsFloats()

@@ -42,7 +42,9 @@ class RowDecoderTest {
                 for (int i = 0; i < rows; i++) {
                     assertThat(at[i]).isEqualTo(i * d * 4L);
                     format.read(from, (rows - 1 - i) * bytes, d, row, 0);
-                    assertThat(to.asSlice(at[i], d * 4L).mismatch(row)).as("%d floats, row %d", d, i).isEqualTo(-1);
+                    assertThat(to.asSlice(at[i], d * 4L).mismatch(row))
+                            .as("%d floats, row %d", d, i)
+                            .isEqualTo(-1);
                 }
             }
         }
@@ -64,7 +66,9 @@ class RowDecoderTest {
                     if (Float.isNaN(expected)) {
                         assertThat(Float.intBitsToFloat(bits)).isNaN();
                     } else if (bits != Float.floatToRawIntBits(expected)) {
-                        assertThat(Float.intBitsToFloat(bits)).as("%s %x", format, i).isEqualTo(expected);
+                        assertThat(Float.intBitsToFloat(bits))
+                                .as("%s %x", format, i)
+                                .isEqualTo(expected);
                     }
                 }
             }

@@ -81,7 +81,8 @@ public final class TextEngine implements AutoCloseable {
     public static TextEngine start(String name, TextGenerator generator, Size size, EngineObserver observer) {
         Decoder decoder = generator.decoder();
         int threads = decoder.backend().threads();
-        RunningBatch batch = new RunningBatch(decoder.newSession(size.session(), generator.cacheSettings()), threads, observer);
+        RunningBatch batch =
+                new RunningBatch(decoder.newSession(size.session(), generator.cacheSettings()), threads, observer);
         TextEngine engine = new TextEngine(name, generator, size, batch, observer);
         engine.thread.start();
         return engine;
