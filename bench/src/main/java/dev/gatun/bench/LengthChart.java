@@ -16,7 +16,7 @@ final class LengthChart {
     private static final int TOP = 30;
     private static final int BOTTOM = 70;
     private static final List<String> COLOURS =
-            List.of("#c2410c", "#1d4ed8", "#15803d", "#7e22ce", "#64748b", "#b45309", "#0e7490", "#be185d");
+            List.of("#c2410c", "#1d4ed8", "#15803d", "#7e22ce", "#64748b", "#111827", "#0e7490", "#be185d");
 
     private final List<Point> points;
     private final List<String> series;

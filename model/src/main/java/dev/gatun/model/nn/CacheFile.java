@@ -18,6 +18,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.zip.CRC32C;
 
 /**
@@ -42,6 +43,10 @@ public final class CacheFile {
     private static final int FIXED = MAGIC.length + 4 + 32 + 32 + 5 * 4;
     private static final int HASH = 32;
     private static final long ALIGNMENT = 4096;
+
+    /** By the numbers that files have them under. */
+    private static final List<RowFormat> FORMATS =
+            List.of(RowFormat.F32, RowFormat.F16, RowFormat.BF16, RowFormat.Q8_0);
 
     /** A note has no more bytes. */
     public static final int MAX_NOTE = 64 << 20;
@@ -127,7 +132,7 @@ public final class CacheFile {
         header.put(HexFormat.of().parseHex(fingerprint.model()));
         header.put(HexFormat.of().parseHex(fingerprint.tokenizer()));
         header.putInt(nCtx).putInt(layout.chunk()).putInt(length);
-        header.putInt(layout.settings().format().ordinal()).putInt(pools);
+        header.putInt(FORMATS.indexOf(layout.settings().format())).putInt(pools);
         for (int p = 0; p < pools; p++) {
             header.putInt(first[p]).putInt(used - first[p]);
         }
@@ -238,7 +243,7 @@ public final class CacheFile {
         int length = header.getInt();
         int format = header.getInt();
         int pools = header.getInt();
-        if (format < 0 || format >= RowFormat.values().length) {
+        if (format < 0 || format >= FORMATS.size()) {
             throw bad(path, "keys and values of format " + format + ", which there is not");
         }
         if (nCtx < 1 || chunk < 1 || chunk > Math.min(nCtx, CHUNK) || length < 0 || length > nCtx) {
@@ -278,7 +283,7 @@ public final class CacheFile {
                 nCtx,
                 chunk,
                 length,
-                RowFormat.values()[format],
+                FORMATS.get(format),
                 pages,
                 ids,
                 note,

@@ -62,7 +62,7 @@ public final class VectorInt8 extends Int8Linears {
             for (int b = 0; b < blocks; b++) {
                 int steps = Math.min(BLOCK, k - b * BLOCK);
                 for (int v = 0; v < width; v++) {
-                    decode(w, col / LANES + v, b, panel, v * BLOCK * BYTES);
+                    decode(w, col / LANES + v, b, panel, v * (long) BLOCK * BYTES);
                 }
                 zero(c, sumsAt, VectorMatMul.padded(rows), width);
                 int aAt = VectorMatMul.aAt(rows, b * BLOCK / STEPS * STEPS) + b * BLOCK % STEPS;

@@ -122,7 +122,7 @@ final class QuantizeRows {
     }
 
     private static Mask mask(int vector) {
-        return Mask.values()[1 + vector];
+        return Mask.of(1 + vector);
     }
 
     /** RDX where the block's floats are, RCX its codes, R10 its scale. */

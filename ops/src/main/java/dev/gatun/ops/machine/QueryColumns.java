@@ -229,7 +229,7 @@ public final class QueryColumns implements AutoCloseable {
 
         /** Where a sum is not 0. */
         private static Mask counts(int quarter) {
-            return Mask.values()[1 + quarter];
+            return Mask.of(1 + quarter);
         }
 
         private void inverses(Address sums) {
