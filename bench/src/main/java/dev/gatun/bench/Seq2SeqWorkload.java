@@ -31,8 +31,8 @@ final class Seq2SeqWorkload implements Library.Workload {
         // The end comes where it has to and not before: who computes the same makes as many tokens.
         this.generation = model.generation().withBeams(op.beams()).withTokens(op.target(), op.target());
         this.sources = sources(op, model.transformer().config().vocab() - 1); // the last id is padding
-        this.session = model.transformer()
-                .newSession(new SessionSize(op.batch(), op.beams(), op.source(), op.target(), 1));
+        this.session =
+                model.transformer().newSession(new SessionSize(op.batch(), op.beams(), op.source(), op.target(), 1));
     }
 
     /**
@@ -64,8 +64,7 @@ final class Seq2SeqWorkload implements Library.Workload {
         int[][] sources = new int[op.batch()][op.source()];
         for (int b = 0; b < sources.length; b++) {
             for (int i = 0; i < op.source() - 1; i++) {
-                sources[b][i] =
-                        FIRST_WORD + (int) ((b * SOURCE_STRIDE + i * TOKEN_STRIDE) % (vocab - FIRST_WORD));
+                sources[b][i] = FIRST_WORD + (int) ((b * SOURCE_STRIDE + i * TOKEN_STRIDE) % (vocab - FIRST_WORD));
             }
         }
         return sources;

@@ -68,8 +68,7 @@ class TenThousandSentencesTest {
             try (Backend backend = Backend.open(new Backend.Options(Kind.VECTOR, 1, null));
                     Seq2SeqText text = Seq2SeqText.open(folder, backend)) {
                 GenerationConfig greedy = text.model().generation();
-                List<int[]> sources =
-                        sentences().stream().map(text::tokenize).toList();
+                List<int[]> sources = sentences().stream().map(text::tokenize).toList();
                 generate(text, sources.subList(0, SENTENCES / 10), greedy);
                 generate(text, sources.subList(0, 1), greedy);
                 long before = resident();
@@ -99,7 +98,8 @@ class TenThousandSentencesTest {
                             .isEqualTo(together.get(i).get(j).ids());
                     assertThat(Float.floatToIntBits(alone.get(j).score()))
                             .as("score of sentence %d", i)
-                            .isEqualTo(Float.floatToIntBits(together.get(i).get(j).score()));
+                            .isEqualTo(
+                                    Float.floatToIntBits(together.get(i).get(j).score()));
                 }
             }
         }
