@@ -1,5 +1,6 @@
 package dev.gatun.cli;
 
+import dev.gatun.model.InputException;
 import dev.gatun.model.Translator;
 import dev.gatun.model.generate.GenerationConfig;
 import dev.gatun.model.weights.ModelFolder;
@@ -43,6 +44,10 @@ final class TranslateCommand implements Command {
                 "folder of an encoder-decoder (OPUS-MT, mBART, T5): config.json, safetensors, and source.spm,"
                         + " target.spm, vocab.json or tokenizer.json"));
         TargetOptions.add(spec);
+        spec.addOption(CommonOptions.option(
+                "--source-language", "CODE", String.class, "language of the texts, to models that know codes: de_DE"));
+        spec.addOption(
+                CommonOptions.option("--target-language", "CODE", String.class, "language to translate to, likewise"));
         spec.addOption(CommonOptions.path("--file", "FILE", "translate the lines of this file"));
         return spec;
     }
@@ -65,7 +70,7 @@ final class TranslateCommand implements Command {
                 Translator opened = model == null
                         ? Translator.openDemo(backend)
                         : Translator.open(ModelFolder.of(model), backend)) {
-            Translator translator = opened.with(settings.apply(opened.generation()));
+            Translator translator = inLanguages(opened.with(settings.apply(opened.generation())), invocation);
             if (file != null) {
                 translateFile(translator, file, invocation);
             } else if (texts.isEmpty()) {
@@ -75,6 +80,17 @@ final class TranslateCommand implements Command {
             }
         }
         return 0;
+    }
+
+    private static Translator inLanguages(Translator translator, Invocation invocation) {
+        String from = invocation.option("--source-language", String.class);
+        String to = invocation.option("--target-language", String.class);
+        try {
+            Translator translating = from == null ? translator : translator.from(from);
+            return to == null ? translating : translating.to(to);
+        } catch (InputException e) {
+            throw new Failure(String.valueOf(e.getMessage()), e);
+        }
     }
 
     /**

@@ -78,6 +78,19 @@ final class Seq2SeqText implements AutoCloseable {
     }
 
     /**
+     * The id of a language's code.
+     *
+     * @throws InputException if the model does not know it
+     */
+    int languageId(String code) {
+        try {
+            return tokenizer.languageId(code);
+        } catch (IllegalArgumentException e) {
+            throw new InputException(String.valueOf(e.getMessage()));
+        }
+    }
+
+    /**
      * What a model makes of sources.
      *
      * @param done told how many more sources are done, from time to time

@@ -3,11 +3,13 @@ package dev.gatun.model;
 import dev.gatun.model.generate.BeamSearch.Hypothesis;
 import dev.gatun.model.generate.GenerationConfig;
 import dev.gatun.model.generate.Sampling;
+import dev.gatun.model.generate.TokenRules;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
 import dev.gatun.ops.Backend;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.IntConsumer;
@@ -26,11 +28,13 @@ public final class Translator implements AutoCloseable {
     private final Seq2SeqText text;
     private final GenerationConfig generation;
     private final Sampling sampling;
+    private final int sourceLanguage; // its id, or NONE for the one that the tokenizer writes
 
-    private Translator(Seq2SeqText text, GenerationConfig generation, Sampling sampling) {
+    private Translator(Seq2SeqText text, GenerationConfig generation, Sampling sampling, int sourceLanguage) {
         this.text = text;
         this.generation = generation;
         this.sampling = sampling;
+        this.sourceLanguage = sourceLanguage;
     }
 
     /**
@@ -50,7 +54,7 @@ public final class Translator implements AutoCloseable {
      */
     public static Translator open(ModelFolder folder, Backend backend) throws IOException {
         Seq2SeqText text = Seq2SeqText.open(folder, backend);
-        return new Translator(text, text.model().generation(), Sampling.GREEDY);
+        return new Translator(text, text.model().generation(), Sampling.GREEDY, TokenRules.NONE);
     }
 
     /** Opens the model that comes with us: English numbers, dates and a few phrases to Chinese. */
@@ -65,12 +69,41 @@ public final class Translator implements AutoCloseable {
 
     /** The same model with other settings. Shares everything with this translator: close one of them, when both are done. */
     public Translator with(GenerationConfig newGeneration) {
-        return new Translator(text, newGeneration, sampling);
+        return new Translator(text, newGeneration, sampling, sourceLanguage);
     }
 
     /** The same model drawing its words, each text by itself from the same seed; without beam search. Shares everything, too. */
     public Translator with(Sampling newSampling) {
-        return new Translator(text, generation.withBeams(1), newSampling);
+        return new Translator(text, generation.withBeams(1), newSampling, sourceLanguage);
+    }
+
+    /**
+     * The same model translating from another language, of those whose codes are in its vocabulary, as mBART's are: {@code de_DE}.
+     * Shares everything, too.
+     *
+     * @throws InputException if the model does not know the code, or is told no language
+     */
+    public Translator from(String language) {
+        int id = text.languageId(language);
+        int[] empty = text.tokenizer().encode("");
+        if (Arrays.stream(empty).noneMatch(text.tokenizer()::isLanguage)) {
+            throw new InputException("language " + language + ": this model's sources do not say their language");
+        }
+        return new Translator(text, generation, sampling, id);
+    }
+
+    /**
+     * The same model translating to another language. Shares everything, too.
+     *
+     * @throws InputException if the model does not know the code
+     */
+    public Translator to(String language) {
+        int id = text.languageId(language);
+        // The first mBART's targets start with the language; those of later models with the end, and then the language.
+        GenerationConfig config = text.tokenizer().isLanguage(generation.startId())
+                ? generation.withStartId(id)
+                : generation.withRules(generation.rules().withForcedFirst(id));
+        return new Translator(text, config, sampling, sourceLanguage);
     }
 
     /**
@@ -136,7 +169,7 @@ public final class Translator implements AutoCloseable {
         for (int i = 0; i < places.length; i++) {
             places[i] = sources.get(i).isBlank() ? -1 : ids.size();
             if (places[i] >= 0) {
-                ids.add(text.tokenize(sources.get(i)));
+                ids.add(tokenize(sources.get(i)));
             }
         }
         done.accept(places.length - ids.size());
@@ -146,6 +179,16 @@ public final class Translator implements AutoCloseable {
             results.add(place < 0 ? List.of() : targets.get(place));
         }
         return results;
+    }
+
+    /** A text's ids, in which a language that was asked for stands where the tokenizer has written its own. */
+    private int[] tokenize(String source) {
+        int[] ids = text.tokenize(source);
+        if (sourceLanguage != TokenRules.NONE) {
+            int last = ids.length - 1;
+            ids[text.tokenizer().isLanguage(ids[0]) ? 0 : last] = sourceLanguage;
+        }
+        return ids;
     }
 
     /** Closes the model and the tokenizer: nobody may be using it. */

@@ -41,6 +41,11 @@ public record TokenRules(
         badWords = List.copyOf(badWords);
     }
 
+    /** These rules with another id that comes first, or {@link #NONE}: the code of the language that is translated to. */
+    public TokenRules withForcedFirst(int id) {
+        return new TokenRules(id, forcedLast, suppressed, suppressedFirst, badWords, noRepeatNgram, repetitionPenalty);
+    }
+
     /** These rules with sequences of {@code n} ids that do not come twice; 0 for any. */
     public TokenRules withNoRepeatNgram(int n) {
         return new TokenRules(forcedFirst, forcedLast, suppressed, suppressedFirst, badWords, n, repetitionPenalty);

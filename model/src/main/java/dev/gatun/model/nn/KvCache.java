@@ -14,12 +14,14 @@ import java.lang.foreign.Arena;
 public final class KvCache implements AutoCloseable {
     private static final int FIRST_POSITIONS = 16;
 
-    private final Layer[] layers;
+    private final Rows[] keys; // of each layer
+    private final Rows[] values;
     private final int mostHypotheses;
     private final int nHeads;
     private final int nCtx;
     private final int headDim;
     private int positions; // that there is memory for
+    private long peakBytes;
     private int length;
     private int begun; // positions, with the new tokens
     private int hypotheses;
@@ -27,18 +29,16 @@ public final class KvCache implements AutoCloseable {
     private int[][] otherIndices; // where keep writes
     private int[][] current = {}; // as many of them as there are hypotheses
 
-    /** Memory of a layer: key i of hypothesis b is row i &middot; mostHypotheses + b when it is written. */
-    private static final class Layer {
+    /** Memory for the keys, or the values, of a layer: that of position i of hypothesis b is row i &middot; mostHypotheses + b. */
+    private static final class Rows {
         private Arena arena;
         private boolean closed;
-        private Tensor keys; // [positions * mostHypotheses, nHeads, 1, headDim]
-        private Tensor values;
+        private Tensor tensor; // [positions * mostHypotheses, nHeads, 1, headDim]
 
-        Layer(Shape shape) {
+        Rows(Shape shape) {
             this.arena = Arena.ofShared();
             try {
-                keys = Tensor.allocate(arena, DType.F32, shape);
-                values = Tensor.allocate(arena, DType.F32, shape);
+                tensor = Tensor.allocate(arena, DType.F32, shape);
             } catch (Throwable e) {
                 arena.close();
                 throw e;
@@ -53,13 +53,11 @@ public final class KvCache implements AutoCloseable {
         }
 
         void grow(Shape shape) {
-            Layer larger = new Layer(shape);
-            keys.copyRun(0, larger.keys, 0, keys.elements());
-            values.copyRun(0, larger.values, 0, values.elements());
+            Rows larger = new Rows(shape);
+            tensor.copyRun(0, larger.tensor, 0, tensor.elements());
             arena.close();
             arena = larger.arena;
-            keys = larger.keys;
-            values = larger.values;
+            tensor = larger.tensor;
         }
     }
 
@@ -80,11 +78,14 @@ public final class KvCache implements AutoCloseable {
         this.positions = Math.min(nCtx, FIRST_POSITIONS);
         this.indices = new int[mostHypotheses][nCtx];
         this.otherIndices = new int[mostHypotheses][nCtx];
-        this.layers = new Layer[layers];
+        this.keys = new Rows[layers];
+        this.values = new Rows[layers];
         try {
             for (int i = 0; i < layers; i++) {
-                this.layers[i] = new Layer(shape(positions));
+                keys[i] = new Rows(shape(positions));
+                values[i] = new Rows(shape(positions));
             }
+            peakBytes = 2L * layers * rowsByteSize(positions);
         } catch (Throwable e) {
             close();
             throw e;
@@ -95,15 +96,36 @@ public final class KvCache implements AutoCloseable {
         return Shape.of(Math.multiplyExact(newPositions, mostHypotheses), nHeads, 1, headDim);
     }
 
-    /** Bytes of memory that a cache takes when all of its positions are used. */
-    public static long byteSize(int layers, int mostHypotheses, int nHeads, int nCtx, int headDim) {
-        return Math.multiplyExact(
-                Shape.of(mostHypotheses, nHeads, nCtx, headDim).elements() * Float.BYTES, 2L * layers);
+    /** Positions that a cache which is too small for {@code begun} gets room for: one of a fixed row of numbers, up to nCtx. */
+    private static int grown(int positions, int begun, int nCtx) {
+        int more = positions;
+        while (more < begun) {
+            more = (int) Math.min(nCtx, more + more / 2L);
+        }
+        return more;
     }
 
-    /** Bytes of memory that it takes now. */
-    public long byteSize() {
-        return byteSize(layers.length, mostHypotheses, nHeads, positions, headDim);
+    /**
+     * Bytes of memory that a cache takes at most on its way to all of its positions: all of them, and the keys of one layer as they
+     * were before it grew for the last time.
+     */
+    public static long byteSize(int layers, int mostHypotheses, int nHeads, int nCtx, int headDim) {
+        int before = 0;
+        for (int positions = Math.min(nCtx, FIRST_POSITIONS); positions < nCtx; ) {
+            before = positions;
+            positions = grown(positions, positions + 1, nCtx);
+        }
+        long position = Shape.of(mostHypotheses, nHeads, headDim).elements() * Float.BYTES;
+        return Math.multiplyExact(position, Math.addExact(Math.multiplyExact(2L * layers, nCtx), before));
+    }
+
+    private long rowsByteSize(int atPositions) {
+        return shape(atPositions).elements() * Float.BYTES;
+    }
+
+    /** Bytes of memory that it has taken at most so far. */
+    public long peakByteSize() {
+        return peakBytes;
     }
 
     /** Forgets all and starts anew with {@code newHypotheses}, at most as many as there is room for. */
@@ -135,11 +157,7 @@ public final class KvCache implements AutoCloseable {
         }
         begun = length + tokens;
         if (begun > positions) {
-            int more = Math.min(nCtx, Math.max(begun, positions + positions / 2));
-            for (Layer layer : layers) {
-                layer.grow(shape(more)); // one after another: never all of it twice
-            }
-            positions = more;
+            grow(grown(positions, begun, nCtx));
         }
         for (int b = 0; b < hypotheses; b++) {
             for (int i = length; i < begun; i++) {
@@ -150,6 +168,16 @@ public final class KvCache implements AutoCloseable {
             current = new int[hypotheses][];
         }
         System.arraycopy(indices, 0, current, 0, hypotheses);
+    }
+
+    /** One after another: never more than the keys or the values of one layer are there twice. */
+    private void grow(int more) {
+        for (int i = 0; i < keys.length; i++) {
+            keys[i].grow(shape(more));
+            values[i].grow(shape(more));
+        }
+        peakBytes = 2L * keys.length * rowsByteSize(more) + rowsByteSize(positions);
+        positions = more;
     }
 
     /**
@@ -168,8 +196,8 @@ public final class KvCache implements AutoCloseable {
             throw new ShapeException("cache of " + hypotheses + " hypotheses with " + (begun - length)
                     + " new tokens: cannot append keys " + newKeys + ", values " + newValues);
         }
-        copy(newKeys, layers[layer].keys);
-        copy(newValues, layers[layer].values);
+        copy(newKeys, keys[layer].tensor);
+        copy(newValues, values[layer].tensor);
     }
 
     private void copy(Tensor from, Tensor to) {
@@ -216,12 +244,12 @@ public final class KvCache implements AutoCloseable {
 
     /** Keys of a layer, a page of one row for each [rows, nHeads, 1, headDim]; until the next {@link #begin}. */
     public Tensor keys(int layer) {
-        return layers[layer].keys;
+        return keys[layer].tensor;
     }
 
     /** Values of a layer, as {@link #keys}. */
     public Tensor values(int layer) {
-        return layers[layer].values;
+        return values[layer].tensor;
     }
 
     /** For each hypothesis the rows of its keys and values; valid until the next {@link #keep}. */
@@ -232,9 +260,14 @@ public final class KvCache implements AutoCloseable {
     /** Gives the memory back; closing twice does nothing. */
     @Override
     public void close() {
-        for (Layer layer : layers) {
-            if (layer != null) { // not all are there if memory ran out
-                layer.close();
+        close(keys);
+        close(values);
+    }
+
+    private static void close(Rows[] all) {
+        for (Rows rows : all) {
+            if (rows != null) { // not all are there if memory ran out
+                rows.close();
             }
         }
     }

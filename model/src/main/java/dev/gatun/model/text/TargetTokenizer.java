@@ -20,6 +20,20 @@ public interface TargetTokenizer extends AutoCloseable {
      */
     String decode(int... ids);
 
+    /**
+     * The id of a language's code, as multilingual models have it among their special tokens: {@code de_DE}.
+     *
+     * @throws IllegalArgumentException if the vocabulary has no such code
+     */
+    default int languageId(String code) {
+        throw new IllegalArgumentException("language " + code + ": the model's vocabulary has no codes of languages");
+    }
+
+    /** Whether an id is the code of a language. */
+    default boolean isLanguage(int id) {
+        return false;
+    }
+
     @Override
     void close();
 

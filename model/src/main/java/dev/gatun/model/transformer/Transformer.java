@@ -90,8 +90,8 @@ public record Transformer(
     }
 
     /**
-     * What {@link #newSession} and its steps will allocate, to the byte if targets get as long as they may: the cache grows with
-     * them.
+     * What {@link #newSession} and its steps will have allocated at once, to the byte if targets get as long as they may, a token at
+     * a time: the cache grows with them, and what one layer had before is there until it is copied.
      *
      * @throws IllegalArgumentException if a size is not positive, or beyond the model's positions
      */

@@ -119,9 +119,9 @@ public final class TransformerSession implements AutoCloseable {
         }
     }
 
-    /** Bytes that it has allocated: what its plan says once targets are as long as they may be, for the cache grows with them. */
+    /** Bytes that it has had at most so far: what its plan says once targets are as long as they may be, for the cache grows. */
     public long byteSize() {
-        return arena.byteSize() + cache.byteSize();
+        return arena.byteSize() + cache.peakByteSize();
     }
 
     static Workspace.Layout layout(Transformer model, SessionSize size) {

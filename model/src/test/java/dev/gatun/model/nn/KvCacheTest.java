@@ -106,7 +106,24 @@ class KvCacheTest {
     }
 
     @Test
-    void byteSizeIsWhatAllPositionsTake() {
-        assertThat(KvCache.byteSize(2, MOST, HEADS, CTX, D_K)).isEqualTo(2L * 2 * MOST * HEADS * CTX * D_K * 4);
+    void itTakesAllPositionsAndWhatOneLayerHadBeforeItGrewForTheLastTime() {
+        long position = MOST * HEADS * D_K * Float.BYTES;
+        long most = position * (2 * 2 * CTX + 36); // there is room for 16, 24, 36, 50
+        assertThat(KvCache.byteSize(2, MOST, HEADS, CTX, D_K)).isEqualTo(most);
+        assertThat(KvCache.byteSize(2, MOST, HEADS, 16, D_K)).isEqualTo(position * 2 * 2 * 16);
+        cache.reset(1);
+        assertThat(cache.peakByteSize()).isEqualTo(position * 2 * 2 * 16);
+        for (int i = 0; i < CTX; i++) {
+            append(i, 1);
+        }
+        assertThat(cache.peakByteSize()).isEqualTo(most);
+    }
+
+    @Test
+    void whoeverTakesManyTokensAtOnceNeedsNoMore() {
+        cache.reset(1);
+        append(1, 30);
+        append(2, 20);
+        assertThat(cache.peakByteSize()).isEqualTo(KvCache.byteSize(2, MOST, HEADS, CTX, D_K));
     }
 }

@@ -138,12 +138,21 @@ class DecodingTest {
     @Test
     void planSaysWhatASessionTakes() throws IOException {
         with(MARIAN, Kind.VECTOR, 2, model -> {
-            MemoryPlan plan = model.plan(new SessionSize(2, 3, 10, 20, 1));
-            // 6 rows x 20 positions x 32 floats, keys and values, 2 layers
+            SessionSize size = new SessionSize(2, 3, 10, 20, 1);
+            MemoryPlan plan = model.plan(size);
+            // 6 rows x 20 positions x 32 floats, keys and values, 2 layers; and one of them as it was, with 16 positions
             assertThat(plan.items())
                     .contains(new MemoryPlan.Item(
-                            "key/value cache", MemoryPlan.Lifetime.SESSION, 6 * 20 * 32 * 4L * 2 * 2));
+                            "key/value cache", MemoryPlan.Lifetime.SESSION, 6 * 32 * 4L * (20 * 2 * 2 + 16)));
             assertThat(plan.items()).contains(new MemoryPlan.Item("logits", MemoryPlan.Lifetime.SESSION, 6 * 120 * 4L));
+            try (TransformerSession session = model.newSession(size)) {
+                session.encode(new int[] {5, 6, 0}, new int[] {7, 0});
+                assertThat(session.byteSize()).isLessThan(plan.totalBytes());
+                for (int i = 0; i < 20; i++) {
+                    session.decode(new int[] {9, 9, 9, 9, 9, 9}, 1);
+                }
+                assertThat(session.byteSize()).isEqualTo(plan.totalBytes());
+            }
         });
     }
 
