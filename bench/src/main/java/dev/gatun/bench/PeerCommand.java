@@ -72,8 +72,8 @@ final class PeerCommand implements Command {
         List<Op> ops = new ArrayList<>();
         List<String> names = List.of((cases != null ? cases : encoder ? "1x16" : "h8n2048").split(","));
         names.forEach(name -> ops.add(encoder ? Op.Encode.named(name) : attention(name)));
-        var options = new Backend.Options(
-                kind == null ? Backend.Kind.AUTO : kind, CommonOptions.threads(invocation), blas);
+        var options =
+                new Backend.Options(kind == null ? Backend.Kind.AUTO : kind, CommonOptions.threads(invocation), blas);
         try (GatunLibrary library = new GatunLibrary(options.with(CommonOptions.compute(invocation)))) {
             for (int i = 0; i < ops.size(); i++) {
                 invocation.results().line(MARK + measure(library, names.get(i), ops.get(i)));

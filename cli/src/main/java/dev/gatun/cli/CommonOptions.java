@@ -186,8 +186,8 @@ public final class CommonOptions {
         }
         ComputeType compute = compute(invocation);
         if (kind == Backend.Kind.OPENBLAS && compute != ComputeType.F32) {
-            throw new Failure("--compute " + compute + ": backend openblas multiplies floats only; ask for auto, machine,"
-                    + " vector or scalar");
+            throw new Failure("--compute " + compute
+                    + ": backend openblas multiplies floats only; ask for auto, machine," + " vector or scalar");
         }
         return new Backend.Options(kind, threads, blas, budget(invocation), compute);
     }

@@ -150,8 +150,7 @@ class AllocationTest {
     void aWarmProductInBytesMakesNoObject(int threads) {
         for (Kind kind : ExactKinds.all()) {
             try (Arena arena = Arena.ofShared();
-                    Backend backend =
-                            Backend.open(new Backend.Options(kind, threads, null).with(ComputeType.INT8))) {
+                    Backend backend = Backend.open(new Backend.Options(kind, threads, null).with(ComputeType.INT8))) {
                 Ops ops = backend.newOps(arena);
                 PackedWeight packed = backend.pack(random(arena, 3, 96, 130), arena);
                 for (int m : new int[] {1, 9}) {

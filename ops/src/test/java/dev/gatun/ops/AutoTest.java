@@ -85,13 +85,7 @@ class AutoTest {
     private static Ops ops(Auto auto, WorkerPool pool, Arena arena) {
         var tiles = new TileScratches();
         return new Ops(
-                auto.vector(),
-                auto.vector(),
-                auto.rows(),
-                pool,
-                tiles,
-                arena,
-                new AutoOps(auto, pool, tiles, arena));
+                auto.vector(), auto.vector(), auto.rows(), pool, tiles, arena, new AutoOps(auto, pool, tiles, arena));
     }
 
     private static Tensor vectorLinear(Arena arena, Tensor x, Tensor weight, @Nullable Tensor bias) {

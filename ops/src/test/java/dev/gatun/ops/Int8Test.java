@@ -105,11 +105,7 @@ class Int8Test {
             Tensor w = random(arena, 2, n, k);
             Tensor up = random(arena, 4, n, k);
             Tensor bias = random(arena, 3, n);
-            sameBits(
-                    arena,
-                    m,
-                    n,
-                    (b, call) -> call.ops.linear(x, b.pack(w, arena), bias, Activation.GELU, call.out));
+            sameBits(arena, m, n, (b, call) -> call.ops.linear(x, b.pack(w, arena), bias, Activation.GELU, call.out));
             sameBits(arena, m, n, (b, call) -> call.ops.linearAdd(x, b.pack(w, arena), bias, call.out, call.out));
             sameBits(
                     arena,
@@ -144,7 +140,13 @@ class Int8Test {
     void numbersAtTheEndsOfTheirRange() {
         try (Arena arena = Arena.ofShared()) {
             float[] ends = {
-                Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.MAX_VALUE, Float.MIN_VALUE, 1e-38f, -0f
+                Float.NaN,
+                Float.POSITIVE_INFINITY,
+                Float.NEGATIVE_INFINITY,
+                Float.MAX_VALUE,
+                Float.MIN_VALUE,
+                1e-38f,
+                -0f
             };
             Tensor x = random(arena, 1, ends.length + 1, 100);
             for (int i = 0; i < ends.length; i++) {

@@ -91,10 +91,7 @@ public abstract sealed class Int8Linears implements Linears permits ScalarInt8, 
         float sum = bias == null ? y : y + bias.get(JAVA_FLOAT_UNALIGNED, at);
         return switch (op.into) {
             case STORE -> sum;
-            case ADD ->
-                sum
-                        + op.residual.get(
-                                JAVA_FLOAT_UNALIGNED, row * op.residualStride + at);
+            case ADD -> sum + op.residual.get(JAVA_FLOAT_UNALIGNED, row * op.residualStride + at);
             case MULTIPLY -> before * sum;
         };
     }

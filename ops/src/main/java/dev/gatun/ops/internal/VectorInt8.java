@@ -110,8 +110,7 @@ public final class VectorInt8 extends Int8Linears {
             most = most.max(IntVector.fromMemorySegment(INTS, x, at + i * (long) Float.BYTES, ORDER)
                     .and(Integer.MAX_VALUE));
         }
-        return Math.max(
-                most.reduceLanes(VectorOperators.MAX), Int8.most(x, at + i * (long) Float.BYTES, count - i));
+        return Math.max(most.reduceLanes(VectorOperators.MAX), Int8.most(x, at + i * (long) Float.BYTES, count - i));
     }
 
     private static void codes(MemorySegment x, long at, int count, float inverse, float[] a, int to) {
@@ -136,8 +135,7 @@ public final class VectorInt8 extends Int8Linears {
         to = OffHeap.of(to);
         long at = columnAt(w, vector) + (long) block * Int8Product.BLOCK_BYTES + Int8Product.LANES * Integer.BYTES;
         for (int i = 0; i < Int8Product.LANES; i++) {
-            IntVector four =
-                    IntVector.fromMemorySegment(INTS, from, at + i * (long) Int8Product.SCALE_BYTES, ORDER);
+            IntVector four = IntVector.fromMemorySegment(INTS, from, at + i * (long) Int8Product.SCALE_BYTES, ORDER);
             for (int j = 0; j < Integer.BYTES; j++) {
                 four.lanewise(VectorOperators.LSHL, 24 - 8 * j)
                         .lanewise(VectorOperators.ASHR, 24)

@@ -212,9 +212,7 @@ public final class Int8Product implements AutoCloseable {
         PanelFunctions functions = byRows.get(rows - 1);
         if (functions == null) {
             functions = PanelFunctions.write(
-                    host,
-                    VectorSet.AVX512.panelVectors(rows),
-                    (asm, vectors) -> Int8Tiles.write(asm, rows, vectors));
+                    host, VectorSet.AVX512.panelVectors(rows), (asm, vectors) -> Int8Tiles.write(asm, rows, vectors));
             byRows.set(rows - 1, functions);
         }
         return functions;

@@ -244,7 +244,9 @@ class AssemblerTest {
         add(
                 "vmovaps " + name(half) + "{k5}{z},ymm6",
                 asm -> asm.opOrZero(VectorInstruction.VMOVAPS, half, Mask.K5, Vec.ymm(6)));
-        add("vdivps " + name(half) + ",ymm20,ymm4", asm -> asm.op(VectorInstruction.VDIVPS, half, Vec.ymm(20), Vec.ymm(4)));
+        add(
+                "vdivps " + name(half) + ",ymm20,ymm4",
+                asm -> asm.op(VectorInstruction.VDIVPS, half, Vec.ymm(20), Vec.ymm(4)));
         add(
                 "vcmpnlt_uqps k5," + name(half) + ",ymm22",
                 asm -> asm.vcmpps(Mask.K5, half, Comparison.NOT_LESS, Vec.ymm(22)));

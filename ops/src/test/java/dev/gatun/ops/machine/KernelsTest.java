@@ -247,7 +247,8 @@ class KernelsTest {
                 int stride = k + random.nextInt(3);
                 MemorySegment x = floats((rows - 1) * (long) stride + k);
                 if (turn % 5 == 0) {
-                    float[] odd = {0f, -0f, 1e-38f, Float.MIN_VALUE, Float.POSITIVE_INFINITY, Float.NaN, Float.MAX_VALUE};
+                    float[] odd = {0f, -0f, 1e-38f, Float.MIN_VALUE, Float.POSITIVE_INFINITY, Float.NaN, Float.MAX_VALUE
+                    };
                     x.set(JAVA_FLOAT_UNALIGNED, random.nextInt(k) * 4L, odd[turn / 5 % odd.length]);
                 }
                 long codesAt = Int8Product.PARAMETER_BYTES;
@@ -336,24 +337,8 @@ class KernelsTest {
             }
         }
         product.multiply(
-                scratch,
-                rows,
-                cols,
-                blocks,
-                codesAt,
-                scalesAt,
-                scaleRows,
-                weights,
-                0,
-                bias,
-                0,
-                added,
-                0,
-                cRow * 4L,
-                flags,
-                c,
-                0,
-                cRow * 4L);
+                scratch, rows, cols, blocks, codesAt, scalesAt, scaleRows, weights, 0, bias, 0, added, 0, cRow * 4L,
+                flags, c, 0, cRow * 4L);
         for (int i = 0; i < rows; i++) {
             for (int j = 0; j < cols; j++) {
                 assertThat(Float.floatToRawIntBits(get(c, (long) i * cRow + j)))
