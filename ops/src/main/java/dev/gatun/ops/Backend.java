@@ -268,12 +268,21 @@ public final class Backend implements AutoCloseable {
             throw new IllegalArgumentException("threads " + threads + ": must be 1 to 1024");
         }
         Int8Linears int8 = options.compute == ComputeType.INT8 ? int8(options.kind) : null;
+        try {
+            return open(options, int8);
+        } catch (RuntimeException | Error e) {
+            close(int8);
+            throw e;
+        }
+    }
+
+    private static Backend open(Options options, @Nullable Int8Linears int8) {
         return switch (options.kind) {
             case SCALAR -> new Backend(new ScalarMatMul(), int8, new ScalarRows(), options, ASKED, null);
             case VECTOR -> new Backend(new VectorMatMul(), int8, new VectorRows(), options, ASKED, null);
             case MACHINE -> new Backend(machine(), int8, new VectorRows(), options, ASKED, null);
             case OPENBLAS -> {
-                Blas blas = load(options, threads);
+                Blas blas = load(options, options.threads);
                 yield new Backend(new OpenBlasMatMul(blas), null, new VectorRows(), options, ASKED, blas);
             }
             case AUTO -> {
@@ -281,7 +290,6 @@ public final class Backend implements AutoCloseable {
                     yield auto(options, int8);
                 } catch (BackendUnavailableException e) {
                     if (options.blas != null) {
-                        close(int8);
                         throw e;
                     }
                     // Not in a field: setting up loggers costs every start some 10 ms.

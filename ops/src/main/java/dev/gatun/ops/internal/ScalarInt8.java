@@ -28,7 +28,8 @@ public final class ScalarInt8 extends Int8Linears {
                 for (int b = 0; b < blocks; b++) {
                     int sum = 0;
                     for (int s = b * Int8.BLOCK; s < Math.min(w.k(), (b + 1) * Int8.BLOCK); s++) {
-                        sum += ((int) codes[s]) * w.code(j, s);
+                        int code = (int) codes[s];
+                        sum += code * w.code(j, s);
                     }
                     total = Math.fma((float) sum, codes[w.k() + b], total);
                 }

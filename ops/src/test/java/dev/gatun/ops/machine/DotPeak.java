@@ -7,12 +7,12 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /** As many dot products of bytes as a core does, in registers: what 8-bit products are measured against. Whoever opens it closes it. */
-public final class DotPeak implements AutoCloseable {
+final class DotPeak implements AutoCloseable {
     /** Sums that do not wait for each other: two units of latency 5 need 10. */
     private static final int CHAINS = 24;
 
     /** Multiplications and additions of a turn of the loop: 64 of both an instruction. */
-    public static final long TURN = CHAINS * 128L;
+    static final long TURN = CHAINS * 128L;
 
     private final CodeMemory code;
     private final Arena arena = Arena.ofShared();
@@ -26,7 +26,7 @@ public final class DotPeak implements AutoCloseable {
      *
      * @throws MachineUnavailableException if the CPU has no AVX-512 with VNNI
      */
-    public static DotPeak open(MachineHost host) {
+    static DotPeak open(MachineHost host) {
         if (!host.cpu().vnni()) {
             throw new MachineUnavailableException("machine code: the CPU has no AVX-512 with VNNI");
         }
@@ -48,12 +48,12 @@ public final class DotPeak implements AutoCloseable {
     }
 
     /** Memory that a thread's calls are given. */
-    public MemorySegment parameters() {
+    MemorySegment parameters() {
         return arena.allocate(64, 64);
     }
 
     /** {@code turns} turns, 1 or more, of {@link #TURN} operations. */
-    public void run(MemorySegment parameters, long turns) {
+    void run(MemorySegment parameters, long turns) {
         parameters.set(ValueLayout.JAVA_LONG, 0, Math.max(1, turns));
         FunctionCall.call(code.entry(0), parameters);
     }
