@@ -140,7 +140,8 @@ class DecodingTest {
         with(MARIAN, Kind.VECTOR, 2, model -> {
             SessionSize size = new SessionSize(2, 3, 10, 20, 1);
             MemoryPlan plan = model.plan(size);
-            // 6 rows x 20 positions x 32 floats, keys and values, 2 layers; and one of them as it was, with 16 positions
+            // 6 rows x 20 positions x 32 floats, keys and values, 2 layers; and one of them as it was, with 16
+            // positions
             assertThat(plan.items())
                     .contains(new MemoryPlan.Item(
                             "key/value cache", MemoryPlan.Lifetime.SESSION, 6 * 32 * 4L * (20 * 2 * 2 + 16)));
