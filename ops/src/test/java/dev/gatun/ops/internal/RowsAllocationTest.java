@@ -27,9 +27,10 @@ class RowsAllocationTest {
             }
             // C2 compiles in the background and starts over where it guessed wrong, so the end of the warm-up shows in
             // the
-            // figure itself: blocks of calls are run until one has allocated nothing.
+            // figure itself: blocks of calls are run until one has allocated nothing, or a minute has gone.
             long allocated = Long.MAX_VALUE;
-            for (int block = 0; block < 2000 && allocated > 0; block++) {
+            long deadline = System.nanoTime() + 60_000_000_000L;
+            while (allocated > 0 && System.nanoTime() < deadline) {
                 long before = THREADS.getCurrentThreadAllocatedBytes();
                 for (int call = 0; call < 50; call++) {
                     everyOperator(rows, memory, 32 + call % 37);
