@@ -128,7 +128,8 @@ class OpenAiClientTest {
         assertThat(whole.chatCompletion().choices().getFirst().message().content())
                 .contains(alone.text());
         assertThat(chunks.getLast().usage().orElseThrow().completionTokens()).isEqualTo(12);
-        assertThat(chunks.size()).as("as it comes").isGreaterThan(4);
+        // How many tokens a piece has depends on who is slower; role, text and usage are pieces of their own.
+        assertThat(chunks.size()).isGreaterThan(2);
     }
 
     @Test
