@@ -121,8 +121,10 @@ public final class FakeHub implements AutoCloseable {
         }
     }
 
+    /** Forgets requests so far, and faults that nobody has met. */
     void forget() {
         requests.clear();
+        faults.clear();
     }
 
     /** Answers with this status and these headers. */
