@@ -7,10 +7,12 @@ import dev.gatun.ops.AutoThread.Urgency;
 import dev.gatun.ops.internal.MachineMatMul;
 import dev.gatun.ops.internal.MatMul;
 import dev.gatun.ops.internal.OpenBlasMatMul;
+import dev.gatun.ops.internal.Rows;
 import dev.gatun.ops.internal.RowsKernel;
 import dev.gatun.ops.internal.ScalarRows;
 import dev.gatun.ops.internal.SwitchingRows;
 import dev.gatun.ops.internal.VectorMatMul;
+import dev.gatun.ops.machine.MachineHost;
 import dev.gatun.ops.machine.MachineUnavailableException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -33,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Auto implements AutoCloseable {
     private final OpenBlasMatMul openBlas;
-    private final SwitchingRows rows = new SwitchingRows(new ScalarRows(), this::compile);
+    private final Rows rows;
     private final Map<PickTable.Shape, Pick> picks = new ConcurrentHashMap<>();
     private final Map<List<Integer>, Pick[]> linear = new ConcurrentHashMap<>();
     private final Map<WeightShape, Compiled[]> widened = new ConcurrentHashMap<>();
@@ -64,11 +66,13 @@ final class Auto implements AutoCloseable {
     /**
      * Starts the thread.
      *
+     * @param machineRows rows that are fast from the first call, or null: then plain ones, until vector kernels are compiled
      * @param table where choices are kept
      * @param kernels what the thread compiles kernels with
      */
-    Auto(OpenBlasMatMul openBlas, AutoThread.TableSource table, Kernels.Factory kernels) {
+    Auto(OpenBlasMatMul openBlas, @Nullable Rows machineRows, AutoThread.TableSource table, Kernels.Factory kernels) {
         this.openBlas = openBlas;
+        this.rows = machineRows != null ? machineRows : new SwitchingRows(new ScalarRows(), this::compile);
         this.thread = new AutoThread(this, table, kernels);
         thread.start();
     }
@@ -90,7 +94,7 @@ final class Auto implements AutoCloseable {
         MatMul there = kernels;
         if (there == null) {
             try {
-                there = new MachineMatMul();
+                there = new MachineMatMul(MachineHost.open());
             } catch (MachineUnavailableException e) {
                 there = new VectorMatMul();
             }
@@ -110,7 +114,7 @@ final class Auto implements AutoCloseable {
         return vector() instanceof MachineMatMul;
     }
 
-    SwitchingRows rows() {
+    Rows rows() {
         return rows;
     }
 
@@ -286,8 +290,8 @@ final class Auto implements AutoCloseable {
 
     private void compile(RowsKernel kernel) {
         thread.compile(Urgency.ROWS, compiler -> {
-            if (compiler.rows(kernel)) {
-                rows.choose(kernel, compiler.rows());
+            if (compiler.rows(kernel) && rows instanceof SwitchingRows switching) {
+                switching.choose(kernel, compiler.rows());
             }
         });
     }

@@ -11,6 +11,7 @@ import dev.gatun.openblas.OpenBlasLibrary;
 import dev.gatun.ops.internal.Int8Linears;
 import dev.gatun.ops.internal.MachineInt8;
 import dev.gatun.ops.internal.MachineMatMul;
+import dev.gatun.ops.internal.MachineRows;
 import dev.gatun.ops.internal.MatMul;
 import dev.gatun.ops.internal.OpenBlasMatMul;
 import dev.gatun.ops.internal.Rows;
@@ -23,6 +24,7 @@ import dev.gatun.ops.internal.VectorInt8;
 import dev.gatun.ops.internal.VectorMatMul;
 import dev.gatun.ops.internal.VectorRows;
 import dev.gatun.ops.internal.WorkerPool;
+import dev.gatun.ops.machine.MachineHost;
 import dev.gatun.ops.machine.MachineUnavailableException;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
@@ -54,7 +56,7 @@ public final class Backend implements AutoCloseable {
         /** Products and rows by Vector API kernels. */
         VECTOR,
         /**
-         * Products by machine code that is written when the backend is opened, rows by vector kernels: the same bits as {@link
+         * Products, and with AVX-512 rows, by machine code that is written when the backend is opened: the same bits as {@link
          * #VECTOR}. For x86-64 with AVX2 or AVX-512, where the system lets a program run code that it has written.
          */
         MACHINE,
@@ -280,7 +282,7 @@ public final class Backend implements AutoCloseable {
         return switch (options.kind) {
             case SCALAR -> new Backend(new ScalarMatMul(), int8, new ScalarRows(), options, ASKED, null);
             case VECTOR -> new Backend(new VectorMatMul(), int8, new VectorRows(), options, ASKED, null);
-            case MACHINE -> new Backend(machine(), int8, new VectorRows(), options, ASKED, null);
+            case MACHINE -> machine(options, int8);
             case OPENBLAS -> {
                 Blas blas = load(options, options.threads);
                 yield new Backend(new OpenBlasMatMul(blas), null, new VectorRows(), options, ASKED, blas);
@@ -308,13 +310,13 @@ public final class Backend implements AutoCloseable {
             return switch (kind) {
                 case SCALAR -> new ScalarInt8();
                 case VECTOR -> new VectorInt8();
-                case MACHINE -> new MachineInt8();
+                case MACHINE -> new MachineInt8(MachineHost.open());
                 case OPENBLAS ->
                     throw new BackendUnavailableException("compute type int8: OpenBLAS multiplies floats only;"
                             + " ask for auto, machine, vector or scalar");
                 case AUTO -> {
                     try {
-                        yield new MachineInt8();
+                        yield new MachineInt8(MachineHost.open());
                     } catch (MachineUnavailableException e) {
                         yield new VectorInt8();
                     }
@@ -325,11 +327,31 @@ public final class Backend implements AutoCloseable {
         }
     }
 
-    private static MachineMatMul machine() {
+    private static Backend machine(Options options, @Nullable Int8Linears int8) {
         try {
-            return new MachineMatMul();
+            MachineHost host = MachineHost.open();
+            Rows rows = machineRows(host);
+            return new Backend(
+                    new MachineMatMul(host), int8, rows == null ? new VectorRows() : rows, options, ASKED, null);
         } catch (MachineUnavailableException e) {
             throw new BackendUnavailableException(e);
+        }
+    }
+
+    /** Rows by machine code; null where there is AVX2 only, which they are not written for. */
+    private static @Nullable Rows machineRows(MachineHost host) {
+        try {
+            return new MachineRows(host);
+        } catch (MachineUnavailableException e) {
+            return null;
+        }
+    }
+
+    private static @Nullable Rows machineRows() {
+        try {
+            return machineRows(MachineHost.open());
+        } catch (MachineUnavailableException e) {
+            return null;
         }
     }
 
@@ -347,6 +369,7 @@ public final class Backend implements AutoCloseable {
         Blas blas = load(options, 1);
         var auto = new Auto(
                 new OpenBlasMatMul(blas, true),
+                machineRows(),
                 () -> PickTable.in(cacheFolder(), MachineKey.of(blas.status(), options.threads)),
                 KernelCompiler::new);
         return new Backend(auto, int8, options, "fast from the first call; vector kernels where they are faster", blas);
@@ -362,7 +385,7 @@ public final class Backend implements AutoCloseable {
         return auto == null ? matMul.name() : Kind.AUTO.toString();
     }
 
-    /** Who computes rows: {@code vector}, {@code scalar}, or {@code auto}: both, one after the other. */
+    /** Who computes rows: {@code machine}, {@code vector}, {@code scalar}, or {@code auto}: the last two, one after the other. */
     public String rowsName() {
         return rows.name();
     }
@@ -552,6 +575,9 @@ public final class Backend implements AutoCloseable {
         }
         pool.close();
         if (matMul instanceof MachineMatMul machine) {
+            machine.close();
+        }
+        if (rows instanceof MachineRows machine) {
             machine.close();
         }
         close(int8);

@@ -20,6 +20,7 @@ import dev.gatun.ops.PickTable.Shape;
 import dev.gatun.ops.internal.OpenBlasMatMul;
 import dev.gatun.ops.internal.Rows;
 import dev.gatun.ops.internal.RowsKernel;
+import dev.gatun.ops.internal.SwitchingRows;
 import dev.gatun.ops.internal.TileScratches;
 import dev.gatun.ops.internal.VectorRows;
 import dev.gatun.ops.internal.WorkerPool;
@@ -51,7 +52,8 @@ class AutoTest {
     }
 
     private Auto open(int threads) {
-        return new Auto(new OpenBlasMatMul(OpenBlasLibrary.load(), true), this::table, (stopped, rest) -> new AtOnce());
+        return new Auto(
+                new OpenBlasMatMul(OpenBlasLibrary.load(), true), null, this::table, (stopped, rest) -> new AtOnce());
     }
 
     /** Says that kernels are compiled without a look at them: how long C2 takes must not matter here. */
@@ -231,10 +233,13 @@ class AutoTest {
             Tensor later = nan(arena, 7, 100);
             until(
                     () -> ops.softmax(x, later),
-                    () -> auto.rows().chosen(RowsKernel.SOFTMAX).name().equals("vector"));
+                    () -> ((SwitchingRows) auto.rows())
+                            .chosen(RowsKernel.SOFTMAX)
+                            .name()
+                            .equals("vector"));
             ops.softmax(x, later);
             assertSameBits("by vector", later, first);
-            assertThat(auto.rows().chosen(RowsKernel.ROPE).name())
+            assertThat(((SwitchingRows) auto.rows()).chosen(RowsKernel.ROPE).name())
                     .as("never called")
                     .isEqualTo("scalar");
         }
@@ -287,7 +292,7 @@ class AutoTest {
         AutoThread.TableSource nowhere = () -> {
             throw new IOException("no CPU");
         };
-        try (Auto auto = new Auto(openBlas, nowhere, KernelCompiler::new)) {
+        try (Auto auto = new Auto(openBlas, null, nowhere, KernelCompiler::new)) {
             assertThat(auto.decisions()).isEmpty();
         }
     }
@@ -295,7 +300,8 @@ class AutoTest {
     @Test
     void closingEndsTheThreadWhateverItDoes() throws InterruptedException {
         for (int pause : new int[] {0, 1, 50, 300}) { // until the Vector API, the table, the grace, C2
-            var auto = new Auto(new OpenBlasMatMul(OpenBlasLibrary.load(), true), this::table, KernelCompiler::new);
+            var auto =
+                    new Auto(new OpenBlasMatMul(OpenBlasLibrary.load(), true), null, this::table, KernelCompiler::new);
             try (Arena arena = Arena.ofShared();
                     var pool = new WorkerPool(2)) {
                 Ops ops = ops(auto, pool, arena);

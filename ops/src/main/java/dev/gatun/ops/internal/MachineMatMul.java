@@ -52,8 +52,7 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
      *
      * @throws dev.gatun.ops.machine.MachineUnavailableException if such code can't be run here
      */
-    public MachineMatMul() {
-        MachineHost host = MachineHost.open();
+    public MachineMatMul(MachineHost host) {
         product = F32Product.open(host, Species.LANES);
         boolean wide = Species.LANES == AVX512_LANES;
         rowProduct = wide ? BlockProduct.open(host) : null;

@@ -41,12 +41,14 @@ public final class Int8Product implements AutoCloseable {
 
     private final MachineHost host;
     private final CodeMemory quantize;
+    private final MemorySegment quantizeEntry;
     private final AtomicReferenceArray<PanelFunctions> byRows = new AtomicReferenceArray<>(VectorSet.AVX512.tileRows());
     private volatile boolean closed;
 
     private Int8Product(MachineHost host, CodeMemory quantize) {
         this.host = host;
         this.quantize = quantize;
+        this.quantizeEntry = quantize.entry(0);
     }
 
     /**
@@ -103,7 +105,7 @@ public final class Int8Product implements AutoCloseable {
         scratch.set(JAVA_LONG, QuantizeRows.BLOCKS, k / BLOCK);
         int rest = k % BLOCK;
         scratch.set(JAVA_LONG, QuantizeRows.MASKS, rest == 0 ? 0 : -1L >>> BLOCK - rest);
-        FunctionCall.call(quantize.entry(0), scratch, x);
+        FunctionCall.call(quantizeEntry, scratch, x);
     }
 
     /**
