@@ -103,10 +103,10 @@ final class Auto implements AutoCloseable {
         return there;
     }
 
-    /** Whether the product of one row with a weight is fast from the first call. */
-    private boolean hasRowCode(WeightShape s) {
+    /** Whether products with a compressed weight are fast from the first call. */
+    private boolean hasBlockCode(WeightShape s) {
         boolean known = s.format() != null || s.type() == DType.BF16 && s.k() % 2 == 0;
-        return known && vector() instanceof MachineMatMul machine && machine.hasRowCode();
+        return known && vector() instanceof MachineMatMul machine && machine.hasBlockCode();
     }
 
     /** Whether products of F32 weights are fast from the first call. */
@@ -157,12 +157,12 @@ final class Auto implements AutoCloseable {
     private Compiled[] compileFirst(WeightShape shape) {
         return widened.computeIfAbsent(shape, s -> {
             Compiled[] compiled = {new Compiled(), new Compiled()};
-            if (hasRowCode(s)) {
+            if (hasBlockCode(s)) {
                 compiled[0].yes = true;
-            } else {
-                thread.compile(
-                        Urgency.LINEAR, compiler -> compiled[0].yes = compiler.linear(1, s) || !thread.isStopped());
+                compiled[1].yes = true;
+                return compiled;
             }
+            thread.compile(Urgency.LINEAR, compiler -> compiled[0].yes = compiler.linear(1, s) || !thread.isStopped());
             thread.compile(Urgency.LINEAR, compiler -> compiled[1].yes = compiler.linear(8, s) || !thread.isStopped());
             thread.loading();
             return compiled;
@@ -179,8 +179,11 @@ final class Auto implements AutoCloseable {
         return vector().pack(weight, arena);
     }
 
-    /** A weight that stays where it is. */
+    /** A weight that stays where it is, but where it is packed in no time. */
     PackedWeight packInPlace(QuantizedMatrix weight, Arena arena) {
+        if (vector() instanceof MachineMatMul machine && machine.packsByCode(weight)) {
+            return machine.pack(weight, arena);
+        }
         Compiled[] compiled = compileFirst(WeightShape.of(weight));
         if (!openBlas.widens(weight.k())) {
             return vector().pack(weight, arena);
@@ -201,6 +204,9 @@ final class Auto implements AutoCloseable {
 
     /** The same of blocks. */
     PackedWeight adopt(QuantizedMatrix weight, PackedWeight kernels) {
+        if (hasBlockCode(WeightShape.of(weight))) {
+            return kernels;
+        }
         Compiled[] compiled = compileFirst(WeightShape.of(weight));
         return openBlas.widens(weight.k()) ? widened(openBlas.widened(weight), compiled, () -> kernels) : kernels;
     }
@@ -231,8 +237,11 @@ final class Auto implements AutoCloseable {
         return found.picks[AutoShapes.ofRows(queries)][AutoShapes.ofKeys(keys)];
     }
 
-    /** Whether vector attention is compiled; the first call sees to it that it will be. Makes no object but then. */
+    /** Whether attention by kernels is fast, as machine code or because it is compiled; the first call sees to it that it will be. Makes no object but then. */
     boolean isAttentionCompiled(int group, int queries, int keys, int dK, int dV) {
+        if (vector() instanceof MachineMatMul machine && machine.hasAttentionCode(queries * group)) {
+            return true;
+        }
         AttentionPicks found = find(group, dK, dV);
         Compiled compiled = (found == null ? add(group, dK, dV) : found).vector;
         if (!compiled.yes && !compiled.asked.get() && compiled.asked.compareAndSet(false, true)) {

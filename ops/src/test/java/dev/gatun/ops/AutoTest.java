@@ -404,7 +404,9 @@ class AutoTest {
             Tensor halves = Quantizer.toBf16(floats, arena);
             Tensor x = random(arena, 1, M, 64);
             check(auto, pool, arena, x, auto.packInPlace(blocks, arena), vector.pack(blocks, arena), vector);
-            check(auto, pool, arena, x, auto.pack(halves, arena), vector.pack(halves, arena), vector);
+            PackedWeight widened = auto.pack(halves, arena);
+            assertThat(widened).isInstanceOf(AutoWeight.class);
+            check(auto, pool, arena, x, widened, vector.pack(halves, arena), vector);
         }
     }
 
@@ -420,16 +422,16 @@ class AutoTest {
             ops.linearGated(x, packed, null, Activation.SILU, packed, null, out);
             ops.linearAdd(x, packed, null, out, out);
         };
-        assertThat(packed).isInstanceOf(AutoWeight.class);
         call.run();
         float[] first = out.toFloats();
         float[] wanted = expected.toFloats();
         for (int i = 0; i < first.length; i++) {
             assertThat(first[i]).isCloseTo(wanted[i], within(1e-3f));
         }
-        AutoWeight weight = (AutoWeight) packed;
-        until(call, () -> weight.isCompiled(M) && weight.panels() != null);
-        call.run();
+        if (packed instanceof AutoWeight weight) { // blocks that machine code packs go to it from the first call
+            until(call, () -> weight.isCompiled(M) && weight.panels() != null);
+            call.run();
+        }
         assertSameBits(packed.toString(), out, expected);
     }
 

@@ -287,6 +287,11 @@ final class Assembler {
         put(0xC5, to.high() ? 0x78 : 0xF8, 0x93, 0xC0 | to.low() << 3 | from.number());
     }
 
+    /** A mask of another. AVX512F. */
+    void kmovw(Mask to, Mask from) {
+        put(0xC5, 0xF8, 0x90, 0xC0 | to.number() << 3 | from.number());
+    }
+
     // Vectors
 
     /** {@code to = left OP right}; for fused multiply-adds and dot products {@code to} is an operand too. */
@@ -327,6 +332,32 @@ final class Assembler {
     /** The lowest lane. */
     void vmovd(Gpr to, Vec from) {
         vex(1, 1, 0, 0x7E, from.number(), 0, 16, new Vec(to.number(), 16));
+    }
+
+    /**
+     * 32-bit lanes from base + the index's lane + displacement, in the lanes of the mask, which is cleared; the others keep what they
+     * have. AVX-512, 64 bytes.
+     */
+    void vpgatherdd(Vec to, Mask mask, Gpr base, Vec index, int displacement) {
+        int r = (to.number() & 8) == 0 ? 0x80 : 0;
+        int r2 = (to.number() & 16) == 0 ? 0x10 : 0;
+        int x = (index.number() & 8) == 0 ? 0x40 : 0;
+        int v2 = (index.number() & 16) == 0 ? 8 : 0;
+        int b = base.high() ? 0 : 0x20;
+        put(0x62, r | x | b | r2 | 2, 0x7D, 0x40 | v2 | mask.number(), 0x90);
+        boolean none = displacement == 0 && base.low() != 5;
+        boolean small = displacement % Integer.BYTES == 0 && fits8(displacement / Integer.BYTES);
+        put((none ? 0 : small ? 0x40 : 0x80) | (to.number() & 7) << 3 | 4, (index.number() & 7) << 3 | base.low());
+        if (!none && small) {
+            put(displacement / Integer.BYTES);
+        } else if (!none) {
+            put32(displacement);
+        }
+    }
+
+    /** The lower halves of 32-bit lanes, in a register of half the width. AVX-512. */
+    void vpmovdw(Vec to, Vec from) {
+        evex(2, 2, 0, 0x33, from.number(), 0, from.bytes(), to, Mask.K0, false, to.bytes());
     }
 
     /** Stores a vector. */
@@ -397,6 +428,21 @@ final class Assembler {
         int unit = VectorInstruction.Tuple.FULL.bytes(left.bytes(), right instanceof Address a && a.broadcast());
         evex(0, 1, 0, 0xC2, to.number(), left.number(), left.bytes(), right, within, false, unit);
         put(comparison.predicate());
+    }
+
+    /** The mask of the signed 32-bit lanes that are at most those of the other operand. AVX-512. */
+    void vpcmpled(Mask to, Vec left, Vec right) {
+        vpcmpd(to, left, right, 2);
+    }
+
+    /** The mask of the signed 32-bit lanes that are greater than those of the other operand. AVX-512. */
+    void vpcmpnled(Mask to, Vec left, Vec right) {
+        vpcmpd(to, left, right, 6);
+    }
+
+    private void vpcmpd(Mask to, Vec left, Vec right, int predicate) {
+        evex(1, 3, 0, 0x1F, to.number(), left.number(), left.bytes(), right, Mask.K0, false, left.bytes());
+        put(predicate);
     }
 
     private void vector(

@@ -36,6 +36,11 @@ final class PanelFunctions implements AutoCloseable {
         return new PanelFunctions(code, entries);
     }
 
+    /** That of one vector. */
+    MemorySegment first() {
+        return entries[0];
+    }
+
     /** Vectors of the widest panel. */
     int most() {
         return entries.length;

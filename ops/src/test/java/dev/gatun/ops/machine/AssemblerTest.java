@@ -102,6 +102,7 @@ class AssemblerTest {
             add("shl " + name(a) + ",3", asm -> asm.shl(a, 3));
             add("shr " + name(a) + ",7", asm -> asm.shr(a, 7));
             add("kmovw k3," + name32(a), asm -> asm.kmovw(Mask.K3, a));
+            add("kmovw k3,k6", asm -> asm.kmovw(Mask.K3, Mask.K6));
             add("kmovw " + name32(a) + ",k5", asm -> asm.kmovw(a, Mask.K5));
             add("vmovd " + name32(a) + ",xmm6", asm -> asm.vmovd(a, Vec.xmm(6)));
             add("vmovd " + name32(a) + ",xmm13", asm -> asm.vmovd(a, Vec.xmm(13)));
@@ -223,6 +224,8 @@ class AssemblerTest {
                 add(
                         "vcmpeqps k2{k1}," + name(v) + ",ZMMWORD PTR " + text(m),
                         asm -> asm.vcmpps(Mask.K2, Mask.K1, v, Comparison.EQUAL, m));
+                add("vpcmpled k4," + name(v) + ",zmm13", asm -> asm.vpcmpled(Mask.K4, v, Vec.zmm(13)));
+                add("vpcmpnled k4," + name(v) + ",zmm29", asm -> asm.vpcmpnled(Mask.K4, v, Vec.zmm(29)));
                 add(
                         "vcmpnle_uqps k2," + name(v) + ",zmm13",
                         asm -> asm.vcmpps(Mask.K2, v, Comparison.NOT_LESS_OR_EQUAL, Vec.zmm(13)));

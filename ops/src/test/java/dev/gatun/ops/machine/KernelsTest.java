@@ -216,6 +216,14 @@ class KernelsTest {
                     expected[j] = Float.floatToRawIntBits(sum);
                 }
                 product.multiply(parameters, codes, cols, k, x, 0, w, 0, bias, 0, added, 0, flags, out, 0);
+                MemorySegment decoded = floats(k * 16);
+                for (int v = 0; v < vectors; v++) {
+                    product.decode(parameters, codes, k, w, v * columnBytes, decoded, 0);
+                    for (int i = 0; i < k * 16; i++) {
+                        float weight = weight(codes, w, v * columnBytes, i % 16, i / 16);
+                        assertThat(Float.floatToRawIntBits(get(decoded, i))).isEqualTo(Float.floatToRawIntBits(weight));
+                    }
+                }
                 for (int j = 0; j < cols; j++) {
                     assertThat(Float.floatToRawIntBits(get(out, j)))
                             .as("%s, %d columns of %d, flags %d: element %d", codes, cols, k, flags, j)
