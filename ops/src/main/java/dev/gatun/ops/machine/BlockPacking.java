@@ -15,8 +15,6 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * Brings rows of ggml's simple blocks into the columns of {@link BlockCodes}, 16 rows side by side:
@@ -74,19 +72,13 @@ public final class BlockPacking implements AutoCloseable {
     private static final int VECTOR = 64;
 
     private final CodeMemory code;
-    /** In the order of {@link Source}. */
-    private final List<MemorySegment> entries;
 
     private BlockPacking(MachineHost host) {
-        var asm = new Assembler();
-        List<Integer> starts = new ArrayList<>();
+        var written = new NamedCode("packing");
         for (Source source : Source.values()) {
-            asm.align(VECTOR);
-            starts.add(asm.size());
-            new Writer(asm, source).function();
+            new Writer(written.begin(source.name()), source).function();
         }
-        code = host.load(asm.code());
-        entries = starts.stream().map(code::entry).toList();
+        code = host.load(written);
     }
 
     /**
@@ -107,7 +99,7 @@ public final class BlockPacking implements AutoCloseable {
      * @param parameters {@link #PARAMETER_BYTES}, aligned to 8, for this call alone
      * @throws IndexOutOfBoundsException if rows or column are not within their segment
      */
-    @SuppressWarnings("EnumOrdinal") // a list
+    @SuppressWarnings("EnumOrdinal") // functions are in the order of sources
     public void pack(
             MemorySegment parameters,
             Source source,
@@ -137,7 +129,7 @@ public final class BlockPacking implements AutoCloseable {
         for (int i = 0; i < ROWS; i++) {
             parameters.set(JAVA_INT, OFFSETS + i * (long) Integer.BYTES, (int) (i * rowBytes));
         }
-        FunctionCall.call(entries.get(source.ordinal()), parameters, from, to);
+        FunctionCall.call(code.entry(source.ordinal()), parameters, from, to);
     }
 
     @Override

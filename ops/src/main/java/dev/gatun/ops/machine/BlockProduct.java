@@ -82,7 +82,12 @@ public final class BlockProduct implements AutoCloseable {
         }
         PanelFunctions there = written.get(codes);
         PanelFunctions functions = there == null
-                ? write(written, codes, BlockRow.panelVectors(codes), (asm, width) -> BlockRow.write(asm, codes, width))
+                ? write(
+                        written,
+                        "row by ",
+                        codes,
+                        BlockRow.panelVectors(codes),
+                        (asm, width) -> BlockRow.write(asm, codes, width))
                 : there;
         parameters.set(JAVA_LONG, Parameters.A_AT, xAt);
         parameters.set(JAVA_LONG, Parameters.STEPS, k);
@@ -135,8 +140,9 @@ public final class BlockProduct implements AutoCloseable {
         check("weights", weights, weightsAt, codes.columnBytes(k));
         check("out", out, outAt, k * (long) LANES * Float.BYTES);
         PanelFunctions there = decoders.get(codes);
-        PanelFunctions functions =
-                there == null ? write(decoders, codes, 1, (asm, vectors) -> BlockRow.writeDecoder(asm, codes)) : there;
+        PanelFunctions functions = there == null
+                ? write(decoders, "decoded ", codes, 1, (asm, vectors) -> BlockRow.writeDecoder(asm, codes))
+                : there;
         parameters.set(JAVA_LONG, Parameters.B_AT, weightsAt);
         parameters.set(JAVA_LONG, Parameters.C_AT, outAt);
         parameters.set(JAVA_LONG, Parameters.STEPS, k);
@@ -151,11 +157,11 @@ public final class BlockProduct implements AutoCloseable {
     }
 
     private synchronized PanelFunctions write(
-            Map<BlockCodes, PanelFunctions> to, BlockCodes codes, int most, PanelFunctions.Kernel kernel) {
+            Map<BlockCodes, PanelFunctions> to, String name, BlockCodes codes, int most, PanelFunctions.Kernel kernel) {
         if (closed) {
             throw new IllegalStateException("machine product: the backend is closed");
         }
-        return to.computeIfAbsent(codes, c -> PanelFunctions.write(host, most, kernel));
+        return to.computeIfAbsent(codes, c -> PanelFunctions.write(host, name + codes.bits() + " bits", most, kernel));
     }
 
     @Override

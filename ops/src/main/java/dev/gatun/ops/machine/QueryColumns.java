@@ -71,12 +71,12 @@ public final class QueryColumns implements AutoCloseable {
     private final MemorySegment hide;
     private final int columnStep;
 
-    private QueryColumns(CodeMemory code, int toRowsAt, int fillAt, int hideAt, int columnStep) {
+    private QueryColumns(CodeMemory code, int columnStep) {
         this.code = code;
         this.fromRows = code.entry(0);
-        this.toRows = code.entry(toRowsAt);
-        this.fill = code.entry(fillAt);
-        this.hide = code.entry(hideAt);
+        this.toRows = code.entry(1);
+        this.fill = code.entry(2);
+        this.hide = code.entry(3);
         this.columnStep = columnStep;
     }
 
@@ -90,19 +90,12 @@ public final class QueryColumns implements AutoCloseable {
         if (!host.cpu().avx512()) {
             throw new MachineUnavailableException("machine code: the kernels for attention's columns need AVX-512");
         }
-        var asm = new Assembler();
-        var writer = new Writer(asm, columnStep);
-        writer.fromRows();
-        asm.align(VECTOR);
-        int toRowsAt = asm.size();
-        writer.toRows();
-        asm.align(VECTOR);
-        int fillAt = asm.size();
-        writer.fill();
-        asm.align(VECTOR);
-        int hideAt = asm.size();
-        writer.hide();
-        return new QueryColumns(host.load(asm.code()), toRowsAt, fillAt, hideAt, columnStep);
+        var written = new NamedCode("attention");
+        new Writer(written.begin("rows to columns"), columnStep).fromRows();
+        new Writer(written.begin("columns to rows"), columnStep).toRows();
+        new Writer(written.begin("fill"), columnStep).fill();
+        new Writer(written.begin("hide"), columnStep).hide();
+        return new QueryColumns(host.load(written), columnStep);
     }
 
     /**

@@ -1,9 +1,9 @@
 package dev.gatun.ops.machine;
 
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -87,60 +87,47 @@ public final class RowKernels implements AutoCloseable {
     private final MemorySegment argMax;
     private volatile boolean closed;
 
-    /** Code being written, and where each function begins. */
-    private static final class Writer {
-        final Assembler asm = new Assembler();
-        final List<Integer> starts = new ArrayList<>();
-
-        void add(Consumer<Assembler> function) {
-            asm.align(64);
-            starts.add(asm.size());
-            function.accept(asm);
-        }
-    }
-
     private RowKernels(MachineHost host, Constants c) {
-        var writer = new Writer();
+        var written = new NamedCode("rows");
         Exp exp = c.exp;
         float most = c.gateMost;
         for (Function function : Function.values()) {
-            writer.add(
-                    switch (function) {
-                        case SCALE -> ElementCode::scale;
-                        case SUBTRACT -> ElementCode::subtract;
-                        case RELU -> ElementCode::relu;
-                        case GELU -> asm -> ElementCode.gelu(asm, c.gelu);
-                        case GELU_TANH ->
-                            asm -> ElementCode.gate(asm, exp, most, true, c.geluTanh.getFirst(), c.geluTanh.getLast());
-                        case QUICK_GELU -> asm -> ElementCode.gate(asm, exp, most, true, c.quickGelu, 0f);
-                        case SILU -> asm -> ElementCode.gate(asm, exp, most, true, -1f, 0f);
-                        case SIGMOID -> asm -> ElementCode.gate(asm, exp, most, false, -1f, 0f);
-                        case TANH -> asm -> ElementCode.tanh(asm, exp, c.tanhMost);
-                        case SOFTMAX -> asm -> SoftmaxCode.rows(asm, c.scores);
-                    });
+            Consumer<Assembler> writer = switch (function) {
+                case SCALE -> ElementCode::scale;
+                case SUBTRACT -> ElementCode::subtract;
+                case RELU -> ElementCode::relu;
+                case GELU -> asm -> ElementCode.gelu(asm, c.gelu);
+                case GELU_TANH ->
+                    asm -> ElementCode.gate(asm, exp, most, true, c.geluTanh.getFirst(), c.geluTanh.getLast());
+                case QUICK_GELU -> asm -> ElementCode.gate(asm, exp, most, true, c.quickGelu, 0f);
+                case SILU -> asm -> ElementCode.gate(asm, exp, most, true, -1f, 0f);
+                case SIGMOID -> asm -> ElementCode.gate(asm, exp, most, false, -1f, 0f);
+                case TANH -> asm -> ElementCode.tanh(asm, exp, c.tanhMost);
+                case SOFTMAX -> asm -> SoftmaxCode.rows(asm, c.scores);
+            };
+            writer.accept(written.begin(function.name()));
         }
-        writer.add(asm -> ElementCode.combine(asm, VectorInstruction.VADDPS));
-        writer.add(asm -> ElementCode.combine(asm, VectorInstruction.VMULPS));
-        writer.add(asm -> NormCode.layer(asm, false));
-        writer.add(asm -> NormCode.layer(asm, true));
-        writer.add(asm -> NormCode.rms(asm, c.shrink));
-        writer.add(RopeCode::halves);
-        writer.add(RopeCode::pairs);
-        writer.add(asm -> SoftmaxCode.sum(asm, c.scores));
-        writer.add(SoftmaxCode::argMax);
-        code = host.load(writer.asm.code());
-        List<MemorySegment> entries = writer.starts.stream().map(code::entry).toList();
+        ElementCode.combine(written.begin("add"), VectorInstruction.VADDPS);
+        ElementCode.combine(written.begin("multiply"), VectorInstruction.VMULPS);
+        NormCode.layer(written.begin("layer norm"), false);
+        NormCode.layer(written.begin("layer norm with bias"), true);
+        NormCode.rms(written.begin("rms norm"), c.shrink);
+        RopeCode.halves(written.begin("rope"));
+        RopeCode.pairs(written.begin("rope of pairs"));
+        SoftmaxCode.sum(written.begin("sum of exp"), c.scores);
+        SoftmaxCode.argMax(written.begin("argmax"));
+        code = host.load(written);
         int next = Function.values().length;
-        functions = entries.subList(0, next);
-        add = entries.get(next++);
-        multiply = entries.get(next++);
-        layerNorm = entries.get(next++);
-        layerNormBias = entries.get(next++);
-        rmsNorm = entries.get(next++);
-        ropeHalves = entries.get(next++);
-        ropePairs = entries.get(next++);
-        sumOfExp = entries.get(next++);
-        argMax = entries.get(next);
+        functions = IntStream.range(0, next).mapToObj(code::entry).toList();
+        add = code.entry(next++);
+        multiply = code.entry(next++);
+        layerNorm = code.entry(next++);
+        layerNormBias = code.entry(next++);
+        rmsNorm = code.entry(next++);
+        ropeHalves = code.entry(next++);
+        ropePairs = code.entry(next++);
+        sumOfExp = code.entry(next++);
+        argMax = code.entry(next);
     }
 
     /**

@@ -69,9 +69,10 @@ public final class ScoreSoftmax implements AutoCloseable {
         if (!host.cpu().avx512()) {
             throw new MachineUnavailableException("machine code: the kernel for attention's weights needs AVX-512");
         }
-        var asm = new Assembler();
+        var written = new NamedCode("attention");
+        Assembler asm = written.begin("softmax of scores");
         new Writer(asm, new ExpCode(asm, 22), rowBytes).write(exp);
-        return new ScoreSoftmax(host.load(asm.code()), rowBytes);
+        return new ScoreSoftmax(host.load(written), rowBytes);
     }
 
     /**

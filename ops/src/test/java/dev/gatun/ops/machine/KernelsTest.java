@@ -14,7 +14,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import jdk.jfr.Recording;
+import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Kernels on awkward sizes, bit for bit, each operand right before or right behind a page that can't be touched. */
 class KernelsTest {
@@ -450,17 +453,45 @@ class KernelsTest {
 
     @Test
     void codeCannotBeWrittenOnceItCanBeRun() {
-        var asm = new Assembler();
-        asm.ret();
-        try (CodeMemory code = CodeMemory.of(PageCalls.ofThisSystem(), asm.code())) {
+        var named = new NamedCode("test");
+        named.begin("return").ret();
+        try (CodeMemory code = CodeMemory.of(PageCalls.ofThisSystem(), CodeMap.ofProperty(), named)) {
             assertThat(code.entry(0).byteSize()).isEqualTo(1);
             String line = Files.readAllLines(Path.of("/proc/self/maps")).stream()
                     .filter(l -> l.startsWith(Long.toHexString(code.entry(0).address())))
                     .findFirst()
                     .orElseThrow();
             assertThat(line).contains(" r-xp ");
+            // Where the kernel was built with names for such memory.
+            assertThat(line).matches(".*(gatun test\\]|[0-9] *)");
         } catch (IOException e) {
             System.err.println("no /proc: the protection of pages was not looked at");
+        }
+    }
+
+    @Test
+    void whereCodeIsCanBeFound(@TempDir Path folder) throws IOException {
+        Path map = folder.resolve("perf-%p.map");
+        System.setProperty(CodeMap.PROPERTY, map.toString());
+        try (var recording = new Recording()) {
+            recording.enable("dev.gatun.MachineCode");
+            recording.start();
+            RowKernels.open(MachineHost.open(), ROW_CONSTANTS).close();
+            recording.stop();
+            Path file = folder.resolve("perf-" + ProcessHandle.current().pid() + ".map");
+            assertThat(Files.readAllLines(file))
+                    .anyMatch(line -> line.matches("[0-9a-f]+ [0-9a-f]+ gatun rows rms norm"));
+            Path events = folder.resolve("code.jfr");
+            recording.dump(events);
+            assertThat(RecordingFile.readAllEvents(events)).anySatisfy(event -> {
+                assertThat(event.getString("function")).isEqualTo("rows rms norm");
+                assertThat(event.getLong("address")).isNotZero();
+                assertThat(event.getLong("size")).isPositive();
+            });
+        } catch (MachineUnavailableException e) {
+            System.err.println("tested without machine code for rows: " + e.getMessage());
+        } finally {
+            System.clearProperty(CodeMap.PROPERTY);
         }
     }
 
