@@ -76,7 +76,7 @@ final class PowerSpectrum {
                     double sumIm = 0;
                     for (int r = 0; r < radix; r++) {
                         int from = k * radix * groups + r * groups + g;
-                        int turn = (int) ((long) r * bin % (length * radix)) * step;
+                        int turn = (int) ((long) r * bin % ((long) length * radix)) * step;
                         sumRe += re[from] * cos[turn] + im[from] * sin[turn];
                         sumIm += im[from] * cos[turn] - re[from] * sin[turn];
                     }

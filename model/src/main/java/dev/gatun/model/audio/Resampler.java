@@ -98,7 +98,7 @@ final class Resampler {
 
     /** Forgets old samples that no new one needs any more. */
     private void dropRead() {
-        int drop = (int) Math.clamp(position * from / to - reach() - inputStart, 0, inputSize);
+        int drop = Math.clamp(position * from / to - reach() - inputStart, 0, inputSize);
         System.arraycopy(input, drop, input, 0, inputSize - drop);
         inputStart += drop;
         inputSize -= drop;

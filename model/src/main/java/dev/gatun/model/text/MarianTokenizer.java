@@ -46,6 +46,7 @@ public final class MarianTokenizer implements TargetTokenizer {
     private final Vocabulary sources;
     private final Vocabulary targets;
 
+    @SuppressWarnings("ReferenceEquality") // the same object: equal vocabularies cost no more than time
     private MarianTokenizer(Vocabulary sources, Vocabulary targets, SourceModel source, SentencePieceModel target) {
         this.sources = sources;
         this.targets = targets;

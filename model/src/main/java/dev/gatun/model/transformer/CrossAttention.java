@@ -3,6 +3,7 @@ package dev.gatun.model.transformer;
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.transformer.Transformer.SessionSize;
 import java.util.List;
+import java.util.Objects;
 import java.util.TreeMap;
 
 /**
@@ -62,8 +63,8 @@ public final class CrossAttention {
         double[][] sums = new double[n][source.length];
         for (Head head : heads) {
             float scale = model.decoder().layers().get(head.layer).crossAttn().scale();
-            float[] q = queries.get(head.layer)[head.head];
-            float[] k = keys.get(head.layer)[head.head];
+            float[] q = Objects.requireNonNull(queries.get(head.layer))[head.head];
+            float[] k = Objects.requireNonNull(keys.get(head.layer))[head.head];
             add(q, k, model.config().decoderHeadDim(), scale, sums);
         }
         float[][] weights = new float[n][source.length];

@@ -34,10 +34,10 @@ public final class WavBytes {
                 case 108 -> file.put((byte) (Math.round(scaled) + 128));
                 case 116 -> file.putShort((short) Math.clamp(Math.round(scaled), Short.MIN_VALUE, Short.MAX_VALUE));
                 case 124 -> {
-                    int value = (int) Math.clamp(Math.round(scaled), -(1 << 23), (1 << 23) - 1);
+                    int value = Math.clamp(Math.round(scaled), -(1 << 23), (1 << 23) - 1);
                     file.put((byte) value).put((byte) (value >> 8)).put((byte) (value >> 16));
                 }
-                case 132 -> file.putInt((int) Math.clamp(Math.round(scaled), Integer.MIN_VALUE, Integer.MAX_VALUE));
+                case 132 -> file.putInt(Math.clamp(Math.round(scaled), Integer.MIN_VALUE, Integer.MAX_VALUE));
                 case 332 -> file.putFloat(sample);
                 default -> throw new IllegalArgumentException("format " + format + " of " + bits + " bits");
             }
