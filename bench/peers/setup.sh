@@ -63,6 +63,8 @@ if ! have llama_cpp; then
   CMAKE_ARGS="-DGGML_NATIVE=ON -DGGML_OPENMP=ON" CMAKE_BUILD_PARALLEL_LEVEL=$(nproc) \
     $nice "$PY" -m pip install -q --no-binary llama-cpp-python llama-cpp-python
 fi
+# its server, for gatun bench serve
+have uvicorn || $nice "$PY" -m pip install -q "llama-cpp-python[server]==$("$PY" -c 'import llama_cpp;print(llama_cpp.__version__)')"
 SP=$("$PY" -c "import llama_cpp,os;print(os.path.dirname(os.path.dirname(llama_cpp.__file__)))")
 # the sdist also carries the GGUF converter
 if ! ls -d "$H"/llama_cpp_python-*/ >/dev/null 2>&1; then

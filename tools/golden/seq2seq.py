@@ -38,6 +38,11 @@ def families():
            t.BartConfig(**{**SMALL, **ids}),
            dict(forced_bos_token_id=0, no_repeat_ngram_size=3, min_length=6, length_penalty=2.0, early_stopping=True,
                 repetition_penalty=1.3, bad_words_ids=[[7], [40, 41]], suppress_tokens=[9, 33], begin_suppress_tokens=[60]))
+    yield ("marian-separate", "a vocabulary, and an embedding, for sources and another for targets", t.MarianMTModel,
+           t.MarianConfig(**{**SMALL, "activation_function": "swish", "pad_token_id": 89, "eos_token_id": 0, "decoder_vocab_size": 90,
+                             "decoder_start_token_id": 89, "forced_eos_token_id": 0, "scale_embedding": True,
+                             "share_encoder_decoder_embeddings": False}),
+           dict(bad_words_ids=[[89]]))
 
 
 def weights(model, seed):
@@ -129,7 +134,7 @@ def make(folder, name, notes, cls, config, rules, seed):
         if case == "batch":
             mask[1, 7:] = 0
             ids[1, 7:] = model.config.pad_token_id
-        decoder_ids = torch.randint(3, 100, (n, target), generator=g)
+        decoder_ids = torch.randint(3, min(100, getattr(config, "decoder_vocab_size", V) - 1), (n, target), generator=g)
         decoder_ids[:, 0] = model.config.decoder_start_token_id
         with torch.no_grad():
             made = generate(model, ids, mask)

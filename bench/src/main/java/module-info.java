@@ -10,6 +10,7 @@ module dev.gatun.bench {
     requires info.picocli;
     requires java.logging; // for netlib, which logs through it: an automatic module cannot say so
     requires java.management;
+    requires java.net.http;
     requires jdk.incubator.vector;
     requires jdk.jfr;
     requires jmh.core;

@@ -7,6 +7,7 @@ module dev.gatun.cli {
     requires com.fasterxml.jackson.databind;
     requires info.picocli;
     requires java.net.http;
+    requires jdk.jfr;
     requires me.tongfei.progressbar;
     requires micrometer.core;
     requires micrometer.registry.prometheus;

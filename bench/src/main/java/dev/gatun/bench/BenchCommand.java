@@ -41,6 +41,7 @@ final class BenchCommand implements Command {
                         + " meanwhile. * marks the fastest. gatun bench encoder: sentence embeddings beside"
                         + " ONNX Runtime's (the same as --only encoder); gatun bench decoder --help: tokens a"
                         + " second beside llama.cpp; gatun bench seq2seq --help: translations beside CTranslate2;"
+                        + " gatun bench serve --help: many streams over HTTP beside llama.cpp's server;"
                         + " gatun bench peer --help: one table for bench/peers;"
                         + " gatun bench jmh -h: the same operations under JMH.");
         spec.addOption(CommonOptions.flag("--quick", "fewer operations and samples: some minutes, not twenty"));

@@ -14,7 +14,7 @@ public final class Main {
      * Runs, and ends the JVM with the exit code.
      *
      * @param args what follows {@code gatun}: {@code bench}, and then options, {@code encoder}, {@code decoder}, {@code seq2seq},
-     *     {@code sessions}, {@code cache}, {@code lengths}, {@code peer} or {@code jmh}
+     *     {@code serve}, {@code sessions}, {@code cache}, {@code lengths}, {@code peer} or {@code jmh}
      */
     public static void main(String[] args) throws IOException, InterruptedException {
         String second = args.length > 1 ? args[1] : "";
@@ -31,6 +31,9 @@ public final class Main {
                     case "sessions" ->
                         dev.gatun.cli.Main.run(
                                 new Commands("gatun bench", List.of("sessions"), _ -> new SessionsCommand()), rest);
+                    case "serve" ->
+                        dev.gatun.cli.Main.run(
+                                new Commands("gatun bench", List.of("serve"), _ -> new ServeCommand()), rest);
                     case "cache" ->
                         dev.gatun.cli.Main.run(
                                 new Commands("gatun bench", List.of("cache"), _ -> new CacheCommand()), rest);

@@ -125,15 +125,9 @@ final class SessionsCommand implements Command {
 
     /** Kilobytes of the process that are in memory. */
     private static long resident() throws IOException {
-        Path status = Path.of("/proc/self/status");
-        if (!Files.exists(status)) {
+        if (!ProcStatus.exists()) {
             throw new Failure("sessions: resident memory is read from /proc/self/status, which only Linux has");
         }
-        for (String line : Files.readAllLines(status)) {
-            if (line.startsWith("VmRSS:")) {
-                return Long.parseLong(line.replaceAll("\\D", ""));
-            }
-        }
-        throw new IOException(status + " has no VmRSS");
+        return ProcStatus.kilobytes("self", "VmRSS");
     }
 }

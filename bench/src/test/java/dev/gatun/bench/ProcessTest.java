@@ -55,6 +55,31 @@ class ProcessTest {
         assertThat(outcome.code).isZero();
     }
 
+    @Test
+    void streamsAreServed() throws Exception {
+        String model = Path.of("..", "golden", "spm", "llama-spm.gguf").toString();
+        Outcome outcome = Outcome.of(
+                "bench",
+                "serve",
+                "--model",
+                model,
+                "--streams",
+                "3",
+                "--seconds",
+                "2",
+                "--words",
+                "2",
+                "--tokens",
+                "12",
+                "--backend",
+                "scalar",
+                "--threads",
+                "2");
+        assertThat(outcome.err).isEmpty();
+        assertThat(outcome.out).contains("gatun scalar, 1 stream: ", "gatun scalar, 3 streams: ", " 0 errors");
+        assertThat(outcome.code).isZero();
+    }
+
     /** The JVM never collects, and has no more heap than half a megabyte for each session. */
     @Test
     @EnabledOnOs(OS.LINUX)

@@ -21,6 +21,7 @@ final class CommandLineRunner {
     private static final List<String> COMMANDS = List.of(
             "translate",
             "summarise",
+            "transcribe",
             "generate",
             "chat",
             "embed",
@@ -120,6 +121,7 @@ final class CommandLineRunner {
         return switch (name) {
             case "translate" -> new TranslateCommand();
             case "summarise" -> new SummariseCommand();
+            case "transcribe" -> new TranscribeCommand();
             case "generate" -> new GenerateCommand();
             case "chat" -> new ChatCommand();
             case "embed" -> new EmbedCommand();

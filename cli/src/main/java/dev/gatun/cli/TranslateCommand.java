@@ -49,6 +49,9 @@ final class TranslateCommand implements Command {
         spec.addOption(
                 CommonOptions.option("--target-language", "CODE", String.class, "language to translate to, likewise"));
         spec.addOption(CommonOptions.path("--file", "FILE", "translate the lines of this file"));
+        spec.addOption(CommonOptions.flag(
+                "--alignment",
+                "behind each line ||| and pairs of tokens, source-target from 0: what each one looked at most"));
         return spec;
     }
 
@@ -70,7 +73,8 @@ final class TranslateCommand implements Command {
                 Translator opened = model == null
                         ? Translator.openDemo(backend)
                         : Translator.open(ModelFolder.of(model), backend)) {
-            Translator translator = inLanguages(opened.with(settings.apply(opened.generation())), invocation);
+            Translator asked = inLanguages(opened.with(settings.apply(opened.generation())), invocation);
+            Translations translator = invocation.flag("--alignment") ? aligned(asked) : asked::translateAll;
             if (file != null) {
                 translateFile(translator, file, invocation);
             } else if (texts.isEmpty()) {
@@ -80,6 +84,21 @@ final class TranslateCommand implements Command {
             }
         }
         return 0;
+    }
+
+    /** What is printed of texts, a line each, saying under way how many more are done. */
+    private interface Translations {
+        List<String> of(List<String> sources, IntConsumer done);
+    }
+
+    private static Translations aligned(Translator translator) {
+        return (sources, done) -> {
+            List<String> lines = translator.alignAll(sources).stream()
+                    .map(alignment -> alignment.text() + " ||| " + alignment.pharaoh())
+                    .toList();
+            done.accept(lines.size());
+            return lines;
+        };
     }
 
     private static Translator inLanguages(Translator translator, Invocation invocation) {
@@ -97,7 +116,7 @@ final class TranslateCommand implements Command {
      * Translates a file some thousands of lines at a time: enough to make batches of similar lengths, however unlike neighbours
      * are, and few enough that memory does not grow with the file.
      */
-    private static void translateFile(Translator translator, Path file, Invocation invocation) throws IOException {
+    private static void translateFile(Translations translator, Path file, Invocation invocation) throws IOException {
         try (TextSource source = TextSource.ofFile(file, "text");
                 Progress progress = new Progress(
                         invocation.log(), "translate", Files.size(file), Progress.Unit.TEXTS, Progress.isWatched())) {
@@ -125,7 +144,7 @@ final class TranslateCommand implements Command {
     }
 
     /** Takes the lines that are there, up to a batch, so that who writes one line and waits gets its translation. */
-    private static void translateLines(Translator translator, Invocation invocation) throws IOException {
+    private static void translateLines(Translations translator, Invocation invocation) throws IOException {
         var reader = new BufferedReader(new InputStreamReader(invocation.in(), StandardCharsets.UTF_8));
         List<String> lines = new ArrayList<>();
         int number = 1;
@@ -152,10 +171,10 @@ final class TranslateCommand implements Command {
      * @param number of the first text
      */
     private static void translate(
-            Translator translator, List<String> sources, String kind, int number, Results results, IntConsumer done) {
+            Translations translator, List<String> sources, String kind, int number, Results results, IntConsumer done) {
         List<String> translations;
         try {
-            translations = translator.translateAll(onOneLine(sources), done);
+            translations = translator.of(onOneLine(sources), done);
         } catch (IllegalArgumentException e) { // an InputException, or more characters than a tokenizer takes
             if (sources.size() == 1) {
                 throw new Failure((kind.isEmpty() ? "" : kind + number + ": ") + e.getMessage(), e);

@@ -18,7 +18,8 @@ class DoctorCommandTest {
                 .anyMatch(line -> line.matches("memory +.*heap at most .*"))
                 .anyMatch(line -> line.matches("native access +enabled"))
                 .anyMatch(line -> line.startsWith("cache folder ") && line.contains("gatun"))
-                .anyMatch(line -> line.matches("backend auto +auto products, auto rows, 2 threads; picked: .+"))
+                .anyMatch(
+                        line -> line.matches("backend auto +auto products, (auto|machine) rows, 2 threads; picked: .+"))
                 .anyMatch(line -> line.matches(" +picks +(none measured|\\d+ shapes measured: ).*"))
                 .anyMatch(line -> line.matches(" +openblas +available: org.bytedeco:openblas.*told to use 2 threads.*"))
                 .anyMatch(line -> line.matches(" +vector +available"))

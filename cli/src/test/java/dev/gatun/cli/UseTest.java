@@ -32,14 +32,17 @@ class UseTest {
     @Test
     void noCommandIsAnError() {
         Outcome.of()
-                .refusesWith("no command, there are translate, summarise, generate, chat, embed, similarity, rerank,"
-                        + " classify, fill-mask, answer, serve, verify, inspect, plan, pack, doctor; see gatun --help");
+                .refusesWith(
+                        "no command, there are translate, summarise, transcribe, generate, chat, embed, similarity,"
+                            + " rerank, classify, fill-mask, answer, serve, verify, inspect, plan, pack, doctor; see"
+                            + " gatun --help");
         Outcome.of("--quiet").refusesWith("no command, there are translate");
     }
 
     @Test
     void anUnknownCommandIsNamed() {
-        Outcome.of("transalte", "a text").refusesWith("no command transalte, there are translate, summarise, generate");
+        Outcome.of("transalte", "a text")
+                .refusesWith("no command transalte, there are translate, summarise, transcribe");
         Outcome.of("--quiet", "trans\nlate").refusesWith("no command trans; late, there are");
     }
 

@@ -8,6 +8,7 @@ import dev.gatun.model.encoder.EncoderModel;
 import dev.gatun.model.nn.CacheSettings;
 import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.seq2seq.Seq2SeqModel;
+import dev.gatun.model.transformer.AudioInput;
 import dev.gatun.model.transformer.Transformer;
 import dev.gatun.model.weights.GgufModel;
 import dev.gatun.model.weights.JsonConfig;
@@ -122,12 +123,15 @@ public final class ModelPlan implements AutoCloseable {
     private record OfSeq2Seq(Seq2SeqModel model) implements Kind {
         @Override
         public MemoryPlan at(int ctx, int batch, int beams, RowFormat cache) {
-            return model.plan().plus(model.transformer().plan(new Transformer.SessionSize(batch, beams, ctx, ctx, 1)));
+            Transformer transformer = model.transformer();
+            boolean sound = transformer.encoder().input() instanceof AudioInput; // whose windows are of one size
+            int source = sound ? transformer.config().nSource() : ctx;
+            return model.plan().plus(transformer.plan(new Transformer.SessionSize(batch, beams, source, ctx, 1)));
         }
 
         @Override
         public int positions() {
-            return model.transformer().config().nPositions();
+            return model.transformer().config().nTarget();
         }
 
         @Override

@@ -7,9 +7,11 @@ import dev.gatun.model.generate.GreedySearch;
 import dev.gatun.model.generate.Sampling;
 import dev.gatun.model.seq2seq.Seq2SeqModel;
 import dev.gatun.model.text.TargetTokenizer;
+import dev.gatun.model.transformer.Input;
 import dev.gatun.model.transformer.Transformer.SessionSize;
 import dev.gatun.model.transformer.TransformerSession;
 import dev.gatun.model.weights.ModelFolder;
+import dev.gatun.model.weights.ModelFormatException;
 import dev.gatun.ops.Backend;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -42,8 +44,13 @@ final class Seq2SeqText implements AutoCloseable {
     static Seq2SeqText open(ModelFolder folder, Backend backend) throws IOException {
         Seq2SeqModel model = Seq2SeqModel.load(folder, backend);
         try {
-            int vocab = model.transformer().config().vocab();
-            return new Seq2SeqText(model, TargetTokenizer.open(folder, vocab));
+            if (!(model.transformer().encoder().input() instanceof Input input)) {
+                throw new ModelFormatException(
+                        folder.name() + ": a model of type " + model.type() + " reads sound, no text; see transcribe");
+            }
+            int targetVocab = model.transformer().config().vocab();
+            return new Seq2SeqText(
+                    model, TargetTokenizer.open(folder, input.embedding().size(), targetVocab));
         } catch (Throwable e) {
             model.close();
             throw e;
@@ -60,7 +67,7 @@ final class Seq2SeqText implements AutoCloseable {
 
     /** Tokens that a source may have. */
     int nPositions() {
-        return model.transformer().config().nPositions();
+        return model.transformer().config().nSource();
     }
 
     /**
@@ -98,7 +105,8 @@ final class Seq2SeqText implements AutoCloseable {
      */
     List<List<Hypothesis>> generate(
             List<int[]> sources, GenerationConfig generation, Sampling sampling, IntConsumer done) {
-        int nTarget = Math.min(generation.maxTokens(), nPositions());
+        int nTarget =
+                Math.min(generation.maxTokens(), model.transformer().config().nTarget());
         GenerationConfig limited = generation.withMaxTokens(nTarget);
         int beams = generation.beams();
         int[] order = IntStream.range(0, sources.size())

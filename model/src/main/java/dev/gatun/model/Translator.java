@@ -4,6 +4,8 @@ import dev.gatun.model.generate.BeamSearch.Hypothesis;
 import dev.gatun.model.generate.GenerationConfig;
 import dev.gatun.model.generate.Sampling;
 import dev.gatun.model.generate.TokenRules;
+import dev.gatun.model.text.TargetTokenizer;
+import dev.gatun.model.transformer.CrossAttention;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.ModelFormatException;
 import dev.gatun.ops.Backend;
@@ -161,6 +163,63 @@ public final class Translator implements AutoCloseable {
     public String translateSentences(String source, Locale locale) {
         Sentences sentences = Sentences.of(source, locale);
         return sentences.join(translateAll(sentences.list()));
+    }
+
+    /** As {@link #alignAll(List, List)}, by all heads of the last layer. */
+    public List<Alignment> alignAll(List<String> sources) {
+        return alignAll(sources, CrossAttention.lastLayer(text.model().transformer()));
+    }
+
+    /**
+     * Translates texts as {@link #translateAll(List)} and says what each token of a translation looked at: cross-attention of the step
+     * that made it.
+     *
+     * @param heads whose mean is taken
+     * @throws InputException if a text has more tokens than the model has positions
+     * @throws IllegalArgumentException if there are no heads, or one is not in the model
+     */
+    public List<Alignment> alignAll(List<String> sources, List<CrossAttention.Head> heads) {
+        List<Alignment> alignments = new ArrayList<>(sources.size());
+        List<List<Hypothesis>> targets = generate(sources, generation, done -> {});
+        for (int i = 0; i < sources.size(); i++) {
+            alignments.add(
+                    targets.get(i).isEmpty()
+                            ? new Alignment("", List.of(), List.of(), new float[0][], List.of())
+                            : align(
+                                    tokenize(sources.get(i)),
+                                    targets.get(i).getFirst().ids(),
+                                    heads));
+        }
+        return alignments;
+    }
+
+    private Alignment align(int[] source, int[] target, List<CrossAttention.Head> heads) {
+        TargetTokenizer tokenizer = text.tokenizer();
+        float[][] attention =
+                CrossAttention.of(text.model().transformer(), source, generation.startId(), target, heads);
+        int[] aroundSources = tokenizer.encode(""); // the end, a language
+        List<Alignment.Link> links = new ArrayList<>();
+        for (int t = 0; t < target.length; t++) {
+            int best = 0;
+            for (int s = 1; s < source.length; s++) {
+                best = attention[t][s] > attention[t][best] ? s : best;
+            }
+            int looked = source[best];
+            boolean isEnd = Arrays.stream(aroundSources).anyMatch(id -> id == looked);
+            if (!isEnd && !tokenizer.isLanguage(looked) && isWord(target[t])) {
+                links.add(new Alignment.Link(best, t));
+            }
+        }
+        return new Alignment(
+                tokenizer.decode(target),
+                Arrays.stream(source).mapToObj(tokenizer::sourceToken).toList(),
+                Arrays.stream(target).mapToObj(tokenizer::targetToken).toList(),
+                attention,
+                links);
+    }
+
+    private boolean isWord(int id) {
+        return !generation.isEos(id) && !text.tokenizer().isLanguage(id);
     }
 
     private List<List<Hypothesis>> generate(List<String> sources, GenerationConfig config, IntConsumer done) {

@@ -88,9 +88,9 @@ class BrokenModelTest {
                 "\"d_model\": 32 | \"d_model\": \"wide\" | d_model is wide, which is not an integer",
                 "\"vocab_size\": 120 | \"vocab_size\": 100 | asks for [100,32]",
                 "\"swish\" | \"swoosh\" | activation_function is \"swoosh\", which is none of",
-                "\"tie_word_embeddings\": true | \"tie_word_embeddings\": false | tie_word_embeddings is false",
+                "\"tie_word_embeddings\": true | \"tie_word_embeddings\": false | no tensor lm_head.weight",
                 "\"model_type\": \"marian\" | \"model_type\": \"mariana\" | model_type \"mariana\" is not one of"
-                        + " [bart, marian, mbart, mt5, pegasus, t5, vaswani]"
+                        + " [bart, marian, mbart, mt5, pegasus, t5, vaswani, whisper]"
             })
     void aConfigThatDisagreesIsAnErrorWithTheNumbers(String from, String to, String message) throws IOException {
         replace("config.json", from, to);

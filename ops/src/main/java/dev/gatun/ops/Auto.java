@@ -7,10 +7,12 @@ import dev.gatun.ops.AutoThread.Urgency;
 import dev.gatun.ops.internal.MachineMatMul;
 import dev.gatun.ops.internal.MatMul;
 import dev.gatun.ops.internal.OpenBlasMatMul;
+import dev.gatun.ops.internal.Rows;
 import dev.gatun.ops.internal.RowsKernel;
 import dev.gatun.ops.internal.ScalarRows;
 import dev.gatun.ops.internal.SwitchingRows;
 import dev.gatun.ops.internal.VectorMatMul;
+import dev.gatun.ops.machine.MachineHost;
 import dev.gatun.ops.machine.MachineUnavailableException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -33,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Auto implements AutoCloseable {
     private final OpenBlasMatMul openBlas;
-    private final SwitchingRows rows = new SwitchingRows(new ScalarRows(), this::compile);
+    private final Rows rows;
     private final Map<PickTable.Shape, Pick> picks = new ConcurrentHashMap<>();
     private final Map<List<Integer>, Pick[]> linear = new ConcurrentHashMap<>();
     private final Map<WeightShape, Compiled[]> widened = new ConcurrentHashMap<>();
@@ -64,11 +66,13 @@ final class Auto implements AutoCloseable {
     /**
      * Starts the thread.
      *
+     * @param machineRows rows that are fast from the first call, or null: then plain ones, until vector kernels are compiled
      * @param table where choices are kept
      * @param kernels what the thread compiles kernels with
      */
-    Auto(OpenBlasMatMul openBlas, AutoThread.TableSource table, Kernels.Factory kernels) {
+    Auto(OpenBlasMatMul openBlas, @Nullable Rows machineRows, AutoThread.TableSource table, Kernels.Factory kernels) {
         this.openBlas = openBlas;
+        this.rows = machineRows != null ? machineRows : new SwitchingRows(new ScalarRows(), this::compile);
         this.thread = new AutoThread(this, table, kernels);
         thread.start();
     }
@@ -90,7 +94,7 @@ final class Auto implements AutoCloseable {
         MatMul there = kernels;
         if (there == null) {
             try {
-                there = new MachineMatMul();
+                there = new MachineMatMul(MachineHost.open());
             } catch (MachineUnavailableException e) {
                 there = new VectorMatMul();
             }
@@ -99,10 +103,10 @@ final class Auto implements AutoCloseable {
         return there;
     }
 
-    /** Whether the product of one row with a weight is fast from the first call. */
-    private boolean hasRowCode(WeightShape s) {
+    /** Whether products with a compressed weight are fast from the first call. */
+    private boolean hasBlockCode(WeightShape s) {
         boolean known = s.format() != null || s.type() == DType.BF16 && s.k() % 2 == 0;
-        return known && vector() instanceof MachineMatMul machine && machine.hasRowCode();
+        return known && vector() instanceof MachineMatMul machine && machine.hasBlockCode();
     }
 
     /** Whether products of F32 weights are fast from the first call. */
@@ -110,7 +114,7 @@ final class Auto implements AutoCloseable {
         return vector() instanceof MachineMatMul;
     }
 
-    SwitchingRows rows() {
+    Rows rows() {
         return rows;
     }
 
@@ -153,12 +157,12 @@ final class Auto implements AutoCloseable {
     private Compiled[] compileFirst(WeightShape shape) {
         return widened.computeIfAbsent(shape, s -> {
             Compiled[] compiled = {new Compiled(), new Compiled()};
-            if (hasRowCode(s)) {
+            if (hasBlockCode(s)) {
                 compiled[0].yes = true;
-            } else {
-                thread.compile(
-                        Urgency.LINEAR, compiler -> compiled[0].yes = compiler.linear(1, s) || !thread.isStopped());
+                compiled[1].yes = true;
+                return compiled;
             }
+            thread.compile(Urgency.LINEAR, compiler -> compiled[0].yes = compiler.linear(1, s) || !thread.isStopped());
             thread.compile(Urgency.LINEAR, compiler -> compiled[1].yes = compiler.linear(8, s) || !thread.isStopped());
             thread.loading();
             return compiled;
@@ -175,8 +179,11 @@ final class Auto implements AutoCloseable {
         return vector().pack(weight, arena);
     }
 
-    /** A weight that stays where it is. */
+    /** A weight that stays where it is, but where it is packed in no time. */
     PackedWeight packInPlace(QuantizedMatrix weight, Arena arena) {
+        if (vector() instanceof MachineMatMul machine && machine.packsByCode(weight)) {
+            return machine.pack(weight, arena);
+        }
         Compiled[] compiled = compileFirst(WeightShape.of(weight));
         if (!openBlas.widens(weight.k())) {
             return vector().pack(weight, arena);
@@ -197,6 +204,9 @@ final class Auto implements AutoCloseable {
 
     /** The same of blocks. */
     PackedWeight adopt(QuantizedMatrix weight, PackedWeight kernels) {
+        if (hasBlockCode(WeightShape.of(weight))) {
+            return kernels;
+        }
         Compiled[] compiled = compileFirst(WeightShape.of(weight));
         return openBlas.widens(weight.k()) ? widened(openBlas.widened(weight), compiled, () -> kernels) : kernels;
     }
@@ -227,8 +237,11 @@ final class Auto implements AutoCloseable {
         return found.picks[AutoShapes.ofRows(queries)][AutoShapes.ofKeys(keys)];
     }
 
-    /** Whether vector attention is compiled; the first call sees to it that it will be. Makes no object but then. */
+    /** Whether attention by kernels is fast, as machine code or because it is compiled; the first call sees to it that it will be. Makes no object but then. */
     boolean isAttentionCompiled(int group, int queries, int keys, int dK, int dV) {
+        if (vector() instanceof MachineMatMul machine && machine.hasAttentionCode(queries * group)) {
+            return true;
+        }
         AttentionPicks found = find(group, dK, dV);
         Compiled compiled = (found == null ? add(group, dK, dV) : found).vector;
         if (!compiled.yes && !compiled.asked.get() && compiled.asked.compareAndSet(false, true)) {
@@ -286,8 +299,8 @@ final class Auto implements AutoCloseable {
 
     private void compile(RowsKernel kernel) {
         thread.compile(Urgency.ROWS, compiler -> {
-            if (compiler.rows(kernel)) {
-                rows.choose(kernel, compiler.rows());
+            if (compiler.rows(kernel) && rows instanceof SwitchingRows switching) {
+                switching.choose(kernel, compiler.rows());
             }
         });
     }

@@ -6,25 +6,16 @@ import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.ShapeException;
 import dev.gatun.memory.Tensor;
 import dev.gatun.openblas.Blas;
-import dev.gatun.openblas.BlasUnavailableException;
 import dev.gatun.openblas.OpenBlasLibrary;
 import dev.gatun.ops.internal.Int8Linears;
-import dev.gatun.ops.internal.MachineInt8;
 import dev.gatun.ops.internal.MachineMatMul;
 import dev.gatun.ops.internal.MatMul;
-import dev.gatun.ops.internal.OpenBlasMatMul;
 import dev.gatun.ops.internal.Rows;
-import dev.gatun.ops.internal.ScalarInt8;
-import dev.gatun.ops.internal.ScalarMatMul;
-import dev.gatun.ops.internal.ScalarRows;
 import dev.gatun.ops.internal.StoredLayouts;
 import dev.gatun.ops.internal.TileScratches;
 import dev.gatun.ops.internal.VectorInt8;
 import dev.gatun.ops.internal.VectorMatMul;
-import dev.gatun.ops.internal.VectorRows;
 import dev.gatun.ops.internal.WorkerPool;
-import dev.gatun.ops.machine.MachineUnavailableException;
-import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -54,7 +45,7 @@ public final class Backend implements AutoCloseable {
         /** Products and rows by Vector API kernels. */
         VECTOR,
         /**
-         * Products by machine code that is written when the backend is opened, rows by vector kernels: the same bits as {@link
+         * Products, and with AVX-512 rows, by machine code that is written when the backend is opened: the same bits as {@link
          * #VECTOR}. For x86-64 with AVX2 or AVX-512, where the system lets a program run code that it has written.
          */
         MACHINE,
@@ -125,8 +116,7 @@ public final class Backend implements AutoCloseable {
      */
     public record BlasInfo(String origin, Path file, String config, String coreName, int threads) {}
 
-    private static final String ASKED = "asked for";
-
+    private final BackendParts parts;
     private final MatMul matMul;
     /** What multiplies with weights in another type than F32; null for F32. */
     private final @Nullable Int8Linears int8;
@@ -134,8 +124,6 @@ public final class Backend implements AutoCloseable {
     private final Rows rows;
     private final WorkerPool pool;
     private final TileScratches tiles = new TileScratches();
-    private final String reason;
-    private final @Nullable Blas blas;
     private final @Nullable Auto auto;
     private final WarmUp warmUp = new WarmUp();
     private final MemoryBudget budget;
@@ -147,42 +135,15 @@ public final class Backend implements AutoCloseable {
         void at(int done, int steps);
     }
 
-    private Backend(Auto auto, @Nullable Int8Linears int8, Options options, String reason, Blas blas) {
-        this.budget = options.budget;
-        this.planning = false;
-        this.matMul = auto.openBlas();
-        this.int8 = int8;
-        this.rows = auto.rows();
-        this.pool = new WorkerPool(options.threads);
-        this.reason = reason;
-        this.blas = blas;
-        this.auto = auto;
-    }
-
-    private Backend(
-            MatMul matMul, @Nullable Int8Linears int8, Rows rows, Options options, String reason, @Nullable Blas blas) {
-        this.budget = options.budget;
-        this.planning = false;
-        this.auto = null;
-        this.matMul = matMul;
-        this.int8 = int8;
-        this.rows = rows;
-        this.pool = new WorkerPool(options.threads);
-        this.reason = reason;
-        this.blas = blas;
-    }
-
-    /** A twin that only plans. */
-    private Backend(Backend twin) {
-        this.matMul = twin.matMul;
-        this.int8 = twin.int8;
-        this.rows = twin.rows;
-        this.pool = twin.pool;
-        this.reason = twin.reason;
-        this.blas = twin.blas;
-        this.auto = twin.auto;
-        this.budget = MemoryBudget.unlimited();
-        this.planning = true;
+    private Backend(BackendParts parts, WorkerPool pool, MemoryBudget budget, boolean planning) {
+        this.parts = parts;
+        this.matMul = parts.matMul();
+        this.int8 = parts.int8();
+        this.rows = parts.rows();
+        this.auto = parts.auto();
+        this.pool = pool;
+        this.budget = budget;
+        this.planning = planning;
     }
 
     /**
@@ -190,7 +151,7 @@ public final class Backend implements AutoCloseable {
      * this backend, and computes nothing. It needs no closing.
      */
     public Backend forPlanning() {
-        return planning ? this : new Backend(this);
+        return planning ? this : new Backend(parts, pool, MemoryBudget.unlimited(), true);
     }
 
     /** Whether it came from {@link #forPlanning}. */
@@ -267,89 +228,7 @@ public final class Backend implements AutoCloseable {
         if (threads < 1 || threads > 1024) {
             throw new IllegalArgumentException("threads " + threads + ": must be 1 to 1024");
         }
-        Int8Linears int8 = options.compute == ComputeType.INT8 ? int8(options.kind) : null;
-        try {
-            return open(options, int8);
-        } catch (RuntimeException | Error e) {
-            close(int8);
-            throw e;
-        }
-    }
-
-    private static Backend open(Options options, @Nullable Int8Linears int8) {
-        return switch (options.kind) {
-            case SCALAR -> new Backend(new ScalarMatMul(), int8, new ScalarRows(), options, ASKED, null);
-            case VECTOR -> new Backend(new VectorMatMul(), int8, new VectorRows(), options, ASKED, null);
-            case MACHINE -> new Backend(machine(), int8, new VectorRows(), options, ASKED, null);
-            case OPENBLAS -> {
-                Blas blas = load(options, options.threads);
-                yield new Backend(new OpenBlasMatMul(blas), null, new VectorRows(), options, ASKED, blas);
-            }
-            case AUTO -> {
-                try {
-                    yield auto(options, int8);
-                } catch (BackendUnavailableException e) {
-                    if (options.blas != null) {
-                        throw e;
-                    }
-                    // Not in a field: setting up loggers costs every start some 10 ms.
-                    System.getLogger(Backend.class.getName())
-                            .log(Level.WARNING, "no OpenBLAS, vector kernels are used instead: " + e.getMessage());
-                    String reason = "OpenBLAS is not there: " + e.getMessage();
-                    yield new Backend(new VectorMatMul(), int8, new VectorRows(), options, reason, null);
-                }
-            }
-        };
-    }
-
-    /** Who multiplies in 8 bits. */
-    private static Int8Linears int8(Kind kind) {
-        try {
-            return switch (kind) {
-                case SCALAR -> new ScalarInt8();
-                case VECTOR -> new VectorInt8();
-                case MACHINE -> new MachineInt8();
-                case OPENBLAS ->
-                    throw new BackendUnavailableException("compute type int8: OpenBLAS multiplies floats only;"
-                            + " ask for auto, machine, vector or scalar");
-                case AUTO -> {
-                    try {
-                        yield new MachineInt8();
-                    } catch (MachineUnavailableException e) {
-                        yield new VectorInt8();
-                    }
-                }
-            };
-        } catch (MachineUnavailableException e) {
-            throw new BackendUnavailableException(e);
-        }
-    }
-
-    private static MachineMatMul machine() {
-        try {
-            return new MachineMatMul();
-        } catch (MachineUnavailableException e) {
-            throw new BackendUnavailableException(e);
-        }
-    }
-
-    private static Blas load(Options options, int blasThreads) {
-        try {
-            Blas blas = options.blas == null ? OpenBlasLibrary.load() : OpenBlasLibrary.loadFile(options.blas);
-            blas.setThreads(blasThreads);
-            return blas;
-        } catch (BlasUnavailableException e) {
-            throw new BackendUnavailableException(e);
-        }
-    }
-
-    private static Backend auto(Options options, @Nullable Int8Linears int8) {
-        Blas blas = load(options, 1);
-        var auto = new Auto(
-                new OpenBlasMatMul(blas, true),
-                () -> PickTable.in(cacheFolder(), MachineKey.of(blas.status(), options.threads)),
-                KernelCompiler::new);
-        return new Backend(auto, int8, options, "fast from the first call; vector kernels where they are faster", blas);
+        return new Backend(BackendParts.open(options), new WorkerPool(threads), options.budget, false);
     }
 
     /** What products with weights are computed in. */
@@ -362,14 +241,14 @@ public final class Backend implements AutoCloseable {
         return auto == null ? matMul.name() : Kind.AUTO.toString();
     }
 
-    /** Who computes rows: {@code vector}, {@code scalar}, or {@code auto}: both, one after the other. */
+    /** Who computes rows: {@code machine}, {@code vector}, {@code scalar}, or {@code auto}: the last two, one after the other. */
     public String rowsName() {
         return rows.name();
     }
 
     /** Why these two. */
     public String reason() {
-        return reason;
+        return parts.reason();
     }
 
     /** Threads that take part in an operation. */
@@ -379,6 +258,7 @@ public final class Backend implements AutoCloseable {
 
     /** The BLAS in use, as it describes itself now; null if products are computed in Java. */
     public @Nullable BlasInfo blasInfo() {
+        Blas blas = parts.blas();
         if (blas == null) {
             return null;
         }
@@ -547,20 +427,9 @@ public final class Backend implements AutoCloseable {
         if (planning) {
             return;
         }
-        if (auto != null) {
-            auto.close();
-        }
+        parts.stop();
         pool.close();
-        if (matMul instanceof MachineMatMul machine) {
-            machine.close();
-        }
-        close(int8);
-    }
-
-    private static void close(@Nullable Int8Linears int8) {
-        if (int8 instanceof MachineInt8 machine) {
-            machine.close();
-        }
+        parts.close();
     }
 
     /** For example {@code openblas products, scalar rows, 2 threads}. */

@@ -16,6 +16,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -25,6 +26,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Once compiled, no operator makes an object. Vector kernels do until then (every vector is one), and so do downcalls, so a call
  * is warmed up until a batch of calls has made none; that must come to pass, and stay.
  */
+@Tag("allocation")
 class AllocationTest {
     private static final int BATCH = 200;
     private static final int STEADY_CALLS = 1000;

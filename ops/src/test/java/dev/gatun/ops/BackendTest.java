@@ -54,11 +54,17 @@ class BackendTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"SCALAR,scalar,scalar,2", "VECTOR,vector,vector,1", "OPENBLAS,openblas,vector,2", "AUTO,auto,auto,3"})
-    void aBackendSaysWhoComputes(Kind kind, String matMul, String rows, int threads) {
+    @CsvSource({
+        "SCALAR,scalar,scalar,2",
+        "VECTOR,vector,vector,1",
+        "OPENBLAS,openblas,vector,2",
+        "AUTO,auto,auto|machine,3" // where there is machine code for rows
+    })
+    void aBackendSaysWhoComputes(Kind kind, String matMul, String rowsPattern, int threads) {
         try (Backend backend = Backend.open(Options.defaults().with(kind).withThreads(threads))) {
+            String rows = backend.rowsName();
             assertThat(backend.matMulName()).isEqualTo(matMul);
-            assertThat(backend.rowsName()).isEqualTo(rows);
+            assertThat(rows).matches(rowsPattern);
             assertThat(backend.threads()).isEqualTo(threads);
             assertThat(backend.reason()).isNotBlank();
             assertThat(backend).hasToString(matMul + " products, " + rows + " rows, " + threads + " threads");

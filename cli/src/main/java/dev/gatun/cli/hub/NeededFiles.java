@@ -27,6 +27,7 @@ final class NeededFiles {
             "special_tokens_map.json",
             "chat_template.jinja",
             "vocab.json",
+            "target_vocab.json",
             "source.spm",
             "target.spm",
             "modules.json",

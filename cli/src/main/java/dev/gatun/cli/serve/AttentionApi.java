@@ -6,8 +6,12 @@ import dev.gatun.cli.serve.ServedModel.Texts;
 import dev.gatun.cli.serve.engine.Gate;
 import dev.gatun.model.decoder.AttentionMap;
 import dev.gatun.model.decoder.Decoder;
+import java.util.Locale;
 
-/** {@code POST /attention}: what the tokens of a short text see of each other, in the heads of a layer. For the page. */
+/**
+ * {@code POST /attention}: what the tokens of a short text see of each other in the heads of a layer, and how that comes about. For
+ * the page. With {@code "times": true} also what the operators took.
+ */
 final class AttentionApi {
     private static final int MAX_TOKENS = 96;
     private static final int WAITING = 16;
@@ -30,7 +34,13 @@ final class AttentionApi {
             throw request.wrong("text", "has " + ids.length + " tokens, must have 1 to " + most);
         }
         int layer = request.integer("layer", 0, decoder.config().nLayers() - 1, 0);
-        AttentionMap map = gate.call(exchange.settings().queue(), () -> AttentionMap.of(decoder, ids));
+        boolean timed = request.flag("times", false);
+        var times = new OperatorTimes();
+        AttentionMap map = gate.call(exchange.settings().queue(), () -> {
+            try (OperatorTimes.Watch _ = timed ? times.watch() : () -> {}) {
+                return AttentionMap.of(decoder, ids);
+            }
+        });
         if (map == null) {
             throw ApiException.busy(503, 5, "no turn in time: too much to do");
         }
@@ -46,21 +56,46 @@ final class AttentionApi {
         root.put("head_dim", map.headDim());
         root.put("layer", layer);
         root.put("head", head);
+        show(root, map, layer, head);
+        if (timed) {
+            times.write(root.putArray("times"));
+        }
+        exchange.json(200, root);
+    }
+
+    private static void show(ObjectNode root, AttentionMap map, int layer, int head) {
         ArrayNode weights = root.putArray("weights"); // of all heads: little pictures beside the large one
         for (int h = 0; h < map.heads(); h++) {
             matrix(weights.addArray(), map.weights(layer, h));
         }
-        matrix(root.putArray("scores"), map.scores(layer, head));
+        float[][] scores = map.scores(layer, head);
+        matrix(root.putArray("scores"), scores);
+        ArrayNode masked = root.putArray("masked"); // null is hidden
+        for (int i = 0; i < scores.length; i++) {
+            ArrayNode row = masked.addArray();
+            for (int j = 0; j < scores.length; j++) {
+                if (j < map.firstKey(layer, i) || j > i) {
+                    row.addNull();
+                } else {
+                    row.add(rounded(scores[i][j]));
+                }
+            }
+        }
         rows(root.putArray("queries"), map.queries(layer, head), map.headDim());
         rows(root.putArray("keys"), map.keys(layer, head), map.headDim());
-        exchange.json(200, root);
+        root.put("position_kind", map.positions(layer).name().toLowerCase(Locale.ROOT));
+        matrix(root.putArray("positions"), map.positionRows(layer));
+    }
+
+    private static double rounded(float value) {
+        return Math.round(value * PRECISION) / PRECISION;
     }
 
     private static void matrix(ArrayNode into, float[][] values) {
         for (float[] row : values) {
             ArrayNode array = into.addArray();
             for (float value : row) {
-                array.add(Math.round(value * PRECISION) / PRECISION);
+                array.add(rounded(value));
             }
         }
     }
@@ -69,7 +104,7 @@ final class AttentionApi {
         for (int at = 0; at < values.length; at += width) {
             ArrayNode row = into.addArray();
             for (int i = 0; i < width; i++) {
-                row.add(Math.round(values[at + i] * PRECISION) / PRECISION);
+                row.add(rounded(values[at + i]));
             }
         }
     }

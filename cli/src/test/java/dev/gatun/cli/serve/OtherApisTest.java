@@ -94,7 +94,8 @@ class OtherApisTest {
 
     @Test
     void attentionLooksBackAndItsWeightsSumToOne() throws Exception {
-        JsonNode answer = post("/attention", "{\"text\": \"What is a page?\", \"layer\": 1, \"head\": 1}");
+        JsonNode answer =
+                post("/attention", "{\"text\": \"What is a page?\", \"layer\": 1, \"head\": 1, \"times\": true}");
         int n = answer.get("tokens").size();
         assertThat(answer.get("weights")).hasSize(answer.get("heads").asInt());
         assertThat(answer.get("queries").get(0)).hasSize(answer.get("head_dim").asInt());
@@ -109,6 +110,20 @@ class OtherApisTest {
                 assertThat(sum).isCloseTo(1, within(1e-4 * n));
             }
         }
+        for (int i = 0; i < n; i++) {
+            for (int j = 0; j < n; j++) {
+                JsonNode masked = answer.get("masked").get(i).get(j);
+                assertThat(masked.isNull()).isEqualTo(j > i);
+                assertThat(masked.isNull()
+                                || masked.equals(answer.get("scores").get(i).get(j)))
+                        .isTrue();
+            }
+        }
+        assertThat(answer.get("position_kind").asText()).isEqualTo("rotary");
+        assertThat(answer.get("positions").get(1).get(0).asDouble()).isCloseTo(Math.cos(1), within(1e-4));
+        assertThat(answer.get("times"))
+                .extracting(line -> line.get("operator").asText())
+                .contains("Linear", "Attention", "Rope");
         JsonNode row = answer.get("weights").get(1).get(n - 1); // as softmax has it of the scores
         JsonNode scores = answer.get("scores").get(n - 1);
         double ratio = Math.exp(scores.get(0).asDouble() - scores.get(1).asDouble());

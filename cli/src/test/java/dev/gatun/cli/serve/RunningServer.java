@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** A server of small models: tiny writes texts, mini makes vectors, cross scores, demo translates. */
 final class RunningServer implements AutoCloseable {
@@ -36,10 +37,16 @@ final class RunningServer implements AutoCloseable {
     private final ApiServer server;
     private final HttpClient http = HttpClient.newHttpClient();
 
-    private RunningServer(ServeSettings settings, Path folder, int texts, int waiting, boolean all) throws IOException {
+    private RunningServer(
+            ServeSettings settings, Path folder, int texts, int waiting, boolean all, @Nullable Path model)
+            throws IOException {
+        String template = model == null ? TEMPLATE : null;
         var loader = new ModelLoader(
-                backend, meters, texts, 1024, 0, waiting, WeightFormat.AS_STORED, CacheSettings.DEFAULT, TEMPLATE);
-        models.add(loader.open("tiny", TinyLlama.withPositions(folder, 2048)));
+                backend, meters, texts, 1024, 0, waiting, WeightFormat.AS_STORED, CacheSettings.DEFAULT, template);
+        models.add(
+                model == null
+                        ? loader.open("tiny", TinyLlama.withPositions(folder, 2048))
+                        : loader.open(String.valueOf(model.getFileName()).replace(".gguf", ""), model));
         if (all) {
             models.add(loader.openVectors("mini", ModelOption.byDefault()));
             models.add(loader.open("cross", crossEncoder(folder.resolve("cross"))));
@@ -50,12 +57,17 @@ final class RunningServer implements AutoCloseable {
 
     /** All models. */
     static RunningServer start(ServeSettings settings, Path folder) throws IOException {
-        return new RunningServer(settings, folder, 8, 64, true);
+        return new RunningServer(settings, folder, 8, 64, true, null);
+    }
+
+    /** All models, with another in the place of tiny. */
+    static RunningServer start(ServeSettings settings, Path folder, Path model) throws IOException {
+        return new RunningServer(settings, folder, 8, 64, true, model);
     }
 
     /** Only tiny, which writes so many texts at once while so many wait. */
     static RunningServer start(ServeSettings settings, Path folder, int texts, int waiting) throws IOException {
-        return new RunningServer(settings, folder, texts, waiting, false);
+        return new RunningServer(settings, folder, texts, waiting, false, null);
     }
 
     private static Path crossEncoder(Path folder) throws IOException {

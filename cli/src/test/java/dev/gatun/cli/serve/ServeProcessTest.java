@@ -25,7 +25,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** {@code gatun serve} as a process of its own, which is told to end while it writes, and whose model's file is removed. */
 class ServeProcessTest {
-    private static final Pattern PLACE = Pattern.compile("serving \\[tiny] at http://127\\.0\\.0\\.1:(\\d+)");
+    /** What it says of its place, with its port. */
+    static final Pattern PLACE = Pattern.compile("serving \\[tiny] at http://127\\.0\\.0\\.1:(\\d+)");
 
     @TempDir
     private Path folder;

@@ -1,8 +1,13 @@
 package dev.gatun.model.decoder;
 
+import dev.gatun.memory.DType;
+import dev.gatun.memory.Shape;
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.decoder.Decoder.SessionSize;
 import dev.gatun.model.nn.CausalAttention;
+import dev.gatun.model.nn.LearnedPositions;
+import dev.gatun.model.nn.RotaryPositions;
+import java.lang.foreign.Arena;
 import java.util.Objects;
 
 /**
@@ -11,6 +16,16 @@ import java.util.Objects;
  * as a whole.
  */
 public final class AttentionMap {
+    /** How a layer knows where a token stands. */
+    public enum Positions {
+        /** Pairs of a query and of a key turn by angles: a row is their cosines, then their sines. */
+        ROTARY,
+        /** A row of a table was added to the embedding. */
+        LEARNED,
+        /** It does not, but by the mask. */
+        NONE
+    }
+
     private final Decoder model;
     private final int tokens;
     private final float[][][] queries; // for each layer and head [T dK]
@@ -93,9 +108,62 @@ public final class AttentionMap {
         return head / (heads() / model.heads().nKvHeads());
     }
 
+    /** How a layer knows where a token stands. */
+    public Positions positions(int layer) {
+        if (attention(layer).rotary() != CausalAttention.NO_ROTARY) {
+            return Positions.ROTARY;
+        }
+        return model.positions() == null ? Positions.NONE : Positions.LEARNED;
+    }
+
+    /** The row of each position of the text, as {@link Positions} says; none where there are none. */
+    public float[][] positionRows(int layer) {
+        LearnedPositions learned = model.positions();
+        if (positions(layer) == Positions.ROTARY) {
+            return rotaryRows(model.rotary().get(attention(layer).rotary()));
+        }
+        if (learned == null) {
+            return new float[0][];
+        }
+        float[][] rows = new float[tokens][learned.table().dim(1)];
+        for (int t = 0; t < tokens; t++) {
+            for (int i = 0; i < rows[t].length; i++) {
+                rows[t][i] = learned.table().getFloat(t + learned.offset(), i);
+            }
+        }
+        return rows;
+    }
+
+    private float[][] rotaryRows(RotaryPositions rotary) {
+        int pairs = rotary.pairs();
+        float[][] rows = new float[tokens][2 * pairs];
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor cos = Tensor.allocate(arena, DType.F32, Shape.of(tokens, pairs));
+            Tensor sin = Tensor.allocate(arena, DType.F32, Shape.of(tokens, pairs));
+            for (int t = 0; t < tokens; t++) {
+                rotary.fill(t, cos, sin);
+                for (int i = 0; i < pairs; i++) {
+                    rows[t][i] = cos.getFloat(t, i);
+                    rows[t][pairs + i] = sin.getFloat(t, i);
+                }
+            }
+        }
+        return rows;
+    }
+
+    private CausalAttention attention(int layer) {
+        return model.layers().get(layer).attn();
+    }
+
+    /** The first key that a query sees in a layer; the last is its own. */
+    public int firstKey(int layer, int query) {
+        int window = attention(layer).window();
+        return window == 0 ? 0 : Math.max(0, query - window + 1);
+    }
+
     /** What each query [T] makes of each key [T], scaled (and capped, where the model does that), before any is hidden from it. */
     public float[][] scores(int layer, int head) {
-        CausalAttention attention = model.layers().get(layer).attn();
+        CausalAttention attention = attention(layer);
         float[] q = queries[layer][head];
         float[] k = keys[layer][keyHead(head)];
         int width = headDim();
@@ -116,11 +184,10 @@ public final class AttentionMap {
 
     /** The weights that they become: 0 for keys that come later, or that are out of the layer's window; each row sums to 1. */
     public float[][] weights(int layer, int head) {
-        int window = model.layers().get(layer).attn().window();
         float[][] weights = scores(layer, head);
         for (int i = 0; i < tokens; i++) {
             float[] row = weights[i];
-            int from = window == 0 ? 0 : Math.max(0, i - window + 1);
+            int from = firstKey(layer, i);
             double largest = Double.NEGATIVE_INFINITY;
             for (int j = from; j <= i; j++) {
                 largest = Math.max(largest, row[j]);

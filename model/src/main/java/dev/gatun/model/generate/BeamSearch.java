@@ -29,12 +29,14 @@ public final class BeamSearch {
     private final GenerationConfig config;
     private final int beams;
     private final int width; // candidates of a source
+    private final int start; // ids that every target starts with
 
     /** A search with the given beams and limits. */
     public BeamSearch(GenerationConfig config) {
         this.config = config;
         this.beams = config.beams();
         this.width = 2 * beams;
+        this.start = config.startLength();
     }
 
     /**
@@ -53,7 +55,7 @@ public final class BeamSearch {
         int[] parents = new int[n];
         int[] best = new int[n * width];
         float[] logProbabilities = new float[n * width];
-        Arrays.fill(last, config.startId());
+        config.start(session, last);
         boolean free = config.rules().equals(TokenRules.FREE) && config.minTokens() == 0;
         for (int step = 0; step < config.maxTokens() && count > 0; step++) {
             session.decode(last, 1);
@@ -81,8 +83,8 @@ public final class BeamSearch {
     /** The hypotheses of one source. */
     private final class Source {
         private final List<Hypothesis> finished = new ArrayList<>(); // best first, at most beams
-        private int[][] ids = new int[beams][config.maxTokens() + 1]; // the start first
-        private int[][] nextIds = new int[beams][config.maxTokens() + 1];
+        private int[][] ids = new int[beams][start + config.maxTokens()]; // the start first
+        private int[][] nextIds = new int[beams][start + config.maxTokens()];
         private final float[] sums = new float[beams]; // log-probabilities of the running ones, best first
         // Candidates, best first: hypothesis, the id after it, their sum.
         private final int[] beamOf = new int[width];
@@ -94,7 +96,7 @@ public final class BeamSearch {
         Source() {
             Arrays.fill(sums, 1, beams, NEVER);
             for (int[] hypothesis : ids) {
-                hypothesis[0] = config.startId();
+                Arrays.setAll(hypothesis, i -> i < start ? config.startId(i) : 0);
             }
         }
 
@@ -124,8 +126,8 @@ public final class BeamSearch {
                 if (ends && rank < beams) {
                     finish(ids[beamOf[rank]], id, length, score(sumOf[rank], length));
                 } else if (!ends && next < beams) {
-                    System.arraycopy(ids[beamOf[rank]], 0, nextIds[next], 0, length);
-                    nextIds[next][length] = id;
+                    System.arraycopy(ids[beamOf[rank]], 0, nextIds[next], 0, start + step);
+                    nextIds[next][start + step] = id;
                     parents[to + next] = first + beamOf[rank];
                     last[to + next] = id;
                     sums[next++] = sumOf[rank];
@@ -151,7 +153,7 @@ public final class BeamSearch {
         }
 
         private void finish(int[] before, int id, int length, float score) {
-            int[] target = Arrays.copyOfRange(before, 1, length + 1);
+            int[] target = Arrays.copyOfRange(before, start, start + length);
             target[length - 1] = id;
             finished.add(new Hypothesis(target, score));
             finished.sort(Comparator.comparingDouble(Hypothesis::score)

@@ -1,12 +1,15 @@
 package dev.gatun.model.generate;
 
+import dev.gatun.model.transformer.TransformerSession;
 import dev.gatun.model.weights.JsonConfig;
+import java.util.Arrays;
 import java.util.List;
 
 /**
  * How a model wants its targets generated: what its generation_config.json says, or a caller.
  *
  * @param startId what every target starts with; not part of the result
+ * @param prompt what follows the start in every target, and is no part of the result either: Whisper's language and task
  * @param eosIds each ends a target; part of the result
  * @param padId fills up shorter targets of a batch
  * @param rules which ids may follow
@@ -18,6 +21,7 @@ import java.util.List;
  */
 public record GenerationConfig(
         int startId,
+        int[] prompt,
         int[] eosIds,
         int padId,
         TokenRules rules,
@@ -33,6 +37,7 @@ public record GenerationConfig(
     private static final int DEFAULT_TOKENS = 512;
 
     private static final int MAX = 1 << 20;
+    private static final int[] NO_IDS = {};
 
     /** When the beam search of a source, which has as many finished hypotheses as beams, is done. */
     public enum EarlyStopping {
@@ -46,6 +51,7 @@ public record GenerationConfig(
 
     /** Copies the array and checks numbers. */
     public GenerationConfig {
+        prompt = prompt.clone();
         eosIds = eosIds.clone();
         if (beams < 1 || beams > MAX_BEAMS) {
             throw new IllegalArgumentException("beams " + beams + ": must be 1 to " + MAX_BEAMS);
@@ -64,7 +70,7 @@ public record GenerationConfig(
     /** Plain settings: greedy, up to {@code maxTokens}, nothing forbidden. */
     public static GenerationConfig greedy(int startId, int eosId, int padId, int maxTokens) {
         return new GenerationConfig(
-                startId, new int[] {eosId}, padId, TokenRules.FREE, 0, maxTokens, 1, 1f, EarlyStopping.LIKELY);
+                startId, NO_IDS, new int[] {eosId}, padId, TokenRules.FREE, 0, maxTokens, 1, 1f, EarlyStopping.LIKELY);
     }
 
     /**
@@ -103,9 +109,11 @@ public record GenerationConfig(
                         .map(GenerationConfig::ints)
                         .toList(),
                 generate.optionalInt("no_repeat_ngram_size", 0, 0, MAX),
-                (float) generate.optionalDouble("repetition_penalty", 1, 1e-3, 100)));
+                (float) generate.optionalDouble("repetition_penalty", 1, 1e-3, 100),
+                null));
         return new GenerationConfig(
                 start,
+                NO_IDS,
                 ints(eos),
                 pad,
                 rules,
@@ -125,6 +133,32 @@ public record GenerationConfig(
 
     private static int[] ints(List<Integer> list) {
         return list.stream().mapToInt(Integer::intValue).toArray();
+    }
+
+    /** A copy. */
+    @Override
+    public int[] prompt() {
+        return prompt.clone();
+    }
+
+    /** Ids that every target starts with: the start and the prompt. */
+    int startLength() {
+        return 1 + prompt.length;
+    }
+
+    /** Decodes what every target starts with but for the last of it, which goes to {@code last}. */
+    void start(TransformerSession session, int[] last) {
+        for (int i = 0; i < startLength(); i++) {
+            Arrays.fill(last, startId(i));
+            if (i < prompt.length) {
+                session.decode(last, 1);
+            }
+        }
+    }
+
+    /** The i-th of them. */
+    int startId(int i) {
+        return i == 0 ? startId : prompt[i - 1];
     }
 
     /** A copy. */
@@ -154,13 +188,13 @@ public record GenerationConfig(
     /** These settings with another number of beams. */
     public GenerationConfig withBeams(int newBeams) {
         return new GenerationConfig(
-                startId, eosIds, padId, rules, minTokens, maxTokens, newBeams, lengthPenalty, earlyStopping);
+                startId, prompt, eosIds, padId, rules, minTokens, maxTokens, newBeams, lengthPenalty, earlyStopping);
     }
 
     /** These settings with other limits. */
     public GenerationConfig withTokens(int newMinTokens, int newMaxTokens) {
         return new GenerationConfig(
-                startId, eosIds, padId, rules, newMinTokens, newMaxTokens, beams, lengthPenalty, earlyStopping);
+                startId, prompt, eosIds, padId, rules, newMinTokens, newMaxTokens, beams, lengthPenalty, earlyStopping);
     }
 
     /** These settings with another upper limit. */
@@ -171,24 +205,30 @@ public record GenerationConfig(
     /** These settings with another length penalty. */
     public GenerationConfig withLengthPenalty(float newLengthPenalty) {
         return new GenerationConfig(
-                startId, eosIds, padId, rules, minTokens, maxTokens, beams, newLengthPenalty, earlyStopping);
+                startId, prompt, eosIds, padId, rules, minTokens, maxTokens, beams, newLengthPenalty, earlyStopping);
     }
 
     /** These settings with other rules. */
     public GenerationConfig withRules(TokenRules newRules) {
         return new GenerationConfig(
-                startId, eosIds, padId, newRules, minTokens, maxTokens, beams, lengthPenalty, earlyStopping);
+                startId, prompt, eosIds, padId, newRules, minTokens, maxTokens, beams, lengthPenalty, earlyStopping);
     }
 
     /** These settings with another end of beam search. */
     public GenerationConfig withEarlyStopping(EarlyStopping newEarlyStopping) {
         return new GenerationConfig(
-                startId, eosIds, padId, rules, minTokens, maxTokens, beams, lengthPenalty, newEarlyStopping);
+                startId, prompt, eosIds, padId, rules, minTokens, maxTokens, beams, lengthPenalty, newEarlyStopping);
+    }
+
+    /** These settings with other ids behind the start. */
+    public GenerationConfig withPrompt(int... newPrompt) {
+        return new GenerationConfig(
+                startId, newPrompt, eosIds, padId, rules, minTokens, maxTokens, beams, lengthPenalty, earlyStopping);
     }
 
     /** These settings with another first id: mBART's target language. */
     public GenerationConfig withStartId(int newStartId) {
         return new GenerationConfig(
-                newStartId, eosIds, padId, rules, minTokens, maxTokens, beams, lengthPenalty, earlyStopping);
+                newStartId, prompt, eosIds, padId, rules, minTokens, maxTokens, beams, lengthPenalty, earlyStopping);
     }
 }

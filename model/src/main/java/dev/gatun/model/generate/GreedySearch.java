@@ -51,7 +51,8 @@ public final class GreedySearch {
     public int[][] run(TransformerSession session, @Nullable StepListener listener) {
         int running = session.hypotheses();
         int most = config.maxTokens();
-        int[][] ids = new int[running][most + 1]; // the start first
+        int start = config.startLength();
+        int[][] ids = new int[running][start + most]; // the start first
         int[][] targets = new int[running][];
         Sampler[] samplers = new Sampler[sampling.equals(Sampling.GREEDY) ? 0 : running];
         int[] last = new int[running];
@@ -59,11 +60,11 @@ public final class GreedySearch {
         int[] kept = new int[running];
         int[] best = new int[running];
         float[] scores = new float[running];
-        Arrays.fill(last, config.startId());
         Arrays.setAll(source, i -> i);
         for (int[] target : ids) {
-            target[0] = config.startId();
+            Arrays.setAll(target, i -> i < start ? config.startId(i) : 0);
         }
+        config.start(session, last);
         boolean free = config.rules().equals(TokenRules.FREE) && config.minTokens() == 0;
         for (int step = 0; step < most && running > 0; step++) {
             session.decode(last, 1);
@@ -87,9 +88,9 @@ public final class GreedySearch {
                 if (best[i] < 0) {
                     throw new ArithmeticException("source " + s + ": no score is a number, so no id can follow");
                 }
-                ids[s][step + 1] = best[i];
+                ids[s][start + step] = best[i];
                 if (config.isEos(best[i]) || step == most - 1) {
-                    targets[s] = Arrays.copyOfRange(ids[s], 1, step + 2);
+                    targets[s] = Arrays.copyOfRange(ids[s], start, start + step + 1);
                 } else {
                     kept[going] = i;
                     last[going] = best[i];

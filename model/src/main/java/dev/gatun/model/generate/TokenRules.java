@@ -3,6 +3,7 @@ package dev.gatun.model.generate;
 import dev.gatun.memory.Tensor;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What may not, or must, follow at a step, as Hugging Face's generate has it. Immutable but for the arrays, which nobody changes.
@@ -14,6 +15,7 @@ import java.util.List;
  * @param badWords sequences of ids that are never completed
  * @param noRepeatNgram sequences of so many ids do not come twice; 0 for any
  * @param repetitionPenalty divides positive scores of ids that were there already, and multiplies negative ones; 1 for none
+ * @param timestamps where times stand in a transcription; null for any
  */
 public record TokenRules(
         int forcedFirst,
@@ -22,12 +24,13 @@ public record TokenRules(
         int[] suppressedFirst,
         List<int[]> badWords,
         int noRepeatNgram,
-        float repetitionPenalty) {
+        float repetitionPenalty,
+        @Nullable TimestampRules timestamps) {
     /** No id is forced. */
     public static final int NONE = -1;
 
     /** Everything may follow everything. */
-    public static final TokenRules FREE = new TokenRules(NONE, NONE, new int[0], new int[0], List.of(), 0, 1f);
+    public static final TokenRules FREE = new TokenRules(NONE, NONE, new int[0], new int[0], List.of(), 0, 1f, null);
 
     /** Checks the numbers. */
     public TokenRules {
@@ -43,24 +46,39 @@ public record TokenRules(
 
     /** These rules with another id that comes first, or {@link #NONE}: the code of the language that is translated to. */
     public TokenRules withForcedFirst(int id) {
-        return new TokenRules(id, forcedLast, suppressed, suppressedFirst, badWords, noRepeatNgram, repetitionPenalty);
+        return new TokenRules(
+                id, forcedLast, suppressed, suppressedFirst, badWords, noRepeatNgram, repetitionPenalty, timestamps);
     }
 
     /** These rules with sequences of {@code n} ids that do not come twice; 0 for any. */
     public TokenRules withNoRepeatNgram(int n) {
-        return new TokenRules(forcedFirst, forcedLast, suppressed, suppressedFirst, badWords, n, repetitionPenalty);
+        return new TokenRules(
+                forcedFirst, forcedLast, suppressed, suppressedFirst, badWords, n, repetitionPenalty, timestamps);
+    }
+
+    /** These rules with times among the words; null for none. */
+    public TokenRules withTimestamps(@Nullable TimestampRules rules) {
+        return new TokenRules(
+                forcedFirst,
+                forcedLast,
+                suppressed,
+                suppressedFirst,
+                badWords,
+                noRepeatNgram,
+                repetitionPenalty,
+                rules);
     }
 
     /**
      * Sets the scores of ids that may not follow to -inf, and where an id is forced its own to 0.
      *
      * @param scores [V]
-     * @param ids the start id and what was produced, {@code step} + 1 of them
+     * @param ids what every target starts with, and {@code step} that were produced
      * @param step 0 for the first id produced
      * @param config says how long a target is, and its ends
      */
     void apply(Tensor scores, int[] ids, int step, GenerationConfig config) {
-        int length = step + 1;
+        int length = config.startLength() + step;
         if (repetitionPenalty != 1f) {
             penalize(scores, ids, length);
         }
@@ -87,6 +105,9 @@ public record TokenRules(
             for (int id : suppressedFirst) {
                 hide(scores, id);
             }
+        }
+        if (timestamps != null) {
+            timestamps.apply(scores, ids, config.startLength(), length, config.eosId(0));
         }
     }
 

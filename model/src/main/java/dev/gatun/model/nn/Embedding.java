@@ -33,6 +33,11 @@ public final class Embedding {
         this.factor = factor;
     }
 
+    /** V. */
+    public int size() {
+        return blocks != null ? blocks.n() : table == null ? 0 : table.dim(0);
+    }
+
     /**
      * Looks up one row an id.
      *

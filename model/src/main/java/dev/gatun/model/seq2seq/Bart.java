@@ -3,27 +3,22 @@ package dev.gatun.model.seq2seq;
 import dev.gatun.memory.Tensor;
 import dev.gatun.model.nn.ActivationNames;
 import dev.gatun.model.nn.Embedding;
-import dev.gatun.model.nn.FeedForward;
 import dev.gatun.model.nn.LayerNorm;
 import dev.gatun.model.nn.Linear;
 import dev.gatun.model.nn.Loader;
-import dev.gatun.model.nn.MultiHeadAttention;
 import dev.gatun.model.nn.PositionTable;
 import dev.gatun.model.nn.SinusoidalPositions;
-import dev.gatun.model.transformer.DecoderLayer;
-import dev.gatun.model.transformer.EncoderLayer;
 import dev.gatun.model.transformer.Input;
 import dev.gatun.model.transformer.Transformer;
 import dev.gatun.model.transformer.Transformer.Stack;
 import dev.gatun.model.transformer.TransformerConfig;
 import dev.gatun.model.weights.JsonConfig;
-import dev.gatun.model.weights.ModelFormatException;
-import dev.gatun.ops.Activation;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /** BART (Lewis et al. 2020) and those who share its tensor names: mBART, Pegasus, Marian. */
 final class Bart {
-    private static final float EPSILON = 1e-5f; // torch.nn.LayerNorm's default: config.json has no key for it
+    private static final String HEAD = "lm_head.weight";
     private static final int BART_OFFSET = 2; // rows of the table before position 0
 
     /**
@@ -41,20 +36,28 @@ final class Bart {
     private final Loader loader;
     private final Kind kind;
     private final TransformerConfig config;
-    private final Activation activation;
+    private final BartLayers layers;
 
     private Bart(JsonConfig json, Loader loader, Kind kind) {
         this.parts = new Parts(json, loader);
         this.json = json;
         this.loader = loader;
         this.kind = kind;
-        this.activation = json.requireOneOf("activation_function", ActivationNames.ALL);
         this.config = json.checked(() -> TransformerConfig.of(
                 parts.dim("d_model"),
                 parts.dim("encoder_attention_heads"),
                 parts.dim("decoder_attention_heads"),
-                json.requireInt("vocab_size", 1, Integer.MAX_VALUE),
+                targetVocab(json),
                 json.optionalInt("max_position_embeddings", 1024, 1, Parts.MAX)));
+        this.layers = new BartLayers(
+                parts, config, json.requireOneOf("activation_function", ActivationNames.ALL), kind.normFirst, true);
+    }
+
+    /** A Marian may have a vocabulary of its own for targets. */
+    private static int targetVocab(JsonConfig json) {
+        int sources = json.requireInt("vocab_size", 1, Integer.MAX_VALUE);
+        boolean shares = json.optionalBoolean("share_encoder_decoder_embeddings", true);
+        return shares ? sources : json.optionalInt("decoder_vocab_size", sources, 1, Integer.MAX_VALUE);
     }
 
     static Transformer load(JsonConfig json, Loader loader) {
@@ -78,30 +81,36 @@ final class Bart {
     private Transformer model() {
         int d = config.dModel();
         int vocab = config.vocab();
-        for (String key : new String[] {"share_encoder_decoder_embeddings", "tie_word_embeddings"}) {
-            if (!json.optionalBoolean(key, true)) {
-                throw new ModelFormatException(
-                        json.file() + ": " + key + " is false; only one shared embedding is supported");
-            }
-        }
+        boolean shares = json.optionalBoolean("share_encoder_decoder_embeddings", true);
         String body = loader.weights().has("shared.weight") || loader.weights().has("encoder.embed_tokens.weight")
                 ? ""
                 : "model.";
-        String[] names = {
-            body + "shared.weight",
-            body + "encoder.embed_tokens.weight",
-            body + "decoder.embed_tokens.weight",
-            "lm_head.weight"
-        };
-        Tensor shared = parts.shared(vocab, d, names);
+        String[] tables = shares
+                ? new String[] {
+                    body + "shared.weight",
+                    body + "encoder.embed_tokens.weight",
+                    body + "decoder.embed_tokens.weight",
+                    HEAD
+                }
+                : new String[] {body + "decoder.embed_tokens.weight", HEAD};
+        boolean tied = json.optionalBoolean("tie_word_embeddings", true);
+        String[] names = tied ? tables : Arrays.copyOf(tables, tables.length - 1);
+        Tensor targets = parts.shared(vocab, d, names);
         parts.repeated(vocab, d, names);
+        Tensor sources = shares
+                ? targets
+                : loader.weights()
+                        .require(
+                                body + "encoder.embed_tokens.weight",
+                                json.requireInt("vocab_size", 1, Integer.MAX_VALUE),
+                                d);
         float scale = json.optionalBoolean("scale_embedding", false) ? (float) Math.sqrt(d) : 1f;
-        Embedding embedding = new Embedding(shared, scale);
+        Embedding embedding = new Embedding(targets, scale);
         String encoder = body + "encoder";
         String decoder = body + "decoder";
         @Nullable
         PositionTable positions = kind.sinusoidal
-                ? SinusoidalPositions.create(loader.arena(), config.nPositions(), d, SinusoidalPositions.Layout.HALVES)
+                ? SinusoidalPositions.create(loader.arena(), config.nSource(), d, SinusoidalPositions.Layout.HALVES)
                 : null;
         Tensor logitsBias = loader.weights().has("final_logits_bias")
                 ? loader.f32(loader.weights().require("final_logits_bias", 1, vocab))
@@ -110,21 +119,23 @@ final class Bart {
         return new Transformer(
                 config,
                 new Stack<>(
-                        input(encoder, embedding, positions),
+                        input(encoder, shares ? embedding : new Embedding(sources, scale), positions),
                         null,
                         Parts.layers(
                                 json.requireInt("encoder_layers", 1, 1000),
-                                i -> encoderLayer(encoder + ".layers." + i)),
+                                i -> layers.encoderLayer(encoder + ".layers." + i)),
                         finalNorm(encoder)),
                 new Stack<>(
                         input(decoder, embedding, positions),
                         null,
                         Parts.layers(
                                 json.requireInt("decoder_layers", 1, 1000),
-                                i -> decoderLayer(decoder + ".layers." + i)),
+                                i -> layers.decoderLayer(decoder + ".layers." + i)),
                         finalNorm(decoder)),
                 1f,
-                new Linear(loader.pack(names[0], vocab, d, () -> shared), logitsBias),
+                new Linear(
+                        tied ? loader.pack(names[0], vocab, d, () -> targets) : loader.pack(HEAD, vocab, d),
+                        logitsBias),
                 loader.backend());
     }
 
@@ -132,55 +143,16 @@ final class Bart {
         String table = name + ".embed_positions.weight";
         PositionTable positions = computed;
         if (computed == null) {
-            int rows = config.nPositions() + BART_OFFSET;
+            int rows = config.nSource() + BART_OFFSET;
             positions =
                     new PositionTable(loader.f32(loader.weights().require(table, rows, config.dModel())), BART_OFFSET);
         } else {
-            parts.repeated(config.nPositions(), config.dModel(), table); // in checkpoints of old
+            parts.repeated(config.nSource(), config.dModel(), table); // in checkpoints of old
         }
-        return new Input(embedding, positions, kind.inputNorm ? norm(name + ".layernorm_embedding") : null);
+        return new Input(embedding, positions, kind.inputNorm ? layers.norm(name + ".layernorm_embedding") : null);
     }
 
     private @Nullable LayerNorm finalNorm(String name) {
-        return kind.finalNorm ? norm(name + ".layer_norm") : null;
-    }
-
-    private EncoderLayer encoderLayer(String name) {
-        return new EncoderLayer(
-                attention(name + ".self_attn", config.encoderHeads()),
-                norm(name + ".self_attn_layer_norm"),
-                feedForward(name, parts.dim("encoder_ffn_dim")),
-                norm(name + ".final_layer_norm"),
-                kind.normFirst);
-    }
-
-    private DecoderLayer decoderLayer(String name) {
-        return new DecoderLayer(
-                attention(name + ".self_attn", config.decoderHeads()),
-                norm(name + ".self_attn_layer_norm"),
-                attention(name + ".encoder_attn", config.decoderHeads()),
-                norm(name + ".encoder_attn_layer_norm"),
-                feedForward(name, parts.dim("decoder_ffn_dim")),
-                norm(name + ".final_layer_norm"),
-                kind.normFirst);
-    }
-
-    private MultiHeadAttention attention(String name, int nHeads) {
-        int d = config.dModel();
-        return MultiHeadAttention.of(
-                loader.linear(name + ".q_proj", d, d),
-                loader.linear(name + ".k_proj", d, d),
-                loader.linear(name + ".v_proj", d, d),
-                loader.linear(name + ".out_proj", d, d),
-                nHeads);
-    }
-
-    private FeedForward feedForward(String name, int dFf) {
-        int d = config.dModel();
-        return new FeedForward(loader.linear(name + ".fc1", dFf, d), activation, loader.linear(name + ".fc2", d, dFf));
-    }
-
-    private LayerNorm norm(String name) {
-        return loader.layerNorm(name, config.dModel(), EPSILON);
+        return kind.finalNorm ? layers.norm(name + ".layer_norm") : null;
     }
 }

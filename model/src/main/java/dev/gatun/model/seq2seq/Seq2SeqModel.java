@@ -34,7 +34,8 @@ public final class Seq2SeqModel implements AutoCloseable {
             "pegasus", Bart::loadPegasus,
             "t5", T5::load,
             "mt5", T5::loadMt5,
-            "vaswani", Vaswani::load);
+            "vaswani", Vaswani::load,
+            "whisper", Whisper::load);
 
     private final Transformer transformer;
     private final GenerationConfig generation;
@@ -102,7 +103,7 @@ public final class Seq2SeqModel implements AutoCloseable {
                         weights.source() + ": tensors that this kind of model does not have: " + weights.unused());
             }
             var sizes = transformer.config();
-            GenerationConfig generation = GenerationConfig.read(config, generate, sizes.vocab(), sizes.nPositions());
+            GenerationConfig generation = GenerationConfig.read(config, generate, sizes.vocab(), sizes.nTarget());
             return new Seq2SeqModel(transformer, generation, type, weights, arena, reservation);
         } catch (Throwable e) {
             arena.close();

@@ -89,7 +89,7 @@ final class T5 {
                 && json.optionalBoolean("scale_decoder_outputs", json.optionalBoolean("tie_word_embeddings", true));
         boolean own = loader.weights().has("lm_head.weight");
         return new Transformer(
-                new TransformerConfig(d, heads, heads, headDim, headDim, vocab, MAX_TOKENS),
+                new TransformerConfig(d, heads, heads, headDim, headDim, vocab, MAX_TOKENS, MAX_TOKENS),
                 new Stack<>(
                         input,
                         buckets("encoder.block.0.layer.0", true),

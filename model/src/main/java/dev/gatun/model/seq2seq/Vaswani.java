@@ -67,7 +67,7 @@ final class Vaswani {
                         "sinusoidal-halves", SinusoidalPositions.Layout.HALVES));
         Input input = new Input(
                 new Embedding(embedding, scale),
-                SinusoidalPositions.create(loader.arena(), config.nPositions(), d, layout),
+                SinusoidalPositions.create(loader.arena(), config.nSource(), d, layout),
                 null);
         boolean finalNorm = json.optionalBoolean("final_norm", false);
         return new Transformer(

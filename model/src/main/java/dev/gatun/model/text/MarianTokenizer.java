@@ -11,11 +11,12 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The tokenizer of Marian models as OPUS-MT publishes them, equal to transformers' MarianTokenizer: {@code source.spm} cuts a text
- * into pieces, {@code vocab.json}, shared by both languages, says their ids, {@code tokenizer_config.json} (optional) the names of
- * the special tokens. A text is text: {@code </s>} in it is no special token (it is one to transformers). Lone surrogates count as
+ * into pieces, {@code vocab.json}, shared by both languages unless there is a {@code target_vocab.json}, says their ids, {@code
+ * tokenizer_config.json} (optional) the names of the special tokens. A text is text: {@code </s>} in it is no special token (it is one to transformers). Lone surrogates count as
  * {@code ?}.
  *
  * <p>Thread-safe. Whoever opens it closes it: encoding throws {@link IllegalStateException} afterwards; close waits for texts that
@@ -25,6 +26,7 @@ public final class MarianTokenizer implements TargetTokenizer {
     static final String SOURCE = "source.spm";
     private static final String TARGET = "target.spm";
     private static final String VOCAB = "vocab.json";
+    private static final String TARGET_VOCAB = "target_vocab.json";
     private static final String CONFIG = "tokenizer_config.json";
     private static final char SPACE = '\u2581'; // what SentencePiece writes for a space
     private static final int[] NO_IDS = {};
@@ -39,41 +41,61 @@ public final class MarianTokenizer implements TargetTokenizer {
     private final int[] idOfSource;
     private final Map<String, Integer> idOf;
     private final Map<Integer, Surface> surfaceOf;
-    private final int vocabSize;
-    private final int eosId;
-    private final int unkId;
-    private final int padId;
+    private final Map<Integer, String> sourcePieceOf;
+    private final Map<Integer, String> targetPieceOf;
+    private final Vocabulary sources;
+    private final Vocabulary targets;
 
-    private MarianTokenizer(
-            Map<String, Integer> idOf, SpecialTokens special, SourceModel source, SentencePieceModel target) {
-        this.idOf = idOf;
-        this.eosId = special.eos;
-        this.unkId = special.unk;
-        this.padId = special.pad;
+    @SuppressWarnings("ReferenceEquality") // the same object: equal vocabularies cost no more than time
+    private MarianTokenizer(Vocabulary sources, Vocabulary targets, SourceModel source, SentencePieceModel target) {
+        this.sources = sources;
+        this.targets = targets;
+        this.idOf = sources.idOf;
         this.source = source.processor;
         this.sourceUnk = source.model.unkId();
         this.idOfSource = source.model.pieces().stream()
-                .mapToInt(piece -> idOf.getOrDefault(piece.text(), unkId))
+                .mapToInt(piece -> idOf.getOrDefault(piece.text(), sources.unk))
                 .toArray();
         Map<String, Surface> targetSurfaces = HashMap.newHashMap(target.pieces().size());
         for (SentencePieceModel.Piece piece : target.pieces()) {
             targetSurfaces.put(piece.text(), surface(piece, target.unkSurface()));
         }
-        this.surfaceOf = HashMap.newHashMap(idOf.size());
-        int most = -1;
-        for (var entry : idOf.entrySet()) {
-            String piece = entry.getKey();
-            surfaceOf.put(
-                    entry.getValue(), targetSurfaces.getOrDefault(piece, new Surface(spaced(piece), Surface.TEXT)));
-            most = Math.max(most, entry.getValue());
-        }
-        for (int id : new int[] {eosId, unkId, padId}) {
+        this.sourcePieceOf = sources.pieceOf();
+        this.targetPieceOf = targets == sources ? sourcePieceOf : targets.pieceOf();
+        this.surfaceOf = HashMap.newHashMap(targets.idOf.size());
+        targets.idOf.forEach((piece, id) ->
+                surfaceOf.put(id, targetSurfaces.getOrDefault(piece, new Surface(spaced(piece), Surface.TEXT))));
+        for (int id : new int[] {targets.eos, targets.unk, targets.pad}) {
             surfaceOf.put(id, new Surface("", Surface.TEXT));
         }
-        this.vocabSize = most + 1;
     }
 
-    private record SpecialTokens(int eos, int unk, int pad) {}
+    /** Ids of pieces, those of the special tokens, and one more than the largest. */
+    private record Vocabulary(String name, Map<String, Integer> idOf, int eos, int unk, int pad, int size) {
+        static Vocabulary read(ModelFolder folder, String file, @Nullable JsonConfig config) throws IOException {
+            JsonConfig vocab = JsonConfig.read(folder, file);
+            Map<String, Integer> idOf = ids(vocab);
+            return new Vocabulary(
+                    folder.name() + ": " + file,
+                    idOf,
+                    id(vocab, idOf, token(config, "eos_token", "</s>")),
+                    id(vocab, idOf, token(config, "unk_token", "<unk>")),
+                    id(vocab, idOf, token(config, "pad_token", "<pad>")),
+                    idOf.values().stream().mapToInt(Integer::intValue).max().orElse(-1) + 1);
+        }
+
+        Map<Integer, String> pieceOf() {
+            Map<Integer, String> pieces = HashMap.newHashMap(idOf.size());
+            idOf.forEach((piece, id) -> pieces.put(id, piece));
+            return pieces;
+        }
+
+        void check(int rows) {
+            if (size > rows) {
+                throw new ModelFormatException(name + " has " + size + " ids, the model's embedding only " + rows);
+            }
+        }
+    }
 
     private record SourceModel(SentencePieceModel model, SentencePiece processor) {}
 
@@ -98,23 +120,10 @@ public final class MarianTokenizer implements TargetTokenizer {
      * @throws TokenizerUnavailableException if SentencePiece's native library cannot be loaded
      */
     public static MarianTokenizer open(ModelFolder folder) throws IOException {
-        JsonConfig vocab = JsonConfig.read(folder, VOCAB);
-        Map<String, Integer> idOf = ids(vocab);
-        SpecialTokens special;
-        if (folder.has(CONFIG)) {
-            JsonConfig config = JsonConfig.read(folder, CONFIG);
-            if (config.optionalBoolean("separate_vocabs", false)) {
-                throw new ModelFormatException(
-                        config.file() + ": separate_vocabs is true, only a vocabulary that source"
-                                + " and target share is supported");
-            }
-            special = new SpecialTokens(
-                    id(vocab, idOf, token(config, "eos_token", "</s>")),
-                    id(vocab, idOf, token(config, "unk_token", "<unk>")),
-                    id(vocab, idOf, token(config, "pad_token", "<pad>")));
-        } else {
-            special = new SpecialTokens(id(vocab, idOf, "</s>"), id(vocab, idOf, "<unk>"), id(vocab, idOf, "<pad>"));
-        }
+        JsonConfig config = folder.has(CONFIG) ? JsonConfig.read(folder, CONFIG) : null;
+        Vocabulary sources = Vocabulary.read(folder, VOCAB, config);
+        boolean separate = config != null && config.optionalBoolean("separate_vocabs", false);
+        Vocabulary targets = separate ? Vocabulary.read(folder, TARGET_VOCAB, config) : sources;
         try (Arena arena = Arena.ofConfined()) {
             MappedFile targetFile = folder.open(TARGET, arena);
             SentencePieceModel target =
@@ -127,7 +136,7 @@ public final class MarianTokenizer implements TargetTokenizer {
             byte[] bytes = SentencePieceModel.bytes(sourceFile);
             SentencePieceModel model = SentencePieceModel.parse(sourceFile.name(), bytes);
             var processor = new SentencePiece(sourceFile.name(), bytes, model);
-            return new MarianTokenizer(idOf, special, new SourceModel(model, processor), target);
+            return new MarianTokenizer(sources, targets, new SourceModel(model, processor), target);
         }
     }
 
@@ -147,7 +156,10 @@ public final class MarianTokenizer implements TargetTokenizer {
     }
 
     /** A token's name: a string, or an object with the string as its content, as transformers writes either. */
-    private static String token(JsonConfig config, String key, String fallback) {
+    private static String token(@Nullable JsonConfig config, String key, String fallback) {
+        if (config == null) {
+            return fallback;
+        }
         return config.isObject(key)
                 ? config.requireObject(key).requireString("content")
                 : config.optionalString(key, fallback);
@@ -174,7 +186,7 @@ public final class MarianTokenizer implements TargetTokenizer {
         String rest = text;
         int end = text.startsWith(">>") ? text.indexOf("<<") : -1;
         if (end >= 0) {
-            code = new int[] {idOf.getOrDefault(text.substring(0, end + 2), unkId)};
+            code = new int[] {idOf.getOrDefault(text.substring(0, end + 2), sources.unk)};
             rest = text.substring(end + 2);
         }
         SentencePiece.Encoded encoded = source.encode(rest, sourceUnk);
@@ -182,10 +194,11 @@ public final class MarianTokenizer implements TargetTokenizer {
         int[] ids = Arrays.copyOf(code, code.length + pieces.length + 1);
         for (int i = 0; i < pieces.length; i++) {
             // A run of unknown characters is one piece; the vocabulary may have it from the target language.
-            ids[code.length + i] =
-                    pieces[i] == sourceUnk ? idOf.getOrDefault(encoded.pieces()[i], unkId) : idOfSource[pieces[i]];
+            ids[code.length + i] = pieces[i] == sourceUnk
+                    ? idOf.getOrDefault(encoded.pieces()[i], sources.unk)
+                    : idOfSource[pieces[i]];
         }
-        ids[ids.length - 1] = eosId;
+        ids[ids.length - 1] = sources.eos;
         return ids;
     }
 
@@ -202,7 +215,7 @@ public final class MarianTokenizer implements TargetTokenizer {
             Surface surface = surfaceOf.get(ids[i]);
             if (surface == null) {
                 throw new IllegalArgumentException(
-                        "decode: id " + ids[i] + " at position " + i + " is not in the vocabulary of " + vocabSize);
+                        "decode: id " + ids[i] + " at position " + i + " is not in the vocabulary of " + targets.size);
             }
             if (surface.value == Surface.TEXT) {
                 flush(bytes, text);
@@ -241,22 +254,42 @@ public final class MarianTokenizer implements TargetTokenizer {
 
     /** The id that ends a text. */
     public int eosId() {
-        return eosId;
+        return sources.eos;
     }
 
     /** The id of what the vocabulary does not have. */
     public int unkId() {
-        return unkId;
+        return sources.unk;
     }
 
     /** The id that fills a batch, and in Marian starts the decoder. */
     public int padId() {
-        return padId;
+        return sources.pad;
     }
 
-    /** One more than the largest id: the rows that an embedding needs. */
+    /** One more than the largest id of a source: the rows that an embedding needs. */
     public int vocabSize() {
-        return vocabSize;
+        return sources.size;
+    }
+
+    /**
+     * Checks that the model's embeddings have a row for each id.
+     *
+     * @throws ModelFormatException if one is too small
+     */
+    void checkSizes(int sourceRows, int targetRows) {
+        sources.check(sourceRows);
+        targets.check(targetRows);
+    }
+
+    @Override
+    public String sourceToken(int id) {
+        return sourcePieceOf.getOrDefault(id, "");
+    }
+
+    @Override
+    public String targetToken(int id) {
+        return targetPieceOf.getOrDefault(id, "");
     }
 
     /** Frees the native processor; closing twice does nothing. */

@@ -34,31 +34,41 @@ public interface TargetTokenizer extends AutoCloseable {
         return false;
     }
 
+    /** How the vocabulary of sources spells an id; empty if it does not have it. */
+    String sourceToken(int id);
+
+    /** How the vocabulary of targets spells an id; empty if it does not have it. */
+    String targetToken(int id);
+
     @Override
     void close();
 
     /**
-     * Opens what a folder has: {@code source.spm}, {@code target.spm} and {@code vocab.json}, or a tokenizer.json.
+     * Opens what a folder has: {@code source.spm}, {@code target.spm}, {@code vocab.json} and where targets have a vocabulary of their own
+     * {@code target_vocab.json}; or a tokenizer.json.
      *
-     * @param vocab ids that the model knows
+     * @param sourceVocab ids that the model knows in sources
+     * @param targetVocab ids that it knows in targets
      * @throws IOException if a file is missing or cannot be read
      * @throws ModelFormatException if a file breaks its format, or has ids that the model does not know
      * @throws TokenizerUnavailableException if a native library cannot be loaded
      */
-    static TargetTokenizer open(ModelFolder folder, int vocab) throws IOException {
+    static TargetTokenizer open(ModelFolder folder, int sourceVocab, int targetVocab) throws IOException {
         if (folder.has(HuggingFaceTokenizer.FILE) && !folder.has(MarianTokenizer.SOURCE)) {
-            return new TokenizerJsonTarget(HuggingFaceTokenizer.open(folder, HuggingFaceTokenizer.MAX_CHARS), vocab);
+            return new TokenizerJsonTarget(
+                    HuggingFaceTokenizer.open(folder, HuggingFaceTokenizer.MAX_CHARS), sourceVocab);
         }
         if (folder.has("spiece.model") || folder.has("sentencepiece.bpe.model")) {
             throw new ModelFormatException(folder.name() + ": has a SentencePiece model but no "
                     + HuggingFaceTokenizer.FILE + "; save one with transformers' AutoTokenizer");
         }
         MarianTokenizer tokenizer = MarianTokenizer.open(folder);
-        if (tokenizer.vocabSize() > vocab) {
+        try {
+            tokenizer.checkSizes(sourceVocab, targetVocab);
+            return tokenizer;
+        } catch (ModelFormatException e) {
             tokenizer.close();
-            throw new ModelFormatException(folder.name() + ": vocab.json has " + tokenizer.vocabSize()
-                    + " ids, the model's embedding only " + vocab);
+            throw e;
         }
-        return tokenizer;
     }
 }

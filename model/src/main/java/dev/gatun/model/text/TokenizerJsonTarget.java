@@ -51,6 +51,16 @@ final class TokenizerJsonTarget implements TargetTokenizer {
         return LANGUAGE.matcher(spelled(id)).matches();
     }
 
+    @Override
+    public String sourceToken(int id) {
+        return tokenizer.decodeAll(id);
+    }
+
+    @Override
+    public String targetToken(int id) {
+        return tokenizer.decodeAll(id);
+    }
+
     private String spelled(int id) {
         return tokenizer.decodeAll(id).strip();
     }

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 public record Input(
         Embedding embedding,
         @Nullable PositionTable positions,
-        @Nullable Norm norm) {
+        @Nullable Norm norm) implements SourceInput {
     /**
      * Writes the tokens' rows to a.x().
      *

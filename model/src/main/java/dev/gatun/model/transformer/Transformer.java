@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * shared by any number of sessions and threads. Whoever opened the arena of its tensors closes it, after the sessions.
  *
  * @param config sizes
- * @param encoder the stack that reads sources
+ * @param encoder the stack that reads sources: tokens, or sound
  * @param decoder the stack that writes targets
  * @param headScale the decoder's output is multiplied by it before the head; 1 but in the first T5
  * @param lmHead projection to the vocabulary [V, D]
@@ -24,8 +24,8 @@ import org.jspecify.annotations.Nullable;
  */
 public record Transformer(
         TransformerConfig config,
-        Stack<EncoderLayer> encoder,
-        Stack<DecoderLayer> decoder,
+        Stack<SourceInput, EncoderLayer> encoder,
+        Stack<Input, DecoderLayer> decoder,
         float headScale,
         Linear lmHead,
         Backend backend) {
@@ -37,8 +37,8 @@ public record Transformer(
      * @param layers one after the other
      * @param norm after the last of them, or null
      */
-    public record Stack<L>(
-            Input input,
+    public record Stack<I extends SourceInput, L>(
+            I input,
             @Nullable RelativeBuckets bias,
             List<L> layers,
             @Nullable Norm norm) {
@@ -143,9 +143,14 @@ public record Transformer(
             throw new IllegalArgumentException(
                     "session size " + size + ": every number must be at least 1, and sourceTokens hold one source");
         }
-        if (size.nSource > config.nPositions() || size.nTarget > config.nPositions() || size.chunk > size.nTarget) {
-            throw new IllegalArgumentException("session size " + size + ": the model has " + config.nPositions()
-                    + " positions for source and target, and chunk is at most nTarget");
+        if (size.nSource > config.nSource() || size.nTarget > config.nTarget() || size.chunk > size.nTarget) {
+            throw new IllegalArgumentException("session size " + size + ": the model has " + config.nSource()
+                    + " positions for a source and " + config.nTarget()
+                    + " for a target, and chunk is at most nTarget");
+        }
+        if (encoder.input instanceof AudioInput && size.nSource != config.nSource()) {
+            throw new IllegalArgumentException(
+                    "session size " + size + ": a window of sound always has " + config.nSource() + " positions");
         }
     }
 

@@ -9,7 +9,8 @@ package dev.gatun.model.transformer;
  * @param encoderHeadDim size of an encoder's head
  * @param decoderHeadDim size of a decoder's head
  * @param vocab ids of a target are 0 to vocab - 1
- * @param nPositions tokens that a source, and a target, may have at most
+ * @param nSource tokens that a source may have at most
+ * @param nTarget tokens that a target may have at most, its start included
  */
 public record TransformerConfig(
         int dModel,
@@ -18,10 +19,12 @@ public record TransformerConfig(
         int encoderHeadDim,
         int decoderHeadDim,
         int vocab,
-        int nPositions) {
+        int nSource,
+        int nTarget) {
     /**
      * The usual sizes: heads share dModel.
      *
+     * @param nPositions of sources and of targets
      * @throws IllegalArgumentException if they do not divide it
      */
     public static TransformerConfig of(int dModel, int encoderHeads, int decoderHeads, int vocab, int nPositions) {
@@ -30,7 +33,20 @@ public record TransformerConfig(
                     + encoderHeads + " and the decoder's " + decoderHeads + " heads");
         }
         return new TransformerConfig(
-                dModel, encoderHeads, decoderHeads, dModel / encoderHeads, dModel / decoderHeads, vocab, nPositions);
+                dModel,
+                encoderHeads,
+                decoderHeads,
+                dModel / encoderHeads,
+                dModel / decoderHeads,
+                vocab,
+                nPositions,
+                nPositions);
+    }
+
+    /** These sizes with targets of other lengths than sources. */
+    public TransformerConfig withTargets(int newTarget) {
+        return new TransformerConfig(
+                dModel, encoderHeads, decoderHeads, encoderHeadDim, decoderHeadDim, vocab, nSource, newTarget);
     }
 
     /** Width of an encoder layer's queries, keys and values. */

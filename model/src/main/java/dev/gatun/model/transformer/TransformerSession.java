@@ -22,6 +22,12 @@ import org.jspecify.annotations.Nullable;
  * has to grow. For one caller at a time; whoever opened it closes it.
  */
 public final class TransformerSession implements AutoCloseable {
+    /** What a {@link Trace} sees of each layer's cross-attention: its queries [groups, H, beams &middot; T, dK], by layer. */
+    static final String CROSS_QUERIES = "cross_queries";
+
+    /** The keys of sources [B, H, S, dK], by layer. */
+    static final String CROSS_KEYS = "cross_keys";
+
     private final Transformer model;
     private final SessionSize size;
     private final @Nullable Trace trace;
@@ -129,6 +135,9 @@ public final class TransformerSession implements AutoCloseable {
         int dAttn = Math.max(config.encoderWidth(), config.decoderWidth());
         int dFf = Math.max(model.encoderFf(), model.decoderFf());
         Workspace.Layout layout = Activations.layout(size.maxTokens(), config.dModel(), dAttn, dFf);
+        if (model.encoder().input() instanceof AudioInput audio) {
+            audio.addTo(layout);
+        }
         if (model.encoder().bias() != null) {
             layout.f32("encoder bias", 1, config.encoderHeads(), size.nSource(), size.nSource());
         }
@@ -149,15 +158,14 @@ public final class TransformerSession implements AutoCloseable {
      * Encodes sources and forgets what was decoded before. Shorter ones are padded; the result of each is the same as alone.
      *
      * @param ids token ids of each source, 1 to the session's batch of them, each 1 to nSource long
-     * @throws IllegalArgumentException if there are none or too many, or one is empty or too long
+     * @throws IllegalArgumentException if there are none or too many, or one is empty or too long, or the model reads sound
      * @throws IndexOutOfBoundsException if an id is beyond the vocabulary
      */
     public void encode(int[]... ids) {
-        sourceTokens = 0;
-        if (ids.length < 1 || ids.length > size.batch()) {
-            throw new IllegalArgumentException(
-                    "encode: " + ids.length + " sources, the session takes 1 to " + size.batch());
+        if (!(model.encoder().input() instanceof Input input)) {
+            throw new IllegalArgumentException("encode: tokens, but the model reads sound");
         }
+        beginSources(ids.length);
         int tokens = 0;
         for (int b = 0; b < ids.length; b++) {
             if (ids[b].length < 1 || ids[b].length > size.nSource()) {
@@ -177,20 +185,56 @@ public final class TransformerSession implements AutoCloseable {
             System.arraycopy(ids[b], 0, padded, b * tokens, ids[b].length);
             Arrays.fill(padded, end, (b + 1) * tokens, ids[b][0]); // any id will do: nobody looks at padding
         }
-        encode(padded, ids.length, tokens);
+        Activations a = encoderActivations(ids.length, tokens);
+        input.forward(ops, padded, 0, a); //                                    [B, S, D]
+        encodeLayers(a, ids.length, tokens);
     }
 
-    private void encode(int[] ids, int batch, int tokens) {
+    /**
+     * Encodes windows of sound and forgets what was decoded before.
+     *
+     * @param features spectrograms [B, frames, bins], 1 to the session's batch of them
+     * @throws IllegalArgumentException if there are none or too many, or they are not of the model's size, or it reads tokens
+     */
+    public void encode(Tensor features) {
+        if (!(model.encoder().input() instanceof AudioInput input)) {
+            throw new IllegalArgumentException("encode: a spectrogram, but the model reads tokens");
+        }
+        if (features.rank() != 3 || features.dim(1) != input.frames() || features.dim(2) != input.bins()) {
+            throw new IllegalArgumentException("encode: spectrograms " + features.shape() + ", the model takes [batch,"
+                    + input.frames() + "," + input.bins() + "]");
+        }
+        int batch = features.dim(0);
+        beginSources(batch);
+        Arrays.fill(sourceLengths, 0, batch, size.nSource());
+        Activations a = encoderActivations(batch, size.nSource());
+        for (int b = 0; b < batch; b++) {
+            input.forward(ops, features.select(0, b), workspace, a.x().select(0, b)); // [S, D]
+        }
+        encodeLayers(a, batch, size.nSource());
+    }
+
+    private void beginSources(int batch) {
+        sourceTokens = 0;
+        if (batch < 1 || batch > size.batch()) {
+            throw new IllegalArgumentException("encode: " + batch + " sources, the session takes 1 to " + size.batch());
+        }
+    }
+
+    private Activations encoderActivations(int batch, int tokens) {
+        var config = model.config();
+        return Activations.of(
+                workspace, batch, tokens, model.encoderFf(), config.encoderWidth(), config.encoderHeads(), 1);
+    }
+
+    private void encodeLayers(Activations a, int batch, int tokens) {
         var config = model.config();
         var encoder = model.encoder();
-        Activations a = Activations.of(
-                workspace, batch, tokens, model.encoderFf(), config.encoderWidth(), config.encoderHeads(), 1);
         Tensor x = a.x();
         AttentionMask mask = encoder.bias() == null
                 ? encoderMask
                 : encoderMask.with(
                         workspace.get("encoder bias").slice(2, 0, tokens).slice(3, 0, tokens));
-        encoder.input().forward(ops, ids, 0, a); //                             [B, S, D]
         see("encoder_hidden_states", 0, x);
         for (int i = 0; i < encoder.layers().size(); i++) {
             encoder.layers().get(i).forward(ops, x, mask, a); //                [B, S, D]
@@ -205,6 +249,7 @@ public final class TransformerSession implements AutoCloseable {
                     rows(sourceKeys[i], batch, tokens), rows(sourceValues[i], batch, tokens), config.decoderHeads());
             DecoderLayer layer = model.decoder().layers().get(i);
             layer.crossAttn().projectSource(ops, x, sources[i].keys(), sources[i].values());
+            see(CROSS_KEYS, i, sources[i].keyHeads());
         }
         sourceTokens = tokens;
         restart(batch);
@@ -266,6 +311,7 @@ public final class TransformerSession implements AutoCloseable {
         for (int i = 0; i < sources.length; i++) {
             DecoderLayer layer = decoder.layers().get(i);
             layer.forward(ops, x, mask, cache, i, sources[i], sourcePages, sourceMask, a); //           [B, T, D]
+            see(CROSS_QUERIES, i, a.crossAttn().qHeads()); // self-attention's were in the same memory before
             see("decoder_hidden_states", i + 1, x);
         }
         cache.commit();

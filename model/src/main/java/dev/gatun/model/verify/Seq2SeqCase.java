@@ -76,8 +76,10 @@ final class Seq2SeqCase {
         int n = ids.dim(1);
         var size = new SessionSize(sources.length, 1, nSource, n, n);
         try (var session = transformer.newSession(size, (tensor, index, value) -> {
-            String indexed = tensor.endsWith("hidden_states") ? tensor + "." + index : tensor;
-            computed.put(name + "." + indexed, padded(value, tensor.startsWith("encoder") ? nSource : n));
+            if (tensor.contains("hidden_state")) {
+                String indexed = tensor.endsWith("hidden_states") ? tensor + "." + index : tensor;
+                computed.put(name + "." + indexed, padded(value, tensor.startsWith("encoder") ? nSource : n));
+            }
         })) {
             session.encode(sources);
             session.decode(ints(ids), n);

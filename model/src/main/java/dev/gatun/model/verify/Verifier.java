@@ -4,6 +4,7 @@ import dev.gatun.memory.Tensor;
 import dev.gatun.model.decoder.DecoderModel;
 import dev.gatun.model.encoder.EncoderModel;
 import dev.gatun.model.seq2seq.Seq2SeqModel;
+import dev.gatun.model.transformer.AudioInput;
 import dev.gatun.model.weights.JsonConfig;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.model.weights.SafetensorsFile;
@@ -80,7 +81,8 @@ public final class Verifier {
 
     /** A model that can recompute cases; whoever opened it closes it. */
     private interface Cases extends AutoCloseable {
-        void compute(String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed);
+        void compute(String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed)
+                throws IOException;
 
         @Override
         void close();
@@ -110,10 +112,15 @@ public final class Verifier {
         }
     }
 
-    private record Seq2SeqCases(Seq2SeqModel model, Arena arena) implements Cases {
+    private record Seq2SeqCases(Seq2SeqModel model, ModelFolder folder, Arena arena) implements Cases {
         @Override
-        public void compute(String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed) {
-            new Seq2SeqCase(name, about, expected, model, arena).compute(computed);
+        public void compute(String name, JsonConfig about, Map<String, Tensor> expected, Map<String, Tensor> computed)
+                throws IOException {
+            if (model.transformer().encoder().input() instanceof AudioInput) {
+                new SpeechCase(name, about, expected, model, folder, arena).compute(about, computed);
+            } else {
+                new Seq2SeqCase(name, about, expected, model, arena).compute(computed);
+            }
         }
 
         @Override
@@ -128,6 +135,6 @@ public final class Verifier {
         }
         return EncoderModel.types().contains(type)
                 ? new EncoderCases(EncoderModel.load(folder, backend), arena)
-                : new Seq2SeqCases(Seq2SeqModel.load(folder, backend), arena);
+                : new Seq2SeqCases(Seq2SeqModel.load(folder, backend), folder, arena);
     }
 }

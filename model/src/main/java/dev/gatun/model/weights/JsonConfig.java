@@ -292,6 +292,23 @@ public final class JsonConfig {
                 .toList();
     }
 
+    /**
+     * Pairs of integers in a list, {@code [[1, 7], [2, null]]}, each from {@code min} to {@code max}; pairs whose second is null are
+     * left out, and none are there if it is absent.
+     */
+    public Map<Integer, Integer> intPairs(String key, int min, int max) {
+        Map<Integer, Integer> pairs = new LinkedHashMap<>();
+        for (Object item : list(key)) {
+            if (!(item instanceof List<?> pair) || pair.size() != 2) {
+                return fail(key, "is not a list of pairs");
+            }
+            if (pair.get(1) != null) {
+                pairs.put(integer(key, pair.get(0), min, max), integer(key, pair.get(1), min, max));
+            }
+        }
+        return pairs;
+    }
+
     /** Numbers in a list, each from {@code min} to {@code max}; none if it is absent. */
     public List<Double> doubles(String key, double min, double max) {
         return list(key).stream().map(item -> number(key, item, min, max)).toList();

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.List;
 import java.util.Random;
 import java.util.regex.Pattern;
+import net.jqwik.api.Assume;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import org.junit.jupiter.api.Test;
@@ -56,11 +57,21 @@ class RegexTest {
         return List.of("*", "+", "?", "{2}", "{1,3}", "{2,}", "*?", "{0,2}?").get(random.nextInt(8));
     }
 
+    /** Of a pattern that may be beyond the limits: another is tried then. */
+    private static Constraint constraint(String pattern) {
+        try {
+            return Constraint.regex(pattern);
+        } catch (ConstraintException e) {
+            Assume.that(!e.getMessage().contains(" is too "));
+            throw e;
+        }
+    }
+
     @Property(tries = 100)
     void textsMatch(@ForAll long seed) {
         var random = new Random(seed);
         String pattern = pattern(random, 4);
-        Constraint constraint = Constraint.regex(pattern);
+        Constraint constraint = constraint(pattern);
         for (int i = 0; i < 3; i++) {
             String text = Walk.text(constraint, random, 12);
             assertThat(Pattern.matches(pattern, text))
@@ -74,7 +85,7 @@ class RegexTest {
     void textsThatMatchAreTakenAndNoOthers(@ForAll long seed) {
         var random = new Random(seed);
         String pattern = pattern(random, 4);
-        Constraint constraint = Constraint.regex(pattern);
+        Constraint constraint = constraint(pattern);
         List<String> alphabet = List.of("a", "b", "1", "\u00e9", "\ud83d\ude80", "\"", "B", "\n");
         for (int i = 0; i < 30; i++) {
             var text = new StringBuilder();

@@ -13,10 +13,12 @@ import dev.gatun.ops.Backend.Kind;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** A decoding step allocates no heap object once it is compiled, and no native memory either: each piece would come with one. */
+@Tag("allocation")
 class DecoderAllocationTest {
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 

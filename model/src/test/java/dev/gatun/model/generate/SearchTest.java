@@ -90,7 +90,7 @@ class SearchTest {
         try (Backend backend = Backend.open(new Backend.Options(Kind.SCALAR, 1, null));
                 Seq2SeqModel model = load("bart", backend)) {
             TokenRules rules = new TokenRules(
-                    50, 51, new int[] {9}, new int[] {60}, List.of(new int[] {7}, new int[] {50, 15}), 2, 1f);
+                    50, 51, new int[] {9}, new int[] {60}, List.of(new int[] {7}, new int[] {50, 15}), 2, 1f, null);
             GenerationConfig config =
                     model.generation().withRules(rules).withTokens(5, 12).withBeams(4);
             List<int[]> targets = new ArrayList<>(List.of(greedy(model, config, Sampling.GREEDY, sources())));

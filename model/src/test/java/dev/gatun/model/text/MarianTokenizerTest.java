@@ -254,6 +254,28 @@ class MarianTokenizerTest {
         }
     }
 
+    @Test
+    void targetsMayHaveAVocabularyOfTheirOwn() throws IOException {
+        ModelFolder copy = DemoFolder.copyTo(folder);
+        write("tokenizer_config.json", "{\"separate_vocabs\":true}");
+        assertThatThrownBy(() -> MarianTokenizer.open(copy))
+                .isInstanceOf(NoSuchFileException.class)
+                .hasMessageContaining("target_vocab.json");
+        write("target_vocab.json", "{\"<pad>\":0,\"五\":1,\"</s>\":2,\"<unk>\":3,\"▁\":4,\"十\":7}");
+        try (MarianTokenizer tokenizer = MarianTokenizer.open(copy)) {
+            assertThat(tokenizer.encode("fifty-three")).containsExactly(18, 2, 28, EOS);
+            assertThat(tokenizer.decode(0, 4, 1, 7, 3, 2)).isEqualTo("五十");
+            assertThat(tokenizer.targetToken(7)).isEqualTo("十");
+            assertThat(tokenizer.sourceToken(EOS)).isEqualTo("</s>");
+            assertThatThrownBy(() -> tokenizer.decode(5)).hasMessageContaining("not in the vocabulary of 8");
+            tokenizer.checkSizes(249, 8);
+            assertThatThrownBy(() -> tokenizer.checkSizes(249, 7))
+                    .isInstanceOf(ModelFormatException.class)
+                    .hasMessageContaining("target_vocab.json has 8 ids, the model's embedding only 7");
+            assertThatThrownBy(() -> tokenizer.checkSizes(248, 8)).hasMessageContaining("vocab.json has 249 ids");
+        }
+    }
+
     private void refused(String file, String content, String... message) throws IOException {
         ModelFolder copy = DemoFolder.copyTo(folder);
         write(file, content);
@@ -280,7 +302,7 @@ class MarianTokenizerTest {
     @Test
     void aConfigOfAnotherKindIsRefused() throws IOException {
         refused("tokenizer_config.json", "[]", "not a JSON object");
-        refused("tokenizer_config.json", "{\"separate_vocabs\":true}", "separate_vocabs");
+        refused("tokenizer_config.json", "{\"separate_vocabs\":1}", "separate_vocabs is not true or false");
         refused("tokenizer_config.json", "{\"eos_token\":7}", "eos_token is not a string");
         refused("tokenizer_config.json", "{\"eos_token\":{}}", "eos_token.content is missing");
     }

@@ -12,6 +12,7 @@ import dev.gatun.ops.Backend.Kind;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.util.Arrays;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -19,6 +20,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  * A decoding step allocates no heap object once it is compiled; and no native memory either, for each piece of that would come
  * with a MemorySegment on the heap.
  */
+@Tag("allocation")
 class DecodeAllocationTest {
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 

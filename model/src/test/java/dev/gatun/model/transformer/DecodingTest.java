@@ -47,7 +47,7 @@ class DecodingTest {
     /** The logits of every target position, {@code chunk} tokens a call. */
     private static float[][] logits(Transformer model, int chunk, int beams, int row, int[]... sources) {
         try (var session = model.newSession(
-                new SessionSize(sources.length, beams, model.config().nPositions(), TARGET.length, chunk))) {
+                new SessionSize(sources.length, beams, model.config().nSource(), TARGET.length, chunk))) {
             session.encode(sources);
             float[][] logits = new float[TARGET.length][];
             for (int from = 0; from < TARGET.length; from += chunk) {

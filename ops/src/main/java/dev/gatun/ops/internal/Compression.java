@@ -11,6 +11,7 @@ import dev.gatun.memory.DType;
 import dev.gatun.memory.QuantizedBlock;
 import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.Tensor;
+import dev.gatun.ops.machine.BlockPacking;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -77,6 +78,24 @@ final class Compression {
                     pack(block, group, layout, to, target);
                     target += groupBytes;
                 }
+            }
+        }
+        return new CompressedWeight(to, layout, weight.n(), weight.k());
+    }
+
+    /** The same by machine code. */
+    static CompressedWeight pack(QuantizedMatrix weight, BlockPacking.Source source, BlockPacking code, Arena arena) {
+        CompressedLayout layout = CompressedLayout.of(weight.format());
+        int blocks = weight.k() / BlockPacking.BLOCK;
+        long rowBytes = weight.format().rowByteSize(weight.k());
+        long columnBytes = layout.columnBytes(weight.k());
+        MemorySegment to = arena.allocate(byteSize(weight), Tensor.ALIGNMENT);
+        try (Arena temporary = Arena.ofConfined()) {
+            MemorySegment parameters = temporary.allocate(BlockPacking.PARAMETER_BYTES, Tensor.ALIGNMENT);
+            for (int row = 0; row < weight.n(); row += BlockPacking.ROWS) {
+                int rows = Math.min(BlockPacking.ROWS, weight.n() - row);
+                long column = row / BlockPacking.ROWS * columnBytes;
+                code.pack(parameters, source, rows, blocks, weight.segment(), row * rowBytes, to, column);
             }
         }
         return new CompressedWeight(to, layout, weight.n(), weight.k());

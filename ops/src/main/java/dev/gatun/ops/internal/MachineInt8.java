@@ -24,8 +24,8 @@ public final class MachineInt8 extends Int8Linears implements AutoCloseable {
      *
      * @throws dev.gatun.ops.machine.MachineUnavailableException if such code can't be run here
      */
-    public MachineInt8() {
-        product = Int8Product.open(MachineHost.open(), Int8.ROUNDING);
+    public MachineInt8(MachineHost host) {
+        product = Int8Product.open(host, Int8.ROUNDING);
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.gatun.ops.internal;
 import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.PackedWeight;
+import dev.gatun.ops.machine.BlockPacking;
 import dev.gatun.ops.machine.BlockProduct;
 import dev.gatun.ops.machine.F32Product;
 import dev.gatun.ops.machine.MachineHost;
@@ -13,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Products by machine code that we write, the same bits as {@link VectorMatMul} from the same packed weights: at full speed from
  * the first call, and not slowed by how C2 allots registers. x is read where it lies and out written in place. Compressed
- * weights are decoded in registers for one row, into scratch by the vector kernels for more. Operands that aren't packed the
+ * weights are decoded in registers for one row, into scratch for more. Operands that aren't packed the
  * vector kernels multiply; and everything once this is closed.
  */
 public final class MachineMatMul implements MatMul, AutoCloseable {
@@ -46,23 +47,29 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
     private final F32Product product;
     private final @Nullable TileCode tileCode;
     private final @Nullable BlockProduct rowProduct;
+    private final @Nullable BlockPacking packing;
 
     /**
      * Asks the CPU.
      *
      * @throws dev.gatun.ops.machine.MachineUnavailableException if such code can't be run here
      */
-    public MachineMatMul() {
-        MachineHost host = MachineHost.open();
+    public MachineMatMul(MachineHost host) {
         product = F32Product.open(host, Species.LANES);
         boolean wide = Species.LANES == AVX512_LANES;
         rowProduct = wide ? BlockProduct.open(host) : null;
+        packing = wide ? BlockPacking.open(host) : null;
         tileCode = wide ? TileCode.open(host) : null;
     }
 
     @Override
     public String name() {
         return "machine";
+    }
+
+    /** Whether attention of so many queries, all heads of a key head counted, is machine code, products and all. */
+    public boolean hasAttentionCode(int columns) {
+        return tileCode != null && columns > TileScratch.FEW_COLUMNS;
     }
 
     /** For attention. */
@@ -93,7 +100,28 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
 
     @Override
     public PackedWeight pack(QuantizedMatrix weight, Arena arena) {
-        return vector.pack(weight, arena);
+        BlockPacking.Source source = source(weight);
+        if (packing == null || source == null || product.isClosed()) {
+            return vector.pack(weight, arena);
+        }
+        return Compression.pack(weight, source, packing, arena);
+    }
+
+    /** Whether blocks are packed by machine code, at the speed of memory, and what is packed read by it. */
+    public boolean packsByCode(QuantizedMatrix weight) {
+        return packing != null && source(weight) != null && !product.isClosed();
+    }
+
+    private static BlockPacking.@Nullable Source source(QuantizedMatrix weight) {
+        if (weight.k() == 0) {
+            return null;
+        }
+        return switch (weight.format()) {
+            case Q8_0 -> BlockPacking.Source.Q8_0;
+            case Q4_0 -> BlockPacking.Source.Q4_0;
+            case Q4_1 -> BlockPacking.Source.Q4_1;
+            case Q5_0, Q5_1, Q4_K, Q5_K, Q6_K -> null;
+        };
     }
 
     /** A call's parameters, sums of a block of rows and a panel, a decoded panel; or what the vector kernels need. */
@@ -166,8 +194,8 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
         }
     }
 
-    /** Whether one row is multiplied with compressed weights by machine code: of blocks, and of BF16 with an even k. */
-    public boolean hasRowCode() {
+    /** Whether compressed weights are decoded by machine code: blocks, and BF16 with an even k. */
+    public boolean hasBlockCode() {
         return rowProduct != null;
     }
 
@@ -260,7 +288,7 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
                 for (int j = 0; j < width; j += lanes) {
                     long from = (c + j) / lanes * columnBytes + layout.columnBytes(at);
                     long to = decodedAt() + j / lanes * DECODED_BYTES;
-                    CompressedKernels.decode(layout, steps, w.segment(), from, scratch, to);
+                    decode(layout, steps, w.segment(), from, scratch, to);
                 }
                 int flags = at == 0 ? 0 : F32Product.CONTINUE;
                 if (at + steps < k) {
@@ -269,6 +297,15 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
                     multiply(op, scratch, decodedAt(), DECODED_BYTES, row, rows, c, width, at, steps, flags, scratch);
                 }
             }
+        }
+    }
+
+    private void decode(
+            CompressedLayout layout, int steps, MemorySegment weights, long from, MemorySegment scratch, long to) {
+        if (rowProduct != null && layout != CompressedLayout.F16 && steps % layout.group() == 0) {
+            rowProduct.decode(scratch, layout.codes(), steps, weights, from, scratch, to);
+        } else {
+            CompressedKernels.decode(layout, steps, weights, from, scratch, to);
         }
     }
 
@@ -415,6 +452,9 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
         }
         if (rowProduct != null) {
             rowProduct.close();
+        }
+        if (packing != null) {
+            packing.close();
         }
     }
 }

@@ -78,6 +78,16 @@ final class MachineTiles {
         code().softmax().run(parameters, memory, scores, rows, vectors, max, sum);
     }
 
+    /** Whole vectors of one value. */
+    void fill(long at, long bytes, float value) {
+        code().columns().fill(parameters, memory, at, (int) (bytes / Species.BYTES), value);
+    }
+
+    /** Scores that a block's columns do not see become -inf: {@code keys} rows, from that of {@code firstKey} on. */
+    void hide(long scores, int firstKey, int keys, int vectors, long low, long high) {
+        code().columns().hide(parameters, memory, scores, firstKey, keys, vectors, low, high);
+    }
+
     /** Sixteen queries to columns at {@code to}, a multiple of 16 dimensions of them. */
     void fromRows(AttentionCall call, int dimensions, long[] rows, int first, long to) {
         code().columns()

@@ -5,6 +5,7 @@ import static dev.gatun.ops.internal.AttentionKernels.WIDTH_BYTES;
 import static dev.gatun.ops.internal.Species.FLOATS;
 import static dev.gatun.ops.internal.Species.LANES;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -28,13 +29,15 @@ final class TileColumns {
             @Nullable MachineTiles machine) {
         int dK = call.dK;
         int all = (columns + LANES - 1) / LANES * LANES;
-        fill(s.memory, s.max, all * (long) Float.BYTES, Float.NEGATIVE_INFINITY);
-        fill(s.memory, s.sum, all * (long) Float.BYTES, 0f);
+        fill(s, machine, s.max, all * (long) Float.BYTES, Float.NEGATIVE_INFINITY);
+        fill(s, machine, s.sum, all * (long) Float.BYTES, 0f);
         int i = first / call.group;
         int head = first % call.group;
         for (int column = 0; column < all; column++) {
             s.low[column] = call.low(b, i);
             s.high[column] = call.high(b, i);
+            s.memory.set(JAVA_INT_UNALIGNED, s.lows + column * (long) Integer.BYTES, s.low[column]);
+            s.memory.set(JAVA_INT_UNALIGNED, s.highs + column * (long) Integer.BYTES, s.high[column]);
             s.qRow[column] = call.at(call.q, b, kvHead * call.group + head, i);
             s.outRow[column] = call.at(call.out, b, kvHead * call.group + head, i);
             if (column < columns - 1 && ++head == call.group) { // columns beyond the last repeat it
@@ -116,7 +119,15 @@ final class TileColumns {
     }
 
     /** Floats of one value, in whole vectors. */
-    static void fill(MemorySegment memory, long at, long bytes, float value) {
+    static void fill(TileScratch s, @Nullable MachineTiles machine, long at, long bytes, float value) {
+        if (machine != null && machine.hasTileCode()) {
+            machine.fill(at, bytes, value);
+        } else {
+            fill(s.memory, at, bytes, value);
+        }
+    }
+
+    private static void fill(MemorySegment memory, long at, long bytes, float value) {
         memory = OffHeap.of(memory);
         FloatVector values = FloatVector.broadcast(FLOATS, value);
         for (long i = 0; i < bytes; i += Species.BYTES) {

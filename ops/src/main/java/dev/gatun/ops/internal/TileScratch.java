@@ -46,7 +46,7 @@ final class TileScratch {
             + 2 * SQUARE_BYTES
             + STRIP_BYTES
             + FEW_BYTES
-            + 2 * COLUMN_BYTES
+            + 4 * COLUMN_BYTES
             + PARAMETER_BYTES;
 
     /** The session's memory. */
@@ -71,6 +71,11 @@ final class TileScratch {
     long max;
 
     long sum;
+
+    /** The columns' low and high once more, for machine code. */
+    long lows;
+
+    long highs;
 
     /** Where a tile's keys are as floats, and bytes from one to the next; likewise its values. */
     MemorySegment keys = MemorySegment.NULL;
@@ -116,6 +121,8 @@ final class TileScratch {
         few = strip + STRIP_BYTES;
         max = few + FEW_BYTES;
         sum = max + COLUMN_BYTES;
+        lows = sum + COLUMN_BYTES;
+        highs = lows + COLUMN_BYTES;
         decodedKeys = q + UNIT_BYTES - decodedFloats(dK) * (long) Float.BYTES;
         decodedValues = context + UNIT_BYTES - decodedFloats(dV) * (long) Float.BYTES;
         k = fit(k, panels(Attention.KEY_TILE) * panel(dK));

@@ -129,7 +129,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         int paddedV = AttentionKernels.padded(dV);
         int blocks = (columns + WIDTH - 1) / WIDTH;
         TileColumns.open(call, b, kvHead, first, columns, s, machineTiles);
-        TileColumns.fill(s.memory, s.context, blocks * WIDTH_BYTES * paddedV, 0f);
+        TileColumns.fill(s, machineTiles, s.context, blocks * WIDTH_BYTES * paddedV, 0f);
         int keyFrom = call.mask.keyFrom(b);
         int highest = s.high[columns - 1];
         // The first tile with a key that the first query sees; cuts stand at keyFrom + i KEY_TILE.
@@ -146,7 +146,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                 }
                 TilePanels.pack(s.values, 0, s.valueRows, width, dV, dV, s.v, 0, VALUE_PANEL);
             } else if (columns <= FEW_COLUMNS) {
-                TileColumns.fill(s.memory, s.few, columns * KEY_ROW, 0f);
+                TileColumns.fill(s, machineTiles, s.few, columns * KEY_ROW, 0f);
                 for (int d = 0; d < dK; d += LANES) {
                     int dims = strip(s.keys, width, d, dK, s);
                     for (int column = 0; column < columns; column++) {
@@ -167,7 +167,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                     } else {
                         scores(dK, column, vectors, from, seen, s);
                     }
-                    adjust(call, b, kvHead, first, column, last, vectors, from, seen, s);
+                    adjust(call, machineTiles, b, kvHead, first, column, last, vectors, from, seen, s);
                     softmax(machineTiles, column, vectors, seen, s);
                     if (columns <= FEW_COLUMNS) {
                         context(call, columns, seen, s);
@@ -400,6 +400,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     /** Applies soft cap and mask to the scores of a block. */
     private static void adjust(
             AttentionCall call,
+            @Nullable MachineTiles machine,
             int b,
             int kvHead,
             int first,
@@ -428,6 +429,17 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         // Bounds rise with the query: the last has the highest low, the first the lowest high.
         int hiddenBefore = Math.min(seen, s.low[last] - from);
         int hiddenFrom = Math.max(0, s.high[column] - from);
+        if (machine != null && machine.hasTileCode()) {
+            long at = column * (long) Integer.BYTES;
+            if (hiddenBefore > 0) {
+                machine.hide(s.scores, from, hiddenBefore, vectors, s.lows + at, s.highs + at);
+            }
+            if (hiddenFrom < seen) {
+                long row = s.scores + hiddenFrom * WIDTH_BYTES;
+                machine.hide(row, from + hiddenFrom, seen - hiddenFrom, vectors, s.lows + at, s.highs + at);
+            }
+            return;
+        }
         for (int i = 0; i < seen; i++) {
             if (i < hiddenBefore || i >= hiddenFrom) {
                 TileSoftmax.hide(s.memory, s.scores + i * WIDTH_BYTES, vectors, from + i, s.low, s.high, column);

@@ -181,6 +181,15 @@ final class Assembler {
         put(0x48 | (register.high() ? 1 : 0), 0xC1, 0xE8 | register.low(), bits);
     }
 
+    /** The number of zeros below the lowest one. BMI1, which AVX2 CPUs have. */
+    void tzcnt(Gpr to, Gpr from) {
+        put(0xF3, 0x48 | (to.high() ? 4 : 0) | (from.high() ? 1 : 0), 0x0F, 0xBC, 0xC0 | to.low() << 3 | from.low());
+    }
+
+    void or(Gpr to, Gpr from) {
+        registers(0x09, from, to);
+    }
+
     /** The CPU's description of itself: leaf in EAX, subleaf in ECX; answers in EAX, EBX, ECX, EDX. */
     void cpuid() {
         put(0x0F, 0xA2);
@@ -273,6 +282,16 @@ final class Assembler {
         }
     }
 
+    /** A mask, zeros above it. AVX512F. */
+    void kmovw(Gpr to, Mask from) {
+        put(0xC5, to.high() ? 0x78 : 0xF8, 0x93, 0xC0 | to.low() << 3 | from.number());
+    }
+
+    /** A mask of another. AVX512F. */
+    void kmovw(Mask to, Mask from) {
+        put(0xC5, 0xF8, 0x90, 0xC0 | to.number() << 3 | from.number());
+    }
+
     // Vectors
 
     /** {@code to = left OP right}; for fused multiply-adds and dot products {@code to} is an operand too. */
@@ -290,6 +309,11 @@ final class Assembler {
         vector(instruction, instruction.opcode, to.number(), 0, to.bytes(), from, Mask.K0, false);
     }
 
+    /** As {@link #op(VectorInstruction, Vec, Operand)}, in the lanes of the mask; the others keep what they have. */
+    void op(VectorInstruction instruction, Vec to, Mask mask, Operand from) {
+        vector(instruction, instruction.opcode, to.number(), 0, to.bytes(), from, mask, false);
+    }
+
     /** As {@link #op(VectorInstruction, Vec, Operand)}, in the lanes of the mask, zero in the others; memory of those isn't touched. */
     void opOrZero(VectorInstruction instruction, Vec to, Mask mask, Operand from) {
         vector(instruction, instruction.opcode, to.number(), 0, to.bytes(), from, mask, true);
@@ -303,6 +327,37 @@ final class Assembler {
     /** The low half of a general-purpose register, in all 32-bit lanes. AVX-512. */
     void vpbroadcastd(Vec to, Gpr from) {
         evex(1, 2, 0, 0x7C, to.number(), 0, to.bytes(), new Vec(from.number(), 16), Mask.K0, false, 1);
+    }
+
+    /** The lowest lane. */
+    void vmovd(Gpr to, Vec from) {
+        vex(1, 1, 0, 0x7E, from.number(), 0, 16, new Vec(to.number(), 16));
+    }
+
+    /**
+     * 32-bit lanes from base + the index's lane + displacement, in the lanes of the mask, which is cleared; the others keep what they
+     * have. AVX-512, 64 bytes.
+     */
+    void vpgatherdd(Vec to, Mask mask, Gpr base, Vec index, int displacement) {
+        int r = (to.number() & 8) == 0 ? 0x80 : 0;
+        int r2 = (to.number() & 16) == 0 ? 0x10 : 0;
+        int x = (index.number() & 8) == 0 ? 0x40 : 0;
+        int v2 = (index.number() & 16) == 0 ? 8 : 0;
+        int b = base.high() ? 0 : 0x20;
+        put(0x62, r | x | b | r2 | 2, 0x7D, 0x40 | v2 | mask.number(), 0x90);
+        boolean none = displacement == 0 && base.low() != 5;
+        boolean small = displacement % Integer.BYTES == 0 && fits8(displacement / Integer.BYTES);
+        put((none ? 0 : small ? 0x40 : 0x80) | (to.number() & 7) << 3 | 4, (index.number() & 7) << 3 | base.low());
+        if (!none && small) {
+            put(displacement / Integer.BYTES);
+        } else if (!none) {
+            put32(displacement);
+        }
+    }
+
+    /** The lower halves of 32-bit lanes, in a register of half the width. AVX-512. */
+    void vpmovdw(Vec to, Vec from) {
+        evex(2, 2, 0, 0x33, from.number(), 0, from.bytes(), to, Mask.K0, false, to.bytes());
     }
 
     /** Stores a vector. */
@@ -365,9 +420,29 @@ final class Assembler {
 
     /** The mask of the lanes for which a comparison holds. AVX-512. */
     void vcmpps(Mask to, Vec left, Comparison comparison, Operand right) {
+        vcmpps(to, Mask.K0, left, comparison, right);
+    }
+
+    /** As {@link #vcmpps(Mask, Vec, Comparison, Operand)}, of the lanes of a mask; no others are in the result. */
+    void vcmpps(Mask to, Mask within, Vec left, Comparison comparison, Operand right) {
         int unit = VectorInstruction.Tuple.FULL.bytes(left.bytes(), right instanceof Address a && a.broadcast());
-        evex(0, 1, 0, 0xC2, to.number(), left.number(), left.bytes(), right, Mask.K0, false, unit);
+        evex(0, 1, 0, 0xC2, to.number(), left.number(), left.bytes(), right, within, false, unit);
         put(comparison.predicate());
+    }
+
+    /** The mask of the signed 32-bit lanes that are at most those of the other operand. AVX-512. */
+    void vpcmpled(Mask to, Vec left, Vec right) {
+        vpcmpd(to, left, right, 2);
+    }
+
+    /** The mask of the signed 32-bit lanes that are greater than those of the other operand. AVX-512. */
+    void vpcmpnled(Mask to, Vec left, Vec right) {
+        vpcmpd(to, left, right, 6);
+    }
+
+    private void vpcmpd(Mask to, Vec left, Vec right, int predicate) {
+        evex(1, 3, 0, 0x1F, to.number(), left.number(), left.bytes(), right, Mask.K0, false, left.bytes());
+        put(predicate);
     }
 
     private void vector(

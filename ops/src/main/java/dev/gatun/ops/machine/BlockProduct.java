@@ -3,6 +3,7 @@ package dev.gatun.ops.machine;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -16,6 +17,7 @@ public final class BlockProduct implements AutoCloseable {
 
     private final MachineHost host;
     private final Map<BlockCodes, PanelFunctions> written = new ConcurrentHashMap<>();
+    private final Map<BlockCodes, PanelFunctions> decoders = new ConcurrentHashMap<>();
     private volatile boolean closed;
 
     private BlockProduct(MachineHost host) {
@@ -79,7 +81,14 @@ public final class BlockProduct implements AutoCloseable {
             check("added", added, addedAt, floats);
         }
         PanelFunctions there = written.get(codes);
-        PanelFunctions functions = there == null ? write(codes) : there;
+        PanelFunctions functions = there == null
+                ? write(
+                        written,
+                        "row by ",
+                        codes,
+                        BlockRow.panelVectors(codes),
+                        (asm, width) -> BlockRow.write(asm, codes, width))
+                : there;
         parameters.set(JAVA_LONG, Parameters.A_AT, xAt);
         parameters.set(JAVA_LONG, Parameters.STEPS, k);
         parameters.set(JAVA_LONG, Parameters.C_ROW, 0);
@@ -109,6 +118,37 @@ public final class BlockProduct implements AutoCloseable {
         }
     }
 
+    /**
+     * out[k][16] = the weights of one column of 16 features. Offsets are in bytes.
+     *
+     * @param parameters {@link F32Product#PARAMETER_BYTES} for this call alone
+     * @param k a multiple of the codes' group, at least one
+     * @throws IndexOutOfBoundsException if an operand reaches beyond its segment
+     * @throws IllegalStateException if this, or memory of an operand, is closed
+     */
+    public void decode(
+            MemorySegment parameters,
+            BlockCodes codes,
+            int k,
+            MemorySegment weights,
+            long weightsAt,
+            MemorySegment out,
+            long outAt) {
+        if (k < 1 || k % codes.group() != 0) {
+            throw new IllegalArgumentException("machine product: " + k + " codes, in groups of " + codes.group());
+        }
+        check("weights", weights, weightsAt, codes.columnBytes(k));
+        check("out", out, outAt, k * (long) LANES * Float.BYTES);
+        PanelFunctions there = decoders.get(codes);
+        PanelFunctions functions = there == null
+                ? write(decoders, "decoded ", codes, 1, (asm, vectors) -> BlockRow.writeDecoder(asm, codes))
+                : there;
+        parameters.set(JAVA_LONG, Parameters.B_AT, weightsAt);
+        parameters.set(JAVA_LONG, Parameters.C_AT, outAt);
+        parameters.set(JAVA_LONG, Parameters.STEPS, k);
+        FunctionCall.call(functions.first(), parameters, weights, out);
+    }
+
     private static void check(String name, MemorySegment segment, long at, long bytes) {
         if (at < 0 || at > segment.byteSize() - bytes) {
             throw new IndexOutOfBoundsException("machine product: " + bytes + " bytes of " + name + " from " + at
@@ -116,22 +156,20 @@ public final class BlockProduct implements AutoCloseable {
         }
     }
 
-    private synchronized PanelFunctions write(BlockCodes codes) {
+    private synchronized PanelFunctions write(
+            Map<BlockCodes, PanelFunctions> to, String name, BlockCodes codes, int most, PanelFunctions.Kernel kernel) {
         if (closed) {
             throw new IllegalStateException("machine product: the backend is closed");
         }
-        return written.computeIfAbsent(
-                codes,
-                c -> PanelFunctions.write(
-                        host, BlockRow.panelVectors(c), (asm, vectors) -> BlockRow.write(asm, c, vectors)));
+        return to.computeIfAbsent(codes, c -> PanelFunctions.write(host, name + codes.bits() + " bits", most, kernel));
     }
 
     @Override
     public synchronized void close() {
         closed = true;
-        for (PanelFunctions functions : written.values()) {
-            functions.close();
+        for (Map<BlockCodes, PanelFunctions> all : List.of(written, decoders)) {
+            all.values().forEach(PanelFunctions::close);
+            all.clear();
         }
-        written.clear();
     }
 }

@@ -8,6 +8,7 @@ import static dev.gatun.ops.machine.Gpr.RAX;
 import static dev.gatun.ops.machine.Gpr.RBP;
 import static dev.gatun.ops.machine.Gpr.RBX;
 import static dev.gatun.ops.machine.Gpr.RDI;
+import static dev.gatun.ops.machine.Gpr.RDX;
 import static dev.gatun.ops.machine.Gpr.RSI;
 import static dev.gatun.ops.machine.VectorInstruction.VFMADD213PS;
 import static dev.gatun.ops.machine.VectorInstruction.VFMADD231PS;
@@ -67,6 +68,34 @@ final class BlockRow {
     /** A function of the addresses of parameters, x, weights, out, bias and added. */
     static void write(Assembler asm, BlockCodes codes, int vectors) {
         new BlockRow(asm, codes, vectors).function();
+    }
+
+    /**
+     * A function of the addresses of parameters, weights and out: of one column the weights, a vector for each step. Of the parameters
+     * B_AT, C_AT and STEPS.
+     */
+    static void writeDecoder(Assembler asm, BlockCodes codes) {
+        new BlockRow(asm, codes, 1).decoder();
+    }
+
+    private void decoder() {
+        constants();
+        CallFrame.enter(asm);
+        asm.mov(RBX, RSI);
+        asm.add(RBX, at(RDI, Parameters.B_AT));
+        asm.add(RDX, at(RDI, Parameters.C_AT));
+        asm.mov(RBP, at(RDI, Parameters.STEPS));
+        Label group = asm.here();
+        group((v, code, weight) -> asm.store(at(RDX, code * VECTOR), weight));
+        asm.add(RDX, codes.group() * VECTOR);
+        asm.sub(RBP, codes.group());
+        asm.j(Condition.GREATER, group);
+        CallFrame.leave(asm);
+    }
+
+    /** What is done with the weights of a vector of columns, code by code of a group. */
+    private interface Use {
+        void write(int v, int code, Vec weight);
     }
 
     // Registers: a few of each vector of columns, constants from the top.
@@ -169,7 +198,9 @@ final class BlockRow {
         }
         asm.mov(RBP, at(RDI, Parameters.STEPS));
         Label group = asm.here();
-        group();
+        group((v, code, weight) ->
+                asm.op(VFMADD231PS, sum(v), weight, at(RSI, code * Float.BYTES).toAllLanes()));
+        asm.add(RSI, codes.group() * Float.BYTES);
         asm.sub(RBP, codes.group());
         asm.j(Condition.GREATER, group);
         new Epilogue(asm, VectorSet.AVX512, 1, vectors, temporary(0), (row, v) -> sum(v)).write();
@@ -192,9 +223,9 @@ final class BlockRow {
         }
     }
 
-    private void group() {
+    private void group(Use use) {
         if (codes.bits() == 16) {
-            floats();
+            floats(use);
             return;
         }
         for (int v = 0; v < vectors; v++) {
@@ -214,14 +245,13 @@ final class BlockRow {
         }
         int first = codes.groupVectors() - codes.group() / codes.perInt();
         for (int i = 0; i < codes.group() / codes.perInt(); i++) {
-            ints(i, (first + i) * VECTOR);
+            ints(i, (first + i) * VECTOR, use);
         }
         advance(codes.groupVectors() * VECTOR);
-        asm.add(RSI, codes.group() * Float.BYTES);
     }
 
     /** The codes of the group's int i, which stands {@code at} bytes from the group's start. */
-    private void ints(int i, int at) {
+    private void ints(int i, int at, Use use) {
         for (int v = 0; v < vectors; v++) {
             asm.prefetcht0(column(v).plus(at + AHEAD));
             asm.op(VMOVUPS, ints(v), column(v).plus(at));
@@ -251,28 +281,23 @@ final class BlockRow {
                     asm.op(VSUBPS, weight, weight, constant(POWER + upper));
                 }
                 asm.op(VFMADD213PS, weight, scale(v), isTwofold() || upper == 0 ? low(v) : high(v));
-                asm.op(
-                        VFMADD231PS,
-                        sum(v),
-                        weight,
-                        at(RSI, (i * codes.perInt() + code) * Float.BYTES).toAllLanes());
+                use.write(v, i * codes.perInt() + code, weight);
             }
         }
     }
 
     /** Two BF16 of each column. */
-    private void floats() {
+    private void floats(Use use) {
         for (int v = 0; v < vectors; v++) {
             asm.prefetcht0(column(v).plus(AHEAD));
             asm.op(VMOVUPS, ints(v), column(v));
             asm.vpslld(temporary(v), ints(v), 16);
-            asm.op(VFMADD231PS, sum(v), temporary(v), at(RSI).toAllLanes());
+            use.write(v, 0, temporary(v));
         }
         for (int v = 0; v < vectors; v++) {
             asm.op(VPANDD, ints(v), ints(v), constant(0));
-            asm.op(VFMADD231PS, sum(v), ints(v), at(RSI, Float.BYTES).toAllLanes());
+            use.write(v, 1, ints(v));
         }
         advance(VECTOR);
-        asm.add(RSI, 2 * Float.BYTES);
     }
 }

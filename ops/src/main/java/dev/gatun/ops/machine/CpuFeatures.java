@@ -30,9 +30,9 @@ record CpuFeatures(boolean avx2, boolean avx512, boolean vnni, boolean bf16, boo
      *
      * @throws MachineUnavailableException if code can't be run
      */
-    static CpuFeatures ofThisCpu(PageCalls calls) {
-        var asm = new Assembler();
-        int ask = asm.size();
+    static CpuFeatures ofThisCpu(PageCalls calls, CodeMap map) {
+        var functions = new NamedCode("cpu");
+        Assembler asm = functions.begin("cpuid");
         asm.push(Gpr.RBX);
         asm.mov(Gpr.RAX, at(Gpr.RDI));
         asm.mov(Gpr.RCX, at(Gpr.RDI, 8));
@@ -43,23 +43,23 @@ record CpuFeatures(boolean avx2, boolean avx512, boolean vnni, boolean bf16, boo
         asm.mov(at(Gpr.RDI, 24), Gpr.RDX);
         asm.pop(Gpr.RBX);
         asm.ret();
-        int saved = asm.size();
+        asm = functions.begin("xgetbv");
         asm.mov(Gpr.RCX, 0);
         asm.xgetbv();
         asm.mov(at(Gpr.RDI), Gpr.RAX);
         asm.ret();
-        try (CodeMemory code = CodeMemory.of(calls, asm.code());
+        try (CodeMemory code = CodeMemory.of(calls, map, functions);
                 Arena arena = Arena.ofConfined()) {
             MemorySegment answer = arena.allocate(JAVA_LONG, 4);
             return read(
                     (leaf, subleaf, register) -> {
                         answer.setAtIndex(JAVA_LONG, 0, leaf);
                         answer.setAtIndex(JAVA_LONG, 1, subleaf);
-                        FunctionCall.call(code.entry(ask), answer);
+                        FunctionCall.call(code.entry(0), answer);
                         return (int) answer.getAtIndex(JAVA_LONG, register);
                     },
                     () -> {
-                        FunctionCall.call(code.entry(saved), answer);
+                        FunctionCall.call(code.entry(1), answer);
                         return answer.getAtIndex(JAVA_LONG, 0);
                     });
         }

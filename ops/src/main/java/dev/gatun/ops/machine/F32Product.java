@@ -209,7 +209,10 @@ public final class F32Product implements AutoCloseable {
         PanelFunctions functions = all.get(rows - 1);
         if (functions == null) {
             functions = PanelFunctions.write(
-                    host, set.panelVectors(rows), (asm, vectors) -> F32Tiles.write(asm, set, columns, rows, vectors));
+                    host,
+                    "f32 " + rows + (columns ? " by columns" : ""),
+                    set.panelVectors(rows),
+                    (asm, vectors) -> F32Tiles.write(asm, set, columns, rows, vectors));
             all.set(rows - 1, functions);
         }
         return functions;

@@ -1,6 +1,7 @@
 package dev.gatun.ops.machine;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -14,48 +15,63 @@ import java.lang.invoke.MethodHandle;
  */
 @SuppressWarnings("restricted") // the JVM is told by --enable-native-access
 final class FunctionCall {
-    private static final MethodHandle ONE = Linker.nativeLinker()
-            .downcallHandle(FunctionDescriptor.ofVoid(ADDRESS, ADDRESS), Linker.Option.critical(false));
-    private static final MethodHandle TWO = Linker.nativeLinker()
-            .downcallHandle(FunctionDescriptor.ofVoid(ADDRESS, ADDRESS, ADDRESS), Linker.Option.critical(false));
-    private static final MethodHandle THREE = Linker.nativeLinker()
-            .downcallHandle(
-                    FunctionDescriptor.ofVoid(ADDRESS, ADDRESS, ADDRESS, ADDRESS), Linker.Option.critical(false));
+    // Few handles, for each costs a start 10 to 20 ms: functions of fewer arguments are called with more.
+
     private static final MethodHandle SIX = Linker.nativeLinker()
             .downcallHandle(
                     FunctionDescriptor.ofVoid(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS),
                     Linker.Option.critical(false));
 
+    private static final MethodHandle ROWS = Linker.nativeLinker()
+            .downcallHandle(
+                    FunctionDescriptor.of(
+                            JAVA_LONG, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+                            JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS),
+                    Linker.Option.critical(false));
+
+    private static final MemorySegment NONE = MemorySegment.NULL;
+
     private FunctionCall() {}
 
-    static void call(MemorySegment entry, MemorySegment a) {
+    /** A kernel on rows, see {@link RowLoop}; offsets and strides in bytes, two numbers as the kernel takes them. What it returns. */
+    static long rows(
+            MemorySegment entry,
+            MemorySegment x,
+            long xAt,
+            long xStride,
+            MemorySegment b,
+            long bAt,
+            long bStride,
+            MemorySegment c,
+            long cAt,
+            MemorySegment out,
+            long outAt,
+            long outStride,
+            long rows,
+            long cols,
+            long first,
+            long second) {
         try {
-            ONE.invokeExact(entry, a, entry);
+            return (long) ROWS.invokeExact(
+                    entry, x, b, c, out, xStride, outStride, xAt, bAt, cAt, outAt, bStride, rows, cols, first, second,
+                    entry);
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
             throw new AssertionError("machine code throws nothing", e);
         }
+    }
+
+    static void call(MemorySegment entry, MemorySegment a) {
+        call(entry, a, NONE, NONE, NONE, NONE, NONE);
     }
 
     static void call(MemorySegment entry, MemorySegment a, MemorySegment b) {
-        try {
-            TWO.invokeExact(entry, a, b, entry);
-        } catch (RuntimeException | Error e) {
-            throw e;
-        } catch (Throwable e) {
-            throw new AssertionError("machine code throws nothing", e);
-        }
+        call(entry, a, b, NONE, NONE, NONE, NONE);
     }
 
     static void call(MemorySegment entry, MemorySegment a, MemorySegment b, MemorySegment c) {
-        try {
-            THREE.invokeExact(entry, a, b, c, entry);
-        } catch (RuntimeException | Error e) {
-            throw e;
-        } catch (Throwable e) {
-            throw new AssertionError("machine code throws nothing", e);
-        }
+        call(entry, a, b, c, NONE, NONE, NONE);
     }
 
     static void call(

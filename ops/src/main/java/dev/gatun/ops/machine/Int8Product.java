@@ -41,12 +41,14 @@ public final class Int8Product implements AutoCloseable {
 
     private final MachineHost host;
     private final CodeMemory quantize;
+    private final MemorySegment quantizeEntry;
     private final AtomicReferenceArray<PanelFunctions> byRows = new AtomicReferenceArray<>(VectorSet.AVX512.tileRows());
     private volatile boolean closed;
 
     private Int8Product(MachineHost host, CodeMemory quantize) {
         this.host = host;
         this.quantize = quantize;
+        this.quantizeEntry = quantize.entry(0);
     }
 
     /**
@@ -60,9 +62,9 @@ public final class Int8Product implements AutoCloseable {
             throw new MachineUnavailableException("machine code: 8-bit products need AVX-512 with VNNI: AVX-512 "
                     + cpu.avx512() + ", VNNI " + cpu.vnni());
         }
-        var asm = new Assembler();
-        QuantizeRows.write(asm, rounding);
-        return new Int8Product(host, host.load(asm.code()));
+        var written = new NamedCode("int8");
+        QuantizeRows.write(written.begin("quantize"), rounding);
+        return new Int8Product(host, host.load(written));
     }
 
     /** Whether it can't be called any more. */
@@ -103,7 +105,7 @@ public final class Int8Product implements AutoCloseable {
         scratch.set(JAVA_LONG, QuantizeRows.BLOCKS, k / BLOCK);
         int rest = k % BLOCK;
         scratch.set(JAVA_LONG, QuantizeRows.MASKS, rest == 0 ? 0 : -1L >>> BLOCK - rest);
-        FunctionCall.call(quantize.entry(0), scratch, x);
+        FunctionCall.call(quantizeEntry, scratch, x);
     }
 
     /**
@@ -212,7 +214,10 @@ public final class Int8Product implements AutoCloseable {
         PanelFunctions functions = byRows.get(rows - 1);
         if (functions == null) {
             functions = PanelFunctions.write(
-                    host, VectorSet.AVX512.panelVectors(rows), (asm, vectors) -> Int8Tiles.write(asm, rows, vectors));
+                    host,
+                    "int8 " + rows,
+                    VectorSet.AVX512.panelVectors(rows),
+                    (asm, vectors) -> Int8Tiles.write(asm, rows, vectors));
             byRows.set(rows - 1, functions);
         }
         return functions;

@@ -5,10 +5,12 @@ import java.util.Locale;
 /** The computer as machine code needs it: what the CPU can do, and how the system gives pages to run code from. Asked once. */
 public final class MachineHost {
     private final PageCalls calls;
+    private final CodeMap map;
     private final CpuFeatures cpu;
 
-    private MachineHost(PageCalls calls, CpuFeatures cpu) {
+    private MachineHost(PageCalls calls, CodeMap map, CpuFeatures cpu) {
         this.calls = calls;
+        this.map = map;
         this.cpu = cpu;
     }
 
@@ -30,7 +32,8 @@ public final class MachineHost {
         }
         try {
             PageCalls calls = PageCalls.ofThisSystem();
-            return new MachineHost(calls, CpuFeatures.ofThisCpu(calls));
+            CodeMap map = CodeMap.ofProperty();
+            return new MachineHost(calls, map, CpuFeatures.ofThisCpu(calls, map));
         } catch (ExceptionInInitializerError e) {
             throw new MachineUnavailableException("machine code: native calls are forbidden: " + e.getCause());
         }
@@ -41,7 +44,7 @@ public final class MachineHost {
     }
 
     /** Code that can be called, until its user closes it. */
-    CodeMemory load(byte[] code) {
-        return CodeMemory.of(calls, code);
+    CodeMemory load(NamedCode code) {
+        return CodeMemory.of(calls, map, code);
     }
 }

@@ -12,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /** The system's calls that give pages and change what may be done with them. Never both write and run. */
 @SuppressWarnings("restricted") // the JVM is told by --enable-native-access
@@ -23,10 +24,10 @@ abstract sealed class PageCalls {
         String system = System.getProperty("os.name").toLowerCase(Locale.ROOT);
         try {
             if (system.startsWith("linux")) {
-                return new Posix(0x22); // MAP_PRIVATE | MAP_ANONYMOUS
+                return new Posix(0x22, true); // MAP_PRIVATE | MAP_ANONYMOUS
             }
             if (system.startsWith("mac")) {
-                return new Posix(0x1002);
+                return new Posix(0x1002, false);
             }
             if (system.startsWith("windows")) {
                 return new Windows();
@@ -46,6 +47,9 @@ abstract sealed class PageCalls {
 
     /** Gives back what {@link #reserve} gave, whole. */
     abstract void release(MemorySegment reserved);
+
+    /** Gives pages a name in the process's map, where the system has such names. */
+    void name(MemorySegment pages, String name) {}
 
     private static MethodHandle function(
             SymbolLookup lookup, String name, MemoryLayout result, MemoryLayout... arguments) {
@@ -69,31 +73,44 @@ abstract sealed class PageCalls {
         private static final int WRITE = 2;
         private static final int EXECUTE = 4;
 
+        private static final long NAME_MEMORY = 0x53564d41; // PR_SET_VMA, of which 0 is PR_SET_VMA_ANON_NAME
+
         private final int mapFlags;
         private final MethodHandle mmap;
         private final MethodHandle mprotect;
         private final MethodHandle munmap;
+        private final @Nullable MethodHandle prctl;
 
-        Posix(int mapFlags) {
+        Posix(int mapFlags, boolean linux) {
             this.mapFlags = mapFlags;
             SymbolLookup system = Linker.nativeLinker().defaultLookup();
-            mmap = function(system, "mmap", ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
-            mprotect = function(system, "mprotect", JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT);
-            munmap = function(system, "munmap", JAVA_INT, ADDRESS, JAVA_LONG);
+            mmap = function(system, "mmap");
+            mprotect = function(system, "mprotect");
+            munmap = function(system, "munmap");
+            prctl = linux && system.find("prctl").isPresent() ? function(system, "prctl") : null;
+        }
+
+        /**
+         * All by one kind of handle, as each kind costs a start 10 ms: six longs in registers, of which a function with fewer or shorter
+         * parameters looks at what it has. A result that is an int is the lower half.
+         */
+        private static MethodHandle function(SymbolLookup lookup, String name) {
+            return PageCalls.function(
+                    lookup, name, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
         }
 
         @Override
         MemorySegment reserve(long bytes) {
-            MemorySegment pages;
+            long address;
             try {
-                pages = (MemorySegment) mmap.invokeExact(MemorySegment.NULL, bytes, 0, mapFlags, -1, 0L);
+                address = (long) mmap.invokeExact(0L, bytes, 0L, (long) mapFlags, -1L, 0L);
             } catch (Throwable e) {
                 throw failed(e);
             }
-            if (pages.address() == -1) {
+            if (address == -1) {
                 throw refused("a mapping", bytes);
             }
-            return pages.reinterpret(bytes);
+            return MemorySegment.ofAddress(address).reinterpret(bytes);
         }
 
         @Override
@@ -106,14 +123,14 @@ abstract sealed class PageCalls {
             protect(pages, READ | EXECUTE, "to run pages");
         }
 
-        private void protect(MemorySegment pages, int access, String what) {
-            int result;
+        private void protect(MemorySegment pages, long access, String what) {
+            long result;
             try {
-                result = (int) mprotect.invokeExact(pages, pages.byteSize(), access);
+                result = (long) mprotect.invokeExact(pages.address(), pages.byteSize(), access, 0L, 0L, 0L);
             } catch (Throwable e) {
                 throw failed(e);
             }
-            if (result != 0) {
+            if ((int) result != 0) {
                 throw refused(what, pages.byteSize());
             }
         }
@@ -121,7 +138,21 @@ abstract sealed class PageCalls {
         @Override
         void release(MemorySegment reserved) {
             try {
-                int ignored = (int) munmap.invokeExact(reserved, reserved.byteSize());
+                long ignored = (long) munmap.invokeExact(reserved.address(), reserved.byteSize(), 0L, 0L, 0L, 0L);
+            } catch (Throwable e) {
+                throw failed(e);
+            }
+        }
+
+        /** Kernels before 5.17, and those built without such names, refuse: then there is none. */
+        @Override
+        void name(MemorySegment pages, String name) {
+            if (prctl == null) {
+                return;
+            }
+            try (var arena = Arena.ofConfined()) {
+                long text = arena.allocateFrom(name).address();
+                long ignored = (long) prctl.invokeExact(NAME_MEMORY, 0L, pages.address(), pages.byteSize(), text, 0L);
             } catch (Throwable e) {
                 throw failed(e);
             }

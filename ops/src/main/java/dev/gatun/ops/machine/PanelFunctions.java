@@ -3,6 +3,7 @@ package dev.gatun.ops.machine;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 
 /** The functions of one kernel, for panels of 1 to so many vectors. Whoever writes them closes them. */
 final class PanelFunctions implements AutoCloseable {
@@ -20,20 +21,20 @@ final class PanelFunctions implements AutoCloseable {
     }
 
     /** Written for panels of up to {@code most} vectors. */
-    static PanelFunctions write(MachineHost host, int most, Kernel kernel) {
-        var asm = new Assembler();
-        int[] starts = new int[most];
+    static PanelFunctions write(MachineHost host, String name, int most, Kernel kernel) {
+        var written = new NamedCode(name);
         for (int vectors = 1; vectors <= most; vectors++) {
-            asm.align(64);
-            starts[vectors - 1] = asm.size();
-            kernel.write(asm, vectors);
+            kernel.write(written.begin("x" + vectors), vectors);
         }
-        CodeMemory code = host.load(asm.code());
+        CodeMemory code = host.load(written);
         var entries = new MemorySegment[most];
-        for (int i = 0; i < most; i++) {
-            entries[i] = code.entry(starts[i]);
-        }
+        Arrays.setAll(entries, code::entry);
         return new PanelFunctions(code, entries);
+    }
+
+    /** That of one vector. */
+    MemorySegment first() {
+        return entries[0];
     }
 
     /** Vectors of the widest panel. */

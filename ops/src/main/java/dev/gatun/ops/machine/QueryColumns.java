@@ -1,6 +1,8 @@
 package dev.gatun.ops.machine;
 
 import static dev.gatun.ops.machine.Address.at;
+import static dev.gatun.ops.machine.Gpr.R8;
+import static dev.gatun.ops.machine.Gpr.R9;
 import static dev.gatun.ops.machine.Gpr.RAX;
 import static dev.gatun.ops.machine.Gpr.RCX;
 import static dev.gatun.ops.machine.Gpr.RDI;
@@ -12,6 +14,8 @@ import static dev.gatun.ops.machine.VectorInstruction.VBROADCASTSS;
 import static dev.gatun.ops.machine.VectorInstruction.VDIVPS;
 import static dev.gatun.ops.machine.VectorInstruction.VMOVUPS;
 import static dev.gatun.ops.machine.VectorInstruction.VMULPS;
+import static dev.gatun.ops.machine.VectorInstruction.VPADDD;
+import static dev.gatun.ops.machine.VectorInstruction.VPBROADCASTD;
 import static dev.gatun.ops.machine.VectorInstruction.VPXORD;
 import static dev.gatun.ops.machine.VectorInstruction.VUNPCKHPS;
 import static dev.gatun.ops.machine.VectorInstruction.VUNPCKLPS;
@@ -19,6 +23,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * Attention's queries and its result, 16 of them at a time, between rows that lie anywhere and columns of a matrix whose rows are
@@ -29,12 +34,23 @@ import java.lang.foreign.MemorySegment;
  * toRows:    row[i][d] = column[d][i] * (1 / sum[i]) + 0, but 0 where the sum is 0
  * </pre>
  *
- * <p>Both by squares of 16 x 16. Quarters of rows are read to where they belong in a register, which costs no shuffle; so a square
+ * and what columns begin with, and scores of keys that they do not see.
+ *
+ * <p>The first two by squares of 16 x 16. Quarters of rows are read to where they belong in a register, which costs no shuffle; so a square
  * takes 32 of them, and some 45 cycles. For AVX-512. Thread-safe; its owner closes it after the last call.
  */
 public final class QueryColumns implements AutoCloseable {
     /** Columns of a call, and dimensions of a square. */
     public static final int SIDE = 16;
+
+    // Of fill and hide.
+    private static final int AT = 0;
+    private static final int VECTORS = 8;
+    private static final int VALUE = 16;
+    private static final int KEYS = 24;
+    private static final int FIRST_KEY = 32;
+    private static final int LOW_AT = 40;
+    private static final int HIGH_AT = 48;
 
     private static final int COLUMNS_AT = 0;
     private static final int SUMS_AT = 8;
@@ -51,12 +67,16 @@ public final class QueryColumns implements AutoCloseable {
     private final CodeMemory code;
     private final MemorySegment fromRows;
     private final MemorySegment toRows;
+    private final MemorySegment fill;
+    private final MemorySegment hide;
     private final int columnStep;
 
-    private QueryColumns(CodeMemory code, int toRowsAt, int columnStep) {
+    private QueryColumns(CodeMemory code, int columnStep) {
         this.code = code;
         this.fromRows = code.entry(0);
-        this.toRows = code.entry(toRowsAt);
+        this.toRows = code.entry(1);
+        this.fill = code.entry(2);
+        this.hide = code.entry(3);
         this.columnStep = columnStep;
     }
 
@@ -70,13 +90,70 @@ public final class QueryColumns implements AutoCloseable {
         if (!host.cpu().avx512()) {
             throw new MachineUnavailableException("machine code: the kernels for attention's columns need AVX-512");
         }
-        var asm = new Assembler();
-        var writer = new Writer(asm, columnStep);
-        writer.fromRows();
-        asm.align(VECTOR);
-        int toRowsAt = asm.size();
-        writer.toRows();
-        return new QueryColumns(host.load(asm.code()), toRowsAt, columnStep);
+        var written = new NamedCode("attention");
+        new Writer(written.begin("rows to columns"), columnStep).fromRows();
+        new Writer(written.begin("columns to rows"), columnStep).toRows();
+        new Writer(written.begin("fill"), columnStep).fill();
+        new Writer(written.begin("hide"), columnStep).hide();
+        return new QueryColumns(host.load(written), columnStep);
+    }
+
+    /**
+     * Sets whole vectors of floats to {@code value}.
+     *
+     * @param parameters {@link #PARAMETER_BYTES} for this call alone
+     * @throws IndexOutOfBoundsException if they are not within the segment
+     */
+    public void fill(MemorySegment parameters, MemorySegment memory, long at, int vectors, float value) {
+        within("filled floats", memory, at, vectors * (long) VECTOR);
+        if (vectors < 1) {
+            return;
+        }
+        parameters.set(JAVA_LONG, AT, at);
+        parameters.set(JAVA_LONG, VECTORS, vectors);
+        parameters.set(JAVA_FLOAT, VALUE, value);
+        FunctionCall.call(fill, parameters, memory);
+    }
+
+    /**
+     * Sets scores [keys, vectors of columns] to -inf where a column does not see the key: it sees those from its low up to before its
+     * high.
+     *
+     * @param parameters {@link #PARAMETER_BYTES} for this call alone
+     * @param firstKey number of the first row's key
+     * @param lowAt where the columns' lows are, ints of the same segment; {@code highAt} likewise
+     * @throws IndexOutOfBoundsException if one of them is not within the segment
+     */
+    public void hide(
+            MemorySegment parameters,
+            MemorySegment memory,
+            long scoresAt,
+            int firstKey,
+            int keys,
+            int vectors,
+            long lowAt,
+            long highAt) {
+        long row = vectors * (long) VECTOR;
+        within("scores", memory, scoresAt, (keys - 1L) * columnStep + row);
+        within("lows", memory, lowAt, row);
+        within("highs", memory, highAt, row);
+        if (keys < 1 || vectors < 1) {
+            return;
+        }
+        parameters.set(JAVA_LONG, AT, scoresAt);
+        parameters.set(JAVA_LONG, VECTORS, vectors);
+        parameters.set(JAVA_LONG, KEYS, keys);
+        parameters.set(JAVA_LONG, FIRST_KEY, firstKey);
+        parameters.set(JAVA_LONG, LOW_AT, lowAt);
+        parameters.set(JAVA_LONG, HIGH_AT, highAt);
+        FunctionCall.call(hide, parameters, memory);
+    }
+
+    private static void within(String name, MemorySegment memory, long at, long bytes) {
+        if (at < 0 || at > memory.byteSize() - bytes) {
+            throw new IndexOutOfBoundsException("attention's columns: " + bytes + " bytes of " + name + " at " + at
+                    + " are not within " + memory.byteSize());
+        }
     }
 
     /**
@@ -206,6 +283,58 @@ public final class QueryColumns implements AutoCloseable {
                 }
             }
             end(square, SIDE * columnStep, VECTOR);
+        }
+
+        void fill() {
+            asm.op(VBROADCASTSS, Vec.zmm(0), at(RDI, VALUE));
+            asm.add(RSI, at(RDI, AT));
+            asm.mov(RCX, at(RDI, VECTORS));
+            Label vector = asm.here();
+            asm.store(at(RSI), Vec.zmm(0));
+            asm.add(RSI, VECTOR);
+            asm.sub(RCX, 1);
+            asm.j(Condition.NOT_EQUAL, vector);
+            asm.vzeroupper();
+            asm.ret();
+        }
+
+        void hide() {
+            Vec hidden = Vec.zmm(0);
+            Vec low = Vec.zmm(1);
+            Vec high = Vec.zmm(2);
+            Vec key = Vec.zmm(3);
+            Vec one = Vec.zmm(4);
+            ExpCode.load(asm, hidden, Float.NEGATIVE_INFINITY);
+            asm.mov(RAX, 1);
+            asm.vpbroadcastd(one, RAX);
+            asm.mov(RCX, at(RDI, VECTORS));
+            asm.mov(R8, at(RDI, LOW_AT));
+            asm.add(R8, RSI);
+            asm.mov(R9, at(RDI, HIGH_AT));
+            asm.add(R9, RSI);
+            asm.add(RSI, at(RDI, AT));
+            Label vector = asm.here();
+            asm.op(VMOVUPS, low, at(R8));
+            asm.op(VMOVUPS, high, at(R9));
+            asm.op(VPBROADCASTD, key, at(RDI, FIRST_KEY));
+            asm.mov(RDX, RSI);
+            asm.mov(RAX, at(RDI, KEYS));
+            Label row = asm.here();
+            asm.vpcmpled(Mask.K1, high, key);
+            asm.vpcmpnled(Mask.K2, low, key);
+            asm.store(at(RDX), hidden, Mask.K1);
+            asm.store(at(RDX), hidden, Mask.K2);
+            asm.op(VPADDD, key, key, one);
+            asm.add(RDX, columnStep);
+            asm.sub(RAX, 1);
+            asm.j(Condition.NOT_EQUAL, row);
+            for (Gpr pointer : List.of(RSI, R8, R9)) {
+                asm.add(pointer, VECTOR);
+            }
+            asm.sub(RCX, 1);
+            asm.j(Condition.NOT_EQUAL, vector);
+            asm.vzeroupper();
+            asm.ret();
         }
 
         private Label begin() {

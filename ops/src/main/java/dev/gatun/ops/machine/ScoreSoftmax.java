@@ -11,14 +11,11 @@ import static dev.gatun.ops.machine.Gpr.RDI;
 import static dev.gatun.ops.machine.Gpr.RDX;
 import static dev.gatun.ops.machine.Gpr.RSI;
 import static dev.gatun.ops.machine.VectorInstruction.VADDPS;
-import static dev.gatun.ops.machine.VectorInstruction.VFMADD213PS;
 import static dev.gatun.ops.machine.VectorInstruction.VFMADD231PS;
 import static dev.gatun.ops.machine.VectorInstruction.VMAXPS;
 import static dev.gatun.ops.machine.VectorInstruction.VMOVAPS;
 import static dev.gatun.ops.machine.VectorInstruction.VMOVUPS;
-import static dev.gatun.ops.machine.VectorInstruction.VMULPS;
 import static dev.gatun.ops.machine.VectorInstruction.VPXORD;
-import static dev.gatun.ops.machine.VectorInstruction.VSUBPS;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
@@ -72,9 +69,10 @@ public final class ScoreSoftmax implements AutoCloseable {
         if (!host.cpu().avx512()) {
             throw new MachineUnavailableException("machine code: the kernel for attention's weights needs AVX-512");
         }
-        var asm = new Assembler();
-        new Writer(asm, rowBytes).write(exp);
-        return new ScoreSoftmax(host.load(asm.code()), rowBytes);
+        var written = new NamedCode("attention");
+        Assembler asm = written.begin("softmax of scores");
+        new Writer(asm, new ExpCode(asm, 22), rowBytes).write(exp);
+        return new ScoreSoftmax(host.load(written), rowBytes);
     }
 
     /**
@@ -117,32 +115,15 @@ public final class ScoreSoftmax implements AutoCloseable {
     }
 
     /** RDX scores of this vector, RCX rows, R8 and R9 maximum and sum, R10 vectors left. */
-    private record Writer(Assembler asm, int rowBytes) {
+    private record Writer(Assembler asm, ExpCode exp, int rowBytes) {
         private static final Vec SHIFT = Vec.zmm(21);
-        private static final Vec LOG2E = Vec.zmm(22);
-        private static final Vec ROUND = Vec.zmm(23);
-        private static final Vec MINUS_LN2 = Vec.zmm(24);
-        private static final Vec S3 = Vec.zmm(25);
-        private static final Vec S2 = Vec.zmm(26);
-        private static final Vec S1 = Vec.zmm(27);
-        private static final Vec S0 = Vec.zmm(28);
-        private static final Vec ONE = Vec.zmm(29);
-        private static final Vec LEAST = Vec.zmm(30);
         private static final Vec HIDDEN = Vec.zmm(31);
         /** Registers of one exp; four rows are under way in code, more by the CPU. */
         private static final int TEMPORARIES = 4;
 
-        void write(Exp exp) {
-            constant(LOG2E, exp.log2e);
-            constant(ROUND, exp.round);
-            constant(MINUS_LN2, exp.minusLn2);
-            constant(S3, exp.s3);
-            constant(S2, exp.s2);
-            constant(S1, exp.s1);
-            constant(S0, exp.s0);
-            constant(ONE, 1f);
-            constant(LEAST, exp.least);
-            constant(HIDDEN, Float.NEGATIVE_INFINITY);
+        void write(Exp constants) {
+            exp.load(constants);
+            ExpCode.load(asm, HIDDEN, Float.NEGATIVE_INFINITY);
             asm.mov(RDX, at(RDI, SCORES));
             asm.add(RDX, RSI);
             asm.mov(R8, at(RDI, MAX));
@@ -161,11 +142,6 @@ public final class ScoreSoftmax implements AutoCloseable {
             asm.j(Condition.NOT_EQUAL, vector);
             asm.vzeroupper();
             asm.ret();
-        }
-
-        private void constant(Vec to, float value) {
-            asm.mov(RAX, Float.floatToRawIntBits(value));
-            asm.vpbroadcastd(to, RAX);
         }
 
         /** Zmm20: what was the maximum; SHIFT. Max(a, b) is b where they are equal or one is NaN: a score replaces only a lesser. */
@@ -195,40 +171,18 @@ public final class ScoreSoftmax implements AutoCloseable {
             rows(i -> {
                 Vec z = Vec.zmm(TEMPORARIES * i);
                 asm.op(VMOVUPS, z, at(R11, i * rowBytes));
-                exp(TEMPORARIES * i);
+                exp.write(z, SHIFT);
                 asm.op(VADDPS, Vec.zmm(16 + i), Vec.zmm(16 + i), z);
                 asm.store(at(R11, i * rowBytes), z);
             });
             asm.op(VMOVAPS, Vec.zmm(0), Vec.zmm(20));
-            exp(0);
+            exp.write(Vec.zmm(0), SHIFT);
             asm.store(at(R11), Vec.zmm(0));
             asm.op(VADDPS, Vec.zmm(16), Vec.zmm(16), Vec.zmm(18));
             asm.op(VADDPS, Vec.zmm(17), Vec.zmm(17), Vec.zmm(19));
             asm.op(VADDPS, Vec.zmm(16), Vec.zmm(16), Vec.zmm(17));
             asm.op(VFMADD231PS, Vec.zmm(16), Vec.zmm(0), at(R9));
             asm.store(at(R9), Vec.zmm(16));
-        }
-
-        /** e to the power of register {@code first} minus the shift, in place; the three after it are used. */
-        private void exp(int first) {
-            Vec z = Vec.zmm(first);
-            Vec shifted = Vec.zmm(first + 1);
-            Vec r = Vec.zmm(first + 2);
-            Vec q = Vec.zmm(first + 3);
-            asm.op(VSUBPS, z, z, SHIFT);
-            asm.op(VMOVAPS, shifted, ROUND);
-            asm.op(VFMADD231PS, shifted, z, LOG2E);
-            asm.vcmpps(Mask.K1, z, Comparison.NOT_LESS, LEAST);
-            asm.op(VSUBPS, r, shifted, ROUND);
-            asm.op(VFMADD213PS, r, MINUS_LN2, z);
-            asm.op(VMOVAPS, q, S2);
-            asm.op(VFMADD231PS, q, r, S3);
-            asm.op(VFMADD213PS, q, r, S1);
-            asm.op(VFMADD213PS, q, r, S0);
-            asm.op(VFMADD213PS, q, r, ONE);
-            asm.op(VFMADD213PS, q, r, ONE);
-            asm.vpslld(shifted, shifted, 23);
-            asm.opOrZero(VMULPS, z, Mask.K1, q, shifted);
         }
 
         private interface RowCode {

@@ -6,6 +6,7 @@ package dev.gatun.ops.machine;
  */
 enum VectorInstruction {
     VADDPS(0, 1, 0, 0x58, Tuple.FULL),
+    VSQRTPS(0, 1, 0, 0x51, Tuple.FULL),
     VMULPS(0, 1, 0, 0x59, Tuple.FULL),
     VSUBPS(0, 1, 0, 0x5C, Tuple.FULL),
     VMINPS(0, 1, 0, 0x5D, Tuple.FULL),
@@ -15,6 +16,7 @@ enum VectorInstruction {
     VFMADD132PS(1, 2, 0, 0x98, Tuple.FULL),
     VFMADD213PS(1, 2, 0, 0xA8, Tuple.FULL),
     VFMADD231PS(1, 2, 0, 0xB8, Tuple.FULL),
+    VFMSUB213PS(1, 2, 0, 0xAA, Tuple.FULL),
     VFNMADD231PS(1, 2, 0, 0xBC, Tuple.FULL),
     VPADDD(1, 1, 0, 0xFE, Tuple.FULL),
     VPSUBD(1, 1, 0, 0xFA, Tuple.FULL),
@@ -51,6 +53,8 @@ enum VectorInstruction {
     VPMOVZXBD(1, 2, 0, 0x31, Tuple.QUARTER),
     VPMOVSXBD(1, 2, 0, 0x21, Tuple.QUARTER),
     VPMOVZXWD(1, 2, 0, 0x33, Tuple.HALF),
+    /** 32-bit lanes to 64 bits, zeros above. */
+    VPMOVZXDQ(1, 2, 0, 0x35, Tuple.HALF),
     VCVTPH2PS(1, 2, 0, 0x13, Tuple.HALF);
 
     /** What memory an operand is: it scales an 8-bit displacement in EVEX encoding. */

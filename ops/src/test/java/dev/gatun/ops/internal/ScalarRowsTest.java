@@ -11,7 +11,7 @@ import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Scalar rows against double arithmetic; vector rows have the same bits, see {@link VectorRowsBitsTest}. */
+/** Scalar rows against double arithmetic; vector rows have the same bits, see {@link RowsBitsTest}. */
 class ScalarRowsTest {
     private static final float INF = Float.POSITIVE_INFINITY;
 

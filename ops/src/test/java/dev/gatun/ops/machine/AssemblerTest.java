@@ -102,6 +102,10 @@ class AssemblerTest {
             add("shl " + name(a) + ",3", asm -> asm.shl(a, 3));
             add("shr " + name(a) + ",7", asm -> asm.shr(a, 7));
             add("kmovw k3," + name32(a), asm -> asm.kmovw(Mask.K3, a));
+            add("kmovw k3,k6", asm -> asm.kmovw(Mask.K3, Mask.K6));
+            add("kmovw " + name32(a) + ",k5", asm -> asm.kmovw(a, Mask.K5));
+            add("vmovd " + name32(a) + ",xmm6", asm -> asm.vmovd(a, Vec.xmm(6)));
+            add("vmovd " + name32(a) + ",xmm13", asm -> asm.vmovd(a, Vec.xmm(13)));
             for (Gpr b : List.of(Gpr.RAX, Gpr.RSP, Gpr.R8, Gpr.R13)) {
                 String pair = name(a) + "," + name(b);
                 add("mov " + pair, asm -> asm.mov(a, b));
@@ -109,6 +113,8 @@ class AssemblerTest {
                 add("sub " + pair, asm -> asm.sub(a, b));
                 add("cmp " + pair, asm -> asm.cmp(a, b));
                 add("test " + pair, asm -> asm.test(a, b));
+                add("or " + pair, asm -> asm.or(a, b));
+                add("tzcnt " + pair, asm -> asm.tzcnt(a, b));
             }
         }
         for (Address m : addresses()) {
@@ -150,6 +156,8 @@ class AssemblerTest {
                         VPMOVZXBD,
                         VPMOVSXBD,
                         VPMOVZXWD,
+                        VPMOVZXDQ,
+                        VSQRTPS,
                         VCVTPH2PS,
                         VCVTDQ2PS -> true;
                 default -> false;
@@ -212,6 +220,18 @@ class AssemblerTest {
                 add(
                         "vcmpnlt_uqps k2," + name(v) + ",zmm13",
                         asm -> asm.vcmpps(Mask.K2, v, Comparison.NOT_LESS, Vec.zmm(13)));
+                add("vmovups " + name(v) + "{k1}," + text(m), asm -> asm.op(VectorInstruction.VMOVUPS, v, Mask.K1, m));
+                add(
+                        "vcmpeqps k2{k1}," + name(v) + ",ZMMWORD PTR " + text(m),
+                        asm -> asm.vcmpps(Mask.K2, Mask.K1, v, Comparison.EQUAL, m));
+                add("vpcmpled k4," + name(v) + ",zmm13", asm -> asm.vpcmpled(Mask.K4, v, Vec.zmm(13)));
+                add("vpcmpnled k4," + name(v) + ",zmm29", asm -> asm.vpcmpnled(Mask.K4, v, Vec.zmm(29)));
+                add(
+                        "vcmpnle_uqps k2," + name(v) + ",zmm13",
+                        asm -> asm.vcmpps(Mask.K2, v, Comparison.NOT_LESS_OR_EQUAL, Vec.zmm(13)));
+                add(
+                        "vcmpngt_uqps k2," + name(v) + ",zmm13",
+                        asm -> asm.vcmpps(Mask.K2, v, Comparison.NOT_GREATER, Vec.zmm(13)));
                 add(
                         "vcmpneq_uqps k6," + name(v) + ",zmm29",
                         asm -> asm.vcmpps(Mask.K6, v, Comparison.NOT_EQUAL, Vec.zmm(29)));

@@ -30,7 +30,8 @@ final class DotPeak implements AutoCloseable {
         if (!host.cpu().vnni()) {
             throw new MachineUnavailableException("machine code: the CPU has no AVX-512 with VNNI");
         }
-        var asm = new Assembler();
+        var written = new NamedCode("peak");
+        Assembler asm = written.begin("dot products");
         asm.mov(Gpr.RAX, at(Gpr.RDI));
         for (int i = 0; i < 32; i++) {
             asm.op(VectorInstruction.VPXORD, Vec.zmm(i), Vec.zmm(i), Vec.zmm(i));
@@ -44,7 +45,7 @@ final class DotPeak implements AutoCloseable {
         asm.j(Condition.NOT_EQUAL, loop);
         asm.vzeroupper();
         asm.ret();
-        return new DotPeak(host.load(asm.code()));
+        return new DotPeak(host.load(written));
     }
 
     /** Memory that a thread's calls are given. */

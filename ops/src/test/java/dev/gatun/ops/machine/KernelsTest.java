@@ -14,7 +14,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import jdk.jfr.Recording;
+import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Kernels on awkward sizes, bit for bit, each operand right before or right behind a page that can't be touched. */
 class KernelsTest {
@@ -216,6 +219,14 @@ class KernelsTest {
                     expected[j] = Float.floatToRawIntBits(sum);
                 }
                 product.multiply(parameters, codes, cols, k, x, 0, w, 0, bias, 0, added, 0, flags, out, 0);
+                MemorySegment decoded = floats(k * 16);
+                for (int v = 0; v < vectors; v++) {
+                    product.decode(parameters, codes, k, w, v * columnBytes, decoded, 0);
+                    for (int i = 0; i < k * 16; i++) {
+                        float weight = weight(codes, w, v * columnBytes, i % 16, i / 16);
+                        assertThat(Float.floatToRawIntBits(get(decoded, i))).isEqualTo(Float.floatToRawIntBits(weight));
+                    }
+                }
                 for (int j = 0; j < cols; j++) {
                     assertThat(Float.floatToRawIntBits(get(out, j)))
                             .as("%s, %d columns of %d, flags %d: element %d", codes, cols, k, flags, j)
@@ -442,17 +453,45 @@ class KernelsTest {
 
     @Test
     void codeCannotBeWrittenOnceItCanBeRun() {
-        var asm = new Assembler();
-        asm.ret();
-        try (CodeMemory code = CodeMemory.of(PageCalls.ofThisSystem(), asm.code())) {
+        var named = new NamedCode("test");
+        named.begin("return").ret();
+        try (CodeMemory code = CodeMemory.of(PageCalls.ofThisSystem(), CodeMap.ofProperty(), named)) {
             assertThat(code.entry(0).byteSize()).isEqualTo(1);
             String line = Files.readAllLines(Path.of("/proc/self/maps")).stream()
                     .filter(l -> l.startsWith(Long.toHexString(code.entry(0).address())))
                     .findFirst()
                     .orElseThrow();
             assertThat(line).contains(" r-xp ");
+            // Where the kernel was built with names for such memory.
+            assertThat(line).matches(".*(gatun test\\]|[0-9] *)");
         } catch (IOException e) {
             System.err.println("no /proc: the protection of pages was not looked at");
+        }
+    }
+
+    @Test
+    void whereCodeIsCanBeFound(@TempDir Path folder) throws IOException {
+        Path map = folder.resolve("perf-%p.map");
+        System.setProperty(CodeMap.PROPERTY, map.toString());
+        try (var recording = new Recording()) {
+            recording.enable("dev.gatun.MachineCode");
+            recording.start();
+            RowKernels.open(MachineHost.open(), ROW_CONSTANTS).close();
+            recording.stop();
+            Path file = folder.resolve("perf-" + ProcessHandle.current().pid() + ".map");
+            assertThat(Files.readAllLines(file))
+                    .anyMatch(line -> line.matches("[0-9a-f]+ [0-9a-f]+ gatun rows rms norm"));
+            Path events = folder.resolve("code.jfr");
+            recording.dump(events);
+            assertThat(RecordingFile.readAllEvents(events)).anySatisfy(event -> {
+                assertThat(event.getString("function")).isEqualTo("rows rms norm");
+                assertThat(event.getLong("address")).isNotZero();
+                assertThat(event.getLong("size")).isPositive();
+            });
+        } catch (MachineUnavailableException e) {
+            System.err.println("tested without machine code for rows: " + e.getMessage());
+        } finally {
+            System.clearProperty(CodeMap.PROPERTY);
         }
     }
 
@@ -474,5 +513,70 @@ class KernelsTest {
                     throw new AssertionError("XGETBV must not be run");
                 }))
                 .isEqualTo(new CpuFeatures(false, false, false, false, false, false));
+    }
+
+    private static final RowKernels.Constants ROW_CONSTANTS = new RowKernels.Constants(
+            new ScoreSoftmax.Exp(1.4f, 0x1.8p23f + 127, -0.7f, 0.1f, 0.2f, 0.3f, 0.5f, -87f),
+            new RowKernels.Exp(1.4f, 0x1.8p23f, -0.7f, 0f, List.of(0.1f, 0.2f, 0.3f, 0.4f, 0.5f), -87f),
+            new RowKernels.Gelu(
+                    List.of(0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f, 0.7f, 0.8f),
+                    List.of(0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f),
+                    0x1.8p23f,
+                    5.6f),
+            List.of(-1.6f, -0.07f),
+            -1.7f,
+            88f,
+            10f,
+            0x1p-80f);
+
+    /** What they compute is {@code RowsBitsTest}'s; here a read or write beyond an operand ends the process. */
+    @Test
+    void rowsReadAndWriteNothingBeyondTheirOperands() {
+        int[] widths = {1, 2, 15, 16, 17, 31, 32, 33, 70};
+        try (RowKernels kernels = RowKernels.open(MachineHost.open(), ROW_CONSTANTS);
+                GuardedMemory xs = new GuardedMemory(5 * 70 * 4);
+                GuardedMemory bs = new GuardedMemory(5 * 70 * 4);
+                GuardedMemory cs = new GuardedMemory(5 * 70 * 4);
+                GuardedMemory outs = new GuardedMemory(5 * 70 * 4)) {
+            for (int rows = 1; rows <= 5; rows++) {
+                for (int cols : widths) {
+                    long stride = cols * 4L;
+                    long bytes = rows * stride;
+                    for (boolean last : new boolean[] {false, true}) {
+                        MemorySegment x = last ? xs.last(bytes) : xs.first(bytes);
+                        MemorySegment b = last ? bs.last(bytes) : bs.first(bytes);
+                        MemorySegment out = last ? outs.last(bytes) : outs.first(bytes);
+                        MemorySegment weight = last ? bs.last(stride) : bs.first(stride);
+                        MemorySegment bias = last ? cs.last(stride) : cs.first(stride);
+                        for (RowKernels.Function function : RowKernels.Function.values()) {
+                            kernels.apply(function, 1, 1, x, 0, stride, out, 0, stride, rows, cols);
+                        }
+                        for (RowKernels.Pair pair : RowKernels.Pair.values()) {
+                            kernels.combine(pair, x, 0, stride, b, 0, stride, out, 0, stride, rows, cols);
+                            kernels.combine(pair, x, 0, stride, weight, 0, 0, out, 0, stride, rows, cols);
+                        }
+                        kernels.layerNorm(x, 0, stride, weight, 0, bias, 0, 1e-5f, out, 0, stride, rows, cols);
+                        kernels.layerNorm(x, 0, stride, weight, 0, null, 0, 1e-5f, out, 0, stride, rows, cols);
+                        kernels.rmsNorm(x, 0, stride, weight, 0, 1e-5f, out, 0, stride, rows, cols);
+                        assertThat(kernels.argMax(x, 0, cols)).isBetween(0, cols - 1);
+                        assertThat(kernels.sumOfExp(x, 0, cols)).isNotZero();
+                        int turned = cols / 2 * 2;
+                        long angles = turned / 2 * 4L;
+                        MemorySegment cos = last ? bs.last(rows * angles) : bs.first(rows * angles);
+                        MemorySegment sin = last ? cs.last(rows * angles) : cs.first(rows * angles);
+                        for (boolean pairs : new boolean[] {false, true}) {
+                            kernels.rope(pairs, x, 0, stride, cos, 0, sin, 0, angles, turned, out, 0, stride, rows);
+                        }
+                    }
+                }
+            }
+            MemorySegment short1 = xs.last(4 * 16 - 4);
+            assertThatThrownBy(() ->
+                            kernels.apply(RowKernels.Function.RELU, 0, 0, short1, 0, 64, outs.last(64), 0, 64, 1, 16))
+                    .isInstanceOf(IndexOutOfBoundsException.class)
+                    .hasMessageContaining("rows: x [1, 16]");
+        } catch (MachineUnavailableException e) {
+            System.err.println("tested without machine code for rows: " + e.getMessage());
+        }
     }
 }

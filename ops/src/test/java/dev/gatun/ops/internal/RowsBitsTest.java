@@ -3,6 +3,8 @@ package dev.gatun.ops.internal;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.gatun.ops.Activation;
+import dev.gatun.ops.machine.MachineHost;
+import dev.gatun.ops.machine.MachineUnavailableException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -10,14 +12,15 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Vector rows against scalar rows, bit by bit: everything the operators read, write or must leave alone. */
+/** Vector and machine rows against scalar rows, bit by bit: everything the operators read, write or must leave alone. */
 @Tag("species")
-class VectorRowsBitsTest {
+class RowsBitsTest {
     private static final int[] WIDTHS = {
         1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 23, 31, 32, 33, 37, 48, 63, 64, 65, 80, 127, 128, 257, 1021
     };
@@ -166,6 +169,29 @@ class VectorRowsBitsTest {
     @ParameterizedTest
     @MethodSource("operations")
     void vectorGivesTheBitsOfScalar(Named operation) {
+        givesTheBitsOfScalar(operation, new VectorRows());
+    }
+
+    @ParameterizedTest
+    @MethodSource("operations")
+    void machineGivesTheBitsOfScalar(Named operation) {
+        try (MachineRows rows = machine()) {
+            if (rows != null) {
+                givesTheBitsOfScalar(operation, rows);
+            }
+        }
+    }
+
+    private static @Nullable MachineRows machine() {
+        try {
+            return new MachineRows(MachineHost.open());
+        } catch (MachineUnavailableException e) {
+            System.err.println("tested without machine code for rows: " + e.getMessage());
+            return null;
+        }
+    }
+
+    private static void givesTheBitsOfScalar(Named operation, Rows rows) {
         for (Values values : Values.values()) {
             for (int cols : WIDTHS) {
                 for (boolean inPlace : new boolean[] {false, true}) {
@@ -175,7 +201,7 @@ class VectorRowsBitsTest {
                         Memory vector = new Memory(arena, cols, values, seed);
                         long out = inPlace ? scalar.x : scalar.out;
                         operation.operation.run(new ScalarRows(), scalar.segment, scalar, out);
-                        operation.operation.run(new VectorRows(), vector.segment, vector, out);
+                        operation.operation.run(rows, vector.segment, vector, out);
                         assertThat(vector.bits())
                                 .as("%s of %d columns, %s values, in place %s", operation, cols, values, inPlace)
                                 .isEqualTo(scalar.bits());
@@ -213,15 +239,23 @@ class VectorRowsBitsTest {
 
     @Test
     void argMaxAgrees() {
+        try (MachineRows machine = machine()) {
+            argMaxAgrees(machine == null ? new Rows[] {new VectorRows()} : new Rows[] {new VectorRows(), machine});
+        }
+    }
+
+    private static void argMaxAgrees(Rows[] others) {
         for (Values values : Values.values()) {
             for (int cols : WIDTHS) {
                 try (Arena arena = Arena.ofConfined()) {
                     Memory m = new Memory(arena, cols, values, 7L * cols);
                     for (long row = m.x; row < m.state; row += m.stride) {
                         int expected = new ScalarRows().argMax(m.segment, row, cols);
-                        assertThat(new VectorRows().argMax(m.segment, row, cols))
-                                .as("%s of %d columns", values, cols)
-                                .isEqualTo(expected);
+                        for (Rows rows : others) {
+                            assertThat(rows.argMax(m.segment, row, cols))
+                                    .as("%s, %s of %d columns", rows.name(), values, cols)
+                                    .isEqualTo(expected);
+                        }
                     }
                 }
             }
@@ -230,8 +264,10 @@ class VectorRowsBitsTest {
 
     @Test
     void argMaxTakesTheFirstOfEqualsAndNoNaN() {
-        try (Arena arena = Arena.ofConfined()) {
-            for (Rows rows : new Rows[] {new ScalarRows(), new VectorRows()}) {
+        try (Arena arena = Arena.ofConfined();
+                MachineRows machine = machine()) {
+            Rows[] all = {new ScalarRows(), new VectorRows(), machine == null ? new VectorRows() : machine};
+            for (Rows rows : all) {
                 for (int cols : WIDTHS) {
                     MemorySegment x = arena.allocate(cols * 4L, 4);
                     for (int i = 0; i < cols; i++) {
