@@ -73,12 +73,7 @@ final class RunningBatch implements AutoCloseable {
             sequence = session.fork(match.sequence());
             session.truncate(sequence, match.tokens());
         }
-        int needed = session.pagesFor(sequence, job.total() - sequence.length());
-        for (Job other : active) { // who joins should not drive them out at once
-            int left = session.size().nCtx() - other.sequence().length();
-            needed += session.pagesFor(other.sequence(), Math.min(left, other.remaining() + SOON));
-        }
-        while (!active.isEmpty() && session.freePages() < needed) {
+        while (!active.isEmpty() && session.freePages() < pagesSoon(sequence, job.total())) {
             if (!prefixes.evict()) {
                 session.release(sequence);
                 return false;
@@ -88,6 +83,16 @@ final class RunningBatch implements AutoCloseable {
         active.add(job);
         job.start(observer, sequence.length());
         return true;
+    }
+
+    /** For all tokens of who joins; and for others, who should not be driven out at once. */
+    private int pagesSoon(Sequence joins, int total) {
+        int pages = session.pagesFor(joins, total - joins.length());
+        for (Job other : active) {
+            int left = session.size().nCtx() - other.sequence().length();
+            pages += session.pagesFor(other.sequence(), Math.min(left, other.remaining() + SOON));
+        }
+        return pages;
     }
 
     /** What has been computed for other texts, past and present, that begin alike. The last token is computed anyway, for its logits. */
@@ -228,15 +233,13 @@ final class RunningBatch implements AutoCloseable {
      * @return false if another text had to go for that, which may be one of these
      */
     private boolean makeRoom(List<Job> jobs, int tokens) {
-        int needed = 0;
-        for (Job job : jobs) {
-            needed += session.pagesFor(job.sequence(), tokens);
-        }
-        while (session.freePages() < needed) {
+        // Counted again after each eviction: a page that only a kept prefix shared needs no copy any more.
+        while (session.freePages() < pagesFor(jobs, tokens)) {
             if (!prefixes.evict()) {
                 if (active.size() == 1) {
-                    throw new IllegalStateException("one text alone needs " + needed + " pages more, there are "
-                            + session.freePages() + " of " + session.size().pages());
+                    throw new IllegalStateException("one text alone needs " + pagesFor(jobs, tokens)
+                            + " pages more, there are " + session.freePages() + " of "
+                            + session.size().pages());
                 }
                 Job youngest = active.removeLast();
                 session.release(youngest.sequence());
@@ -247,6 +250,14 @@ final class RunningBatch implements AutoCloseable {
             }
         }
         return true;
+    }
+
+    private int pagesFor(List<Job> jobs, int tokens) {
+        int pages = 0;
+        for (Job job : jobs) {
+            pages += session.pagesFor(job.sequence(), tokens);
+        }
+        return pages;
     }
 
     private void dropEnded() {

@@ -171,6 +171,18 @@ class TextEngineTest {
         assertThat(preempted).hasPositiveValue();
     }
 
+    /** All pages there are hold what was computed for the text before: it goes, and its page is not to be copied. */
+    @Test
+    void aTextThatBeginsLikeTheOneBeforeMayNeedItsLastPage() throws Exception {
+        List<Map.Entry<String, Settings>> all = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            all.add(Map.entry("The vocabulary of a page says " + i, settings(20, Sampling.GREEDY, false)));
+        }
+        assertAsAlone(all, batched(all, new Size(1, 60, 60, 0), 1));
+        assertAsAlone(all, batched(all, new Size(3, 60, 60, 0), 1));
+        assertThat(known).hasPositiveValue();
+    }
+
     @Test
     void manyCallersAtOnceGetTheirOwnTexts() throws Exception {
         List<Map.Entry<String, Settings>> all = mixed();
