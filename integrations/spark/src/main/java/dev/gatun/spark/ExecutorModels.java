@@ -41,7 +41,9 @@ final class ExecutorModels {
     /** A model, or one that is being opened by who has its lock. */
     private static final class Entry {
         int users; // guarded by the owner of the entries
-        @Nullable Held held; // guarded by this
+
+        @Nullable
+        Held held; // guarded by this
     }
 
     /** Not a singleton for tests. */

@@ -35,7 +35,8 @@ public final class TextFunctions {
         for (TextTask task : TextTask.values()) {
             String name = "gatun_" + task;
             if (task == TextTask.RERANK) {
-                UDF3<String, String, String, Object> function = (model, query, text) -> value(task, kind, model, query, text);
+                UDF3<String, String, String, Object> function =
+                        (model, query, text) -> value(task, kind, model, query, text);
                 spark.udf().register(name, function, task.type());
             } else {
                 UDF2<String, String, Object> function = (model, text) -> value(task, kind, model, "", text);

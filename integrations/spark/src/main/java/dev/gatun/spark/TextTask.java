@@ -7,11 +7,9 @@ import dev.gatun.model.Translator;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.ops.Backend;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Locale;
-import org.apache.spark.SparkFiles;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
@@ -36,6 +34,7 @@ public enum TextTask {
     /** The name, in place of a path, of the translator that comes with us. */
     static final String DEMO = "demo";
 
+    @SuppressWarnings("ImmutableEnumChecker") // Spark's types are values
     private final DataType type;
 
     TextTask(DataType type) {
@@ -62,28 +61,26 @@ public enum TextTask {
         return Arrays.stream(values())
                 .filter(task -> task.toString().equals(name))
                 .findFirst()
-                .orElseThrow(() -> new IllegalArgumentException(
-                        "task " + name + ": must be one of " + Arrays.toString(values())));
+                .orElseThrow(() ->
+                        new IllegalArgumentException("task " + name + ": must be one of " + Arrays.toString(values())));
     }
 
     /**
      * Opens a model for this task.
      *
-     * @param model a path on this machine, or the name of a file or folder that was added to the Spark context
+     * @param model a path on this machine, or {@link #DEMO} for translation
      */
     ColumnModel open(String model, Backend backend) throws IOException {
         return switch (this) {
-            case EMBED -> new ColumnModel.Embedding(TextEmbedder.open(folder(model), backend));
-            case CLASSIFY -> new ColumnModel.Classification(TextClassifier.open(folder(model), backend));
-            case RERANK -> new ColumnModel.Ranking(Reranker.open(folder(model), backend));
+            case EMBED -> new ColumnModel.Embedding(TextEmbedder.open(ModelFolder.of(Path.of(model)), backend));
+            case CLASSIFY ->
+                new ColumnModel.Classification(TextClassifier.open(ModelFolder.of(Path.of(model)), backend));
+            case RERANK -> new ColumnModel.Ranking(Reranker.open(ModelFolder.of(Path.of(model)), backend));
             case TRANSLATE ->
                 new ColumnModel.Translation(
-                        model.equals(DEMO) ? Translator.openDemo(backend) : Translator.open(folder(model), backend));
+                        model.equals(DEMO)
+                                ? Translator.openDemo(backend)
+                                : Translator.open(ModelFolder.of(Path.of(model)), backend));
         };
-    }
-
-    private static ModelFolder folder(String model) throws IOException {
-        Path path = Path.of(model);
-        return ModelFolder.of(Files.exists(path) ? path : Path.of(SparkFiles.get(model)));
     }
 }

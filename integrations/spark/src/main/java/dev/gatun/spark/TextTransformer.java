@@ -52,7 +52,7 @@ public final class TextTransformer extends Transformer implements DefaultParamsW
     public TextTransformer(String uid) {
         this.uid = uid;
         task = oneOf("task", "what texts are turned into", names(TextTask.values()));
-        model = new Param<>(this, "model", "a path on every machine, or the name of what was added to the context");
+        model = new Param<>(this, "model", "a path on every machine");
         inputCol = new Param<>(this, "inputCol", "column of texts");
         outputCol = new Param<>(this, "outputCol", "column to be made");
         queryCol = new Param<>(this, "queryCol", "column of what texts are compared with, for the task rerank");
@@ -116,8 +116,8 @@ public final class TextTransformer extends Transformer implements DefaultParamsW
     }
 
     /**
-     * A path of a model's folder, or of a packed model, that is there on every machine; or the name of one that was added to the Spark
-     * context by addFile; or {@code demo} for the translator that comes with us.
+     * A path of a model's folder, or of a packed model, that is there on every machine; or {@code demo} for the translator that comes
+     * with us.
      */
     public TextTransformer setModel(String value) {
         set(model, value);

@@ -35,6 +35,7 @@ final class LocalCluster {
                 .config("spark.scheduler.maxRegisteredResourcesWaitingTime", "300s")
                 .config("spark.sql.warehouse.dir", folder.toUri().toString())
                 .config("spark.local.dir", folder.toString())
+                .config("spark.sql.shuffle.partitions", 2 * workers * cores)
                 .config("spark.ui.enabled", "false")
                 .getOrCreate();
     }

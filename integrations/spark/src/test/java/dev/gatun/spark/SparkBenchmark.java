@@ -25,8 +25,36 @@ import org.apache.spark.sql.SparkSession;
  */
 public final class SparkBenchmark {
     private static final String[] WORDS = {
-        "the", "lake", "lifts", "ships", "over", "a", "mountain", "and", "water", "falls", "into", "two", "oceans", "at", "once", "gates",
-        "open", "when", "levels", "meet", "captains", "wait", "for", "rain", "in", "dry", "years", "of", "less", "traffic"
+        "the",
+        "lake",
+        "lifts",
+        "ships",
+        "over",
+        "a",
+        "mountain",
+        "and",
+        "water",
+        "falls",
+        "into",
+        "two",
+        "oceans",
+        "at",
+        "once",
+        "gates",
+        "open",
+        "when",
+        "levels",
+        "meet",
+        "captains",
+        "wait",
+        "for",
+        "rain",
+        "in",
+        "dry",
+        "years",
+        "of",
+        "less",
+        "traffic"
     };
 
     private SparkBenchmark() {}
@@ -50,7 +78,8 @@ public final class SparkBenchmark {
         }
         System.out.printf(
                 Locale.ROOT,
-                "a core: %.1f texts/s in a process of one thread, %.1f in a process of %d, %.1f on the cluster: %.1f %% and %.1f %%%n",
+                "a core: %.1f texts/s in a process of one thread, %.1f in a process of %d, %.1f on the cluster: %.1f"
+                        + " %% and %.1f %%%n",
                 one,
                 all / cores,
                 cores,

@@ -3,11 +3,13 @@ package dev.gatun.spark;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.gatun.model.PackedModel;
 import dev.gatun.model.Reranker;
 import dev.gatun.model.ScoredLabel;
 import dev.gatun.model.TextClassifier;
 import dev.gatun.model.TextEmbedder;
 import dev.gatun.model.Translator;
+import dev.gatun.model.nn.WeightFormat;
 import dev.gatun.model.weights.ModelFolder;
 import dev.gatun.ops.Backend;
 import java.io.IOException;
@@ -42,7 +44,7 @@ class TextTransformerTest {
             .add("id", DataTypes.IntegerType)
             .add("query", DataTypes.StringType)
             .add("text", DataTypes.StringType);
-    private static final int ROWS = 200;
+    private static final int ROWS = 120;
 
     @TempDir
     private static Path folder;
@@ -55,7 +57,9 @@ class TextTransformerTest {
 
     @BeforeAll
     static void start() throws IOException {
-        String[] words = {"a", "lock", "lifts", "ships", "the", "lake", "I", "love", "you", "two", "hundred", "and", "five"};
+        String[] words = {
+            "a", "lock", "lifts", "ships", "the", "lake", "I", "love", "you", "two", "hundred", "and", "five"
+        };
         for (int i = 0; i < ROWS; i++) {
             var text = new StringBuilder(words[i % words.length]);
             for (int w = 0; w < (i * 31) % 17; w++) {
@@ -79,7 +83,8 @@ class TextTransformerTest {
         Path copy = folder.resolve(name);
         if (!Files.exists(copy)) {
             Files.createDirectories(copy);
-            try (Stream<Path> files = Files.list(REPOSITORY.resolve("golden/models").resolve(name))) {
+            try (Stream<Path> files =
+                    Files.list(REPOSITORY.resolve("golden/models").resolve(name))) {
                 for (Path file : files.toList()) {
                     Files.copy(file, copy.resolve(file.getFileName()));
                 }
@@ -99,6 +104,7 @@ class TextTransformerTest {
         return new TextTransformer()
                 .setTask(task.toString())
                 .setModel(model)
+                .setBackend("scalar") // which nothing has to be compiled for
                 .setInputCol("text")
                 .setOutputCol("out");
     }
@@ -133,7 +139,8 @@ class TextTransformerTest {
     @Test
     void vectorsHaveTheBitsOfOneProcess() throws IOException {
         Path model = golden("bert");
-        TextTransformer transformer = transformer(TextTask.EMBED, model.toString());
+        TextTransformer transformer =
+                transformer(TextTask.EMBED, model.toString()).setBackend("vector");
         try (Backend backend = backend();
                 TextEmbedder embedder = TextEmbedder.open(ModelFolder.of(model), backend)) {
             assertVectors(byId(transformer.transform(table)), embedder);
@@ -145,7 +152,8 @@ class TextTransformerTest {
             List<Row> rows = byId(bySql);
             for (int i = 0; i < 50; i++) {
                 if (!rows.get(i).isNullAt(1)) {
-                    assertThat(floats(rows.get(i))).isEqualTo(embedder.embed(rows.get(i).getString(1)));
+                    assertThat(floats(rows.get(i)))
+                            .isEqualTo(embedder.embed(rows.get(i).getString(1)));
                 }
             }
         }
@@ -166,23 +174,25 @@ class TextTransformerTest {
     }
 
     @Test
-    void aModelMayBeAddedToTheContext() throws IOException {
+    void aModelMayBePacked() throws IOException {
         Path model = golden("bert");
-        spark.sparkContext().addFile(model.toString(), true);
+        Path packed = folder.resolve("bert.gatun");
+        PackedModel.write(model, packed, WeightFormat.AS_STORED);
         try (Backend backend = backend();
                 TextEmbedder embedder = TextEmbedder.open(ModelFolder.of(model), backend)) {
-            assertVectors(byId(transformer(TextTask.EMBED, "bert").transform(table)), embedder);
+            assertVectors(byId(transformer(TextTask.EMBED, packed.toString()).transform(table)), embedder);
         }
     }
 
     @Test
     void labelsAndScoresHaveTheBitsOfOneProcess() throws IOException {
         Path model = golden("bert-classify");
-        List<Row> scored = byId(
-                transformer(TextTask.RERANK, model.toString()).setQueryCol("query").transform(table));
+        List<Row> scored = byId(transformer(TextTask.RERANK, model.toString())
+                .setQueryCol("query")
+                .transform(table));
         List<Row> labelled =
                 byId(transformer(TextTask.CLASSIFY, model.toString()).transform(table));
-        TextFunctions.register(spark);
+        TextFunctions.register(spark, Backend.Kind.SCALAR);
         table.createOrReplaceTempView("texts");
         Row bySql = spark.sql("select gatun_rerank('" + model + "', query, text), gatun_classify('" + model
                         + "', text)[0].score from texts where id = 1")
@@ -197,8 +207,7 @@ class TextTransformerTest {
                     assertThat(labelled.get(i).isNullAt(3)).isTrue();
                     continue;
                 }
-                float score =
-                        reranker.scores(DATA.get(i).getString(1), List.of(text))[0];
+                float score = reranker.scores(DATA.get(i).getString(1), List.of(text))[0];
                 assertThat(scored.get(i).getFloat(3)).isEqualTo(score);
                 ScoredLabel best = classifier.classify(text).getFirst();
                 List<Row> labels = labelled.get(i).getList(3);
@@ -227,7 +236,7 @@ class TextTransformerTest {
                     .extracting(row -> row.getString(3))
                     .containsExactly(translator.translate("two hundred and five"), null, "我爱你", "");
         }
-        TextFunctions.register(spark);
+        TextFunctions.register(spark, Backend.Kind.SCALAR);
         assertThat(spark.sql("select gatun_translate('demo', 'I love you'), gatun_translate('demo', null)")
                         .first())
                 .isEqualTo(RowFactory.create("我爱你", null));
@@ -235,7 +244,8 @@ class TextTransformerTest {
 
     @Test
     void aPipelineIsSavedAndRead() throws IOException {
-        TextTransformer transformer = transformer(TextTask.RERANK, golden("bert-classify").toString())
+        TextTransformer transformer = transformer(
+                        TextTask.RERANK, golden("bert-classify").toString())
                 .setQueryCol("query")
                 .setBackend("scalar");
         String saved = folder.resolve("transformer").toString();
@@ -247,7 +257,8 @@ class TextTransformerTest {
         PipelineModel pipeline =
                 new Pipeline().setStages(new PipelineStage[] {transformer}).fit(table);
         pipeline.save(folder.resolve("pipeline").toString());
-        PipelineModel readPipeline = PipelineModel.load(folder.resolve("pipeline").toString());
+        PipelineModel readPipeline =
+                PipelineModel.load(folder.resolve("pipeline").toString());
         assertThat(byId(readPipeline.transform(table))).isEqualTo(byId(transformer.transform(table)));
     }
 
@@ -255,11 +266,17 @@ class TextTransformerTest {
     void whatDoesNotFitIsRefusedBeforeAnythingRuns() {
         TextTransformer transformer = transformer(TextTask.EMBED, "m");
         assertThat(transformer.transformSchema(SCHEMA).apply("out").dataType()).isEqualTo(TextTask.EMBED.type());
-        assertRefused(transformer(TextTask.EMBED, "m").setInputCol("txt"), "inputCol txt: there are only [id, query, text]");
-        assertRefused(transformer(TextTask.EMBED, "m").setInputCol("id"), "inputCol id: is a column of int, wanted are strings");
-        assertRefused(transformer(TextTask.EMBED, "m").setOutputCol("id"), "outputCol id: there is such a column already");
+        assertRefused(
+                transformer(TextTask.EMBED, "m").setInputCol("txt"), "inputCol txt: there are only [id, query, text]");
+        assertRefused(
+                transformer(TextTask.EMBED, "m").setInputCol("id"),
+                "inputCol id: is a column of int, wanted are strings");
+        assertRefused(
+                transformer(TextTask.EMBED, "m").setOutputCol("id"), "outputCol id: there is such a column already");
         assertRefused(transformer(TextTask.RERANK, "m"), "queryCol is not set");
-        assertRefused(transformer(TextTask.EMBED, "m").setQueryCol("query"), "queryCol is for the task rerank, not for embed");
+        assertRefused(
+                transformer(TextTask.EMBED, "m").setQueryCol("query"),
+                "queryCol is for the task rerank, not for embed");
         assertRefused(new TextTransformer(), "model is not set");
         assertThatThrownBy(() -> new TextTransformer().setTask("sing"))
                 .isInstanceOf(IllegalArgumentException.class)

@@ -62,7 +62,7 @@ public final class GatunChatOptions extends DefaultToolCallingChatOptions {
 
     @Override
     public boolean equals(@Nullable Object other) {
-        return super.equals(other) && Objects.equals(seed, ((GatunChatOptions) other).seed);
+        return super.equals(other) && other instanceof GatunChatOptions that && Objects.equals(seed, that.seed);
     }
 
     @Override

@@ -49,7 +49,8 @@ public final class GatunEmbeddingModel implements EmbeddingModel {
             embeddings.add(new Embedding(vectors[i], i));
         }
         var metadata = new EmbeddingResponseMetadata();
-        metadata.setUsage(new DefaultUsage(Arrays.stream(ids).mapToInt(text -> text.length).sum(), 0));
+        metadata.setUsage(new DefaultUsage(
+                Arrays.stream(ids).mapToInt(text -> text.length).sum(), 0));
         return new EmbeddingResponse(embeddings, metadata);
     }
 

@@ -70,7 +70,10 @@ final class Prompts {
         refuse(options.getFrequencyPenalty() != null, "frequencyPenalty");
         refuse(options.getPresencePenalty() != null, "presencePenalty");
         if (options instanceof ToolCallingChatOptions calling) {
-            refuse(calling.getToolCallbacks() != null && !calling.getToolCallbacks().isEmpty(), "tools");
+            refuse(
+                    calling.getToolCallbacks() != null
+                            && !calling.getToolCallbacks().isEmpty(),
+                    "tools");
         }
         Sampling given = defaults.sampling();
         var sampling = new Sampling(
