@@ -291,6 +291,25 @@ public final class TextGenerator implements AutoCloseable {
     }
 
     /**
+     * The answer to a conversation that its caller keeps, in a session of its own of {@link #DEFAULT_CTX} tokens at most.
+     *
+     * @param messages what has been said so far, the user's last
+     * @throws InputException if the last is not the user's, they have no room in the session, or the model has no chat template
+     */
+    public Result answer(List<Message> messages, Settings settings, Listener listener) {
+        if (messages.isEmpty() || !messages.getLast().role().equals("user")) {
+            throw new InputException(
+                    messages.isEmpty()
+                            ? "no messages: the last must be the user's"
+                            : "the last message is the " + messages.getLast().role() + "'s: must be the user's");
+        }
+        try (Chat chat = newChat(DEFAULT_CTX, settings.guesses())) {
+            messages.subList(0, messages.size() - 1).forEach(chat::add);
+            return chat.say(messages.getLast().content(), settings, listener);
+        }
+    }
+
+    /**
      * A conversation: its history stays in the cache.
      *
      * @param nCtx tokens it may have in all

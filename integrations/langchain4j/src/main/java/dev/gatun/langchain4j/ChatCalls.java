@@ -1,6 +1,5 @@
 package dev.gatun.langchain4j;
 
-import dev.gatun.model.Chat;
 import dev.gatun.model.InputException;
 import dev.gatun.model.TextGenerator;
 import dev.gatun.model.TextGenerator.Message;
@@ -37,18 +36,9 @@ final class ChatCalls {
 
     ChatResponse answer(ChatRequest request, Listener listener) {
         refuseWhatIsMissing(request);
-        Settings settings = settings(request);
         List<Message> messages =
                 request.messages().stream().map(ChatCalls::message).toList();
-        Message last = messages.getLast();
-        if (!last.role().equals("user")) {
-            throw new InputException("the last message is the " + last.role() + "'s: must be the user's");
-        }
-        int nCtx = generator.decoder().config().nPositions();
-        try (Chat chat = generator.newChat(Math.min(nCtx, TextGenerator.DEFAULT_CTX))) {
-            messages.subList(0, messages.size() - 1).forEach(chat::add);
-            return response(chat.say(last.content(), settings, listener));
-        }
+        return response(generator.answer(messages, settings(request), listener));
     }
 
     private static void refuseWhatIsMissing(ChatRequest request) {
