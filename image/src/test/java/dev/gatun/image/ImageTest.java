@@ -37,6 +37,13 @@ class ImageTest {
         assertThat(translated).isEqualTo(new Outcome(0, "我爱你\n", ""));
     }
 
+    @Test
+    void itKnowsItsVersion() throws Exception {
+        Outcome outcome = start(List.of(script().toString(), "--version"));
+        assertThat(outcome.out()).matches("gatun \\d+\\.\\d+\\.\\d+.*\n");
+        assertThat(outcome.err()).isEmpty();
+    }
+
     /** The numbers of sentence-transformers for all-MiniLM-L6-v2, and 384 of them. */
     private static void assertEmbedded(Outcome outcome) {
         assertThat(outcome.err()).isEmpty();

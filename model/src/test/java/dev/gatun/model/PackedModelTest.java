@@ -214,6 +214,31 @@ class PackedModelTest {
         assertThat(folder.resolve("b.gatun")).doesNotExist();
     }
 
+    @Test
+    void aFileIsWholeWheneverItsWriterIsKilled() throws IOException, InterruptedException {
+        Path source = GOLDEN.resolve("models/llama");
+        Path packed = folder.resolve("killed.gatun");
+        try (Backend backend = open(Kind.VECTOR)) {
+            float[] expected = logits(DecoderModel.load(ModelFolder.of(source), backend));
+            for (int time = 0; time < 3; time++) {
+                Process child = ChildJvm.start(
+                        PackChild.class, List.of("-XX:TieredStopAtLevel=1"), source.toString(), packed.toString());
+                try {
+                    assertThat(child.inputReader().readLine()).isEqualTo("packed");
+                    Thread.sleep(23L * time + 7);
+                } finally {
+                    child.destroyForcibly().waitFor();
+                }
+                assertThat(logits(DecoderModel.load(ModelFolder.of(packed), backend)))
+                        .isEqualTo(expected);
+            }
+        }
+        PackedModel.write(source, packed, WeightFormat.AS_STORED);
+        try (Stream<Path> files = Files.list(folder)) {
+            assertThat(files).as("no file of a killed one is left").containsExactly(packed);
+        }
+    }
+
     /** Two processes have one copy of the pages in memory: each counts for half of what it has mapped (PSS). */
     @Test
     @EnabledOnOs(OS.LINUX)
@@ -232,20 +257,34 @@ class PackedModelTest {
                 assertThat(child.inputReader().readLine()).as("bytes packed").isEqualTo("0");
             }
             for (Process child : children) {
-                long rss = mapped(child, packed, "Rss:");
+                long rss = mapped(child.pid(), packed, "Rss:");
                 assertThat(rss).isGreaterThan(2000);
-                assertThat(mapped(child, packed, "Pss:")).isBetween(rss * 4 / 10, rss * 6 / 10);
+                assertThat(mapped(child.pid(), packed, "Pss:")).isBetween(rss * 4 / 10, rss * 6 / 10);
             }
         } finally {
             children.forEach(Process::destroyForcibly);
         }
     }
 
+    /** What was packed from is not in memory any more, but for what is read where it lies. */
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void weightsAreNotInMemoryTwice() throws IOException {
+        large(folder);
+        Path file = folder.resolve("model.safetensors");
+        long size = Files.size(file) >> 10;
+        try (Backend backend = open(Kind.VECTOR);
+                DecoderModel model = DecoderModel.load(ModelFolder.of(folder), backend)) {
+            assertThat(model.packedByteSize() >> 10).isGreaterThan(size / 2);
+            assertThat(mapped(ProcessHandle.current().pid(), file, "Rss:")).isLessThan(size / 4);
+        }
+    }
+
     /** Kilobytes of a process's mappings of a file. */
-    private static long mapped(Process process, Path file, String count) throws IOException {
+    private static long mapped(long pid, Path file, String count) throws IOException {
         long sum = 0;
         boolean own = false;
-        for (String line : Files.readAllLines(Path.of("/proc/" + process.pid() + "/smaps"))) {
+        for (String line : Files.readAllLines(Path.of("/proc/" + pid + "/smaps"))) {
             if (line.matches("[0-9a-f]+-[0-9a-f]+ .*")) {
                 own = line.endsWith(file.toRealPath().toString());
             } else if (own && line.startsWith(count)) {

@@ -295,10 +295,25 @@ public final class Backend implements AutoCloseable {
         }
         if (int8 != null) {
             warmUpInt8(weight.dim(0), weight.dim(1));
-            return int8.pack(weight, arena);
+            return copied(weight.segment(), int8.pack(weight, arena));
         }
         warmUp.add(WeightShape.of(weight));
-        return auto == null ? matMul.pack(weight, arena) : auto.pack(weight, arena);
+        if (auto != null) {
+            return auto.pack(weight, arena);
+        }
+        PackedWeight packed = matMul.pack(weight, arena);
+        return matMul.packedByteSize(weight) == 0 ? packed : copied(weight.segment(), packed);
+    }
+
+    /**
+     * What was made of a weight that is not needed any more: if it is a part of a mapped file, its pages need no longer count for this
+     * process, or a model that is loaded would take its weights twice. Who reads them again gets them back from the file.
+     */
+    private static PackedWeight copied(MemorySegment weight, PackedWeight packed) {
+        if (weight.isMapped()) {
+            weight.unload();
+        }
+        return packed;
     }
 
     private void warmUpInt8(int n, int k) {
@@ -329,10 +344,10 @@ public final class Backend implements AutoCloseable {
         }
         if (int8 != null) {
             warmUpInt8(weight.n(), weight.k());
-            return int8.pack(weight, arena);
+            return copied(weight.segment(), int8.pack(weight, arena));
         }
         warmUp.add(WeightShape.of(weight));
-        return auto == null ? matMul.pack(weight, arena) : auto.pack(weight, arena);
+        return auto == null ? copied(weight.segment(), matMul.pack(weight, arena)) : auto.pack(weight, arena);
     }
 
     /**
@@ -349,8 +364,11 @@ public final class Backend implements AutoCloseable {
         if (int8 != null) {
             return pack(weight, arena);
         }
+        if (auto == null) {
+            return pack(weight, arena);
+        }
         warmUp.add(WeightShape.of(weight));
-        return auto == null ? matMul.pack(weight, arena) : auto.packInPlace(weight, arena);
+        return auto.packInPlace(weight, arena);
     }
 
     /**
