@@ -99,7 +99,9 @@ final class ServeCommand implements Command {
             double part = (double) seconds / PARTS;
             var many = new StreamLoad(server.place(), streams, words, tokens);
             many.run(part, SEED, () -> {});
-            Seen one = new StreamLoad(server.place(), 1, words, tokens).run(part, SEED + 1, () -> {});
+            var alone = new StreamLoad(server.place(), 1, words, tokens);
+            alone.run(part / 2, SEED + 3, () -> {}); // while the server finds out that the others are gone
+            Seen one = alone.run(part, SEED + 1, () -> {});
             List<Long> megabytes = new ArrayList<>();
             long descriptors = ProcStatus.exists() ? server.descriptors() : 0;
             Seen all = many.run(seconds, SEED + 2, () -> {

@@ -9,6 +9,12 @@ final class PrefillPace {
     /** Products of fewer rows read the weights as often as these do. */
     private static final int FEWEST = 8;
 
+    /**
+     * A call of fewer tokens takes longer for each, since compressed weights are decoded once a call: such calls would have it that
+     * prompts are slow, and so make those to come shorter still.
+     */
+    static final int TELLING = 32;
+
     private static final double SHARE = 2;
     private static final double NEWEST = 0.2; // weight of the last measurement
 
@@ -21,7 +27,7 @@ final class PrefillPace {
     }
 
     void prefilled(int tokens, long nanos) {
-        if (tokens >= FEWEST) { // fewer say nothing of more
+        if (tokens >= TELLING) {
             prefillNanos = mean(prefillNanos, (double) nanos / tokens);
         }
     }
@@ -40,9 +46,14 @@ final class PrefillPace {
             return most;
         }
         if (prefillNanos == 0 || decodeNanos == 0) {
-            return Math.min(most, 4 * FEWEST);
+            return Math.min(most, TELLING);
         }
         double tokens = SHARE * decodeNanos / prefillNanos;
         return (int) Math.min(most, Math.max(FEWEST, Math.floor(tokens / FEWEST) * FEWEST));
+    }
+
+    /** Of a prompt with this many tokens to go, those that go now, where {@code left} may: all if the rest would be a small one. */
+    int part(int remaining, int left) {
+        return remaining <= Math.min(most, left + left / 2) ? remaining : Math.min(most, left);
     }
 }

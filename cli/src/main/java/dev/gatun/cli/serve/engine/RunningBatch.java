@@ -29,7 +29,7 @@ final class RunningBatch implements AutoCloseable {
     private final List<Job> active = new ArrayList<>(); // the oldest first
     private final Deque<Job> preempted = new ArrayDeque<>(); // the oldest first
     private final List<Job> ready = new ArrayList<>(); // that the step decodes
-    private int turn; // of prompts
+    private boolean oldestFirst; // of prompts
     private Sequence[] sequences = {};
     private int[] ids = {};
 
@@ -113,11 +113,26 @@ final class RunningBatch implements AutoCloseable {
         while (!preempted.isEmpty() && join(preempted.getFirst())) {
             preempted.removeFirst();
         }
-        Job prompt = nextPrompt();
-        if (prompt != null) {
-            prefill(prompt);
-        }
+        prefill();
         decode();
+    }
+
+    /** Short prompts go together: what is left of the pace's tokens is the next one's. A prompt that nobody waits for goes alone. */
+    private void prefill() {
+        boolean othersWait = active.stream().anyMatch(other -> other.remaining() == 1);
+        int left = pace.tokens(othersWait);
+        do {
+            Job prompt = nextPrompt();
+            if (prompt == null) {
+                return;
+            }
+            int tokens = pace.part(prompt.remaining(), left);
+            if (!makeRoom(List.of(prompt), tokens)) {
+                return;
+            }
+            prefill(prompt, tokens);
+            left -= tokens;
+        } while (othersWait && left >= PrefillPace.TELLING);
     }
 
     private void dropCancelled() {
@@ -138,25 +153,25 @@ final class RunningBatch implements AutoCloseable {
         }
     }
 
-    /** Prompts take turns, so that a short one need not wait for all of a long one. */
+    /** The oldest prompt and the one with the fewest tokens to go, in turns: short ones need not wait, and long ones come to an end. */
     private @Nullable Job nextPrompt() {
-        int n = active.size();
-        for (int i = 0; i < n; i++) {
-            Job job = active.get((turn + i) % n);
+        Job oldest = null;
+        Job shortest = null;
+        for (Job job : active) {
             if (job.remaining() > 1) {
-                turn = (turn + i + 1) % n;
-                return job;
+                if (oldest == null) {
+                    oldest = job;
+                }
+                if (shortest == null || job.remaining() < shortest.remaining()) {
+                    shortest = job;
+                }
             }
         }
-        return null;
+        oldestFirst = !oldestFirst;
+        return oldestFirst ? oldest : shortest;
     }
 
-    private void prefill(Job job) {
-        boolean othersWait = active.stream().anyMatch(other -> other.remaining() == 1);
-        int tokens = Math.min(job.remaining(), pace.tokens(othersWait));
-        if (!makeRoom(List.of(job), tokens)) {
-            return;
-        }
+    private void prefill(Job job, int tokens) {
         int from = job.sequence().length();
         long start = System.nanoTime();
         try {
