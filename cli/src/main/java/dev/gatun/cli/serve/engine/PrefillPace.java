@@ -27,8 +27,11 @@ final class PrefillPace {
     }
 
     void prefilled(int tokens, long nanos) {
-        if (tokens >= TELLING) {
-            prefillNanos = mean(prefillNanos, (double) nanos / tokens);
+        double each = (double) nanos / tokens;
+        // A short call that was faster than expected tells as much: or after a slow start all would be short, and none
+        // would tell.
+        if (tokens >= TELLING || tokens >= FEWEST && each < prefillNanos) {
+            prefillNanos = mean(prefillNanos, each);
         }
     }
 
