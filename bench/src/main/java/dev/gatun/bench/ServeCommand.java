@@ -41,14 +41,6 @@ final class ServeCommand implements Command {
         return spec;
     }
 
-    private static int number(Invocation invocation, String name, int fallback) {
-        Integer value = invocation.option(name, Integer.class);
-        if (value != null && value < 1) {
-            throw new Failure(name + " " + value + ": must be at least 1");
-        }
-        return value == null ? fallback : value;
-    }
-
     @Override
     public int run(Invocation invocation) throws IOException {
         Path model = invocation.option("--model", Path.class);
@@ -63,10 +55,10 @@ final class ServeCommand implements Command {
         String backend = (kind == null ? Backend.Kind.VECTOR : kind).name().toLowerCase(Locale.ROOT);
         int threads = CommonOptions.threads(invocation);
         var load = new Load(
-                number(invocation, "--streams", 64),
-                number(invocation, "--seconds", 60),
-                number(invocation, "--words", 128),
-                number(invocation, "--tokens", 64),
+                CommonOptions.number(invocation, "--streams", 64),
+                CommonOptions.number(invocation, "--seconds", 60),
+                CommonOptions.number(invocation, "--words", 128),
+                CommonOptions.number(invocation, "--tokens", 64),
                 invocation.results());
         int ctx = load.ctx();
         try {

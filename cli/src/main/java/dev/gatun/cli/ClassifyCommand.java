@@ -35,11 +35,7 @@ final class ClassifyCommand implements Command {
         if (inputs.isEmpty()) {
             throw new Failure("classify: no TEXT; give one in quotes, or the path of an image");
         }
-        Integer asked = invocation.option("--top", Integer.class);
-        int top = asked == null ? 5 : asked;
-        if (top < 1) {
-            throw new Failure("--top " + top + ": must be at least 1");
-        }
+        int top = CommonOptions.number(invocation, "--top", 5);
         ModelFolder folder = ModelOption.required(invocation, "classify");
         JsonConfig json = JsonConfig.read(folder, "config.json");
         try (Backend backend = Backend.open(CommonOptions.backend(invocation))) {

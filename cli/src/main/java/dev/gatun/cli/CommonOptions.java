@@ -193,6 +193,19 @@ public final class CommonOptions {
     }
 
     /**
+     * A number that is asked for, {@code fallback} where none is.
+     *
+     * @throws Failure if it is less than 1
+     */
+    public static int number(Invocation invocation, String name, int fallback) {
+        Integer value = invocation.option(name, Integer.class);
+        if (value != null && value < 1) {
+            throw new Failure(name + " " + value + ": must be at least 1");
+        }
+        return value == null ? fallback : value;
+    }
+
+    /**
      * Threads that are asked for; all processors where none are.
      *
      * @throws Failure if they are out of range

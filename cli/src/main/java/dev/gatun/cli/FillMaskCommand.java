@@ -27,11 +27,7 @@ final class FillMaskCommand implements Command {
         if (texts.size() != 1) {
             throw new Failure("fill-mask: " + texts.size() + " texts; give one, in quotes");
         }
-        Integer asked = invocation.option("--top", Integer.class);
-        int top = asked == null ? 5 : asked;
-        if (top < 1) {
-            throw new Failure("--top " + top + ": must be at least 1");
-        }
+        int top = CommonOptions.number(invocation, "--top", 5);
         try (Backend backend = Backend.open(CommonOptions.backend(invocation));
                 FillMask fillMask = FillMask.open(ModelOption.required(invocation, "fill-mask"), backend)) {
             List<List<FillMask.Candidate>> gaps = fillMask.fill(texts.getFirst(), top);

@@ -44,18 +44,10 @@ final class PlanCommand implements Command {
         return spec;
     }
 
-    private static int number(Invocation invocation, String name, int fallback) {
-        Integer value = invocation.option(name, Integer.class);
-        if (value != null && value < 1) {
-            throw new Failure(name + " " + value + ": must be at least 1");
-        }
-        return value == null ? fallback : value;
-    }
-
     @Override
     public int run(Invocation invocation) throws IOException {
-        int batch = number(invocation, "--batch", 1);
-        int beams = number(invocation, "--beams", 1);
+        int batch = CommonOptions.number(invocation, "--batch", 1);
+        int beams = CommonOptions.number(invocation, "--beams", 1);
         WeightFormat format = GenerationOptions.format(invocation);
         RowFormat cache = GenerationOptions.cache(invocation).format();
         String name = invocation.parameter("");
@@ -66,7 +58,7 @@ final class PlanCommand implements Command {
             MemoryPlan plan;
             List<String> changes;
             try (ModelPlan model = ModelOption.plan(name, invocation, backend, format)) {
-                ctx = number(invocation, "--ctx", Math.min(model.positions(), TextGenerator.DEFAULT_CTX));
+                ctx = CommonOptions.number(invocation, "--ctx", Math.min(model.positions(), TextGenerator.DEFAULT_CTX));
                 plan = at(model, ctx, batch, beams, cache);
                 changes = model.wouldFit(budget.free(), ctx, batch, beams, cache);
             }

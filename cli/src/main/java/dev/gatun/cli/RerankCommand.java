@@ -31,15 +31,12 @@ final class RerankCommand implements Command {
         if (given.isEmpty()) {
             throw new Failure("rerank: no query; give it as the first TEXT, in quotes");
         }
-        Integer top = invocation.option("--top", Integer.class);
-        if (top != null && top < 1) {
-            throw new Failure("--top " + top + ": must be at least 1");
-        }
+        int top = CommonOptions.number(invocation, "--top", Integer.MAX_VALUE);
         List<String> texts = texts(invocation, given.subList(1, given.size()));
         try (Backend backend = Backend.open(CommonOptions.backend(invocation));
                 Reranker reranker = Reranker.open(ModelOption.required(invocation, "rerank"), backend)) {
             List<Reranker.Ranked> ranked = reranker.rank(given.getFirst(), texts);
-            for (Reranker.Ranked text : ranked.subList(0, top == null ? ranked.size() : Math.min(top, ranked.size()))) {
+            for (Reranker.Ranked text : ranked.subList(0, Math.min(top, ranked.size()))) {
                 invocation
                         .results()
                         .line(String.format(Locale.ROOT, "%.4f ", text.score()) + ErrorLine.printable(text.text()));
