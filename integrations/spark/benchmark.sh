@@ -18,5 +18,5 @@ options=$(sed -n 's|.*<test.args>\(.*\)</test.args>.*|\1|p' pom.xml)
 # shellcheck disable=SC2086
 SPARK_HOME=$here/target/spark-home SPARK_SCALA_VERSION=2.13 SPARK_LOCAL_HOSTNAME=localhost exec "$java" \
     --add-modules jdk.incubator.vector --enable-native-access=ALL-UNNAMED $options -Xmx1g \
-    -cp "target/test-classes:target/classes:$(cat target/classpath)" \
+    -cp "$here/target/test-classes:$here/target/classes:$(cat target/classpath)" \
     dev.gatun.spark.SparkBenchmark "$model" "${2:-100000}" "${3:-vector}"

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -57,6 +58,9 @@ public final class SparkBenchmark {
         "traffic"
     };
 
+    /** Texts that each way has at a time. */
+    private static final int ROUND = 100_000;
+
     private SparkBenchmark() {}
 
     /**
@@ -67,25 +71,48 @@ public final class SparkBenchmark {
     public static void main(String[] args) throws IOException {
         String model = args[0];
         int n = Integer.parseInt(args[1]);
-        String kind = args[2];
+        var kind = Backend.Kind.valueOf(args[2].toUpperCase(Locale.ROOT));
         int cores = Runtime.getRuntime().availableProcessors();
-        double one = inOneProcess(model, n / cores, kind, 1);
-        double all = inOneProcess(model, n, kind, cores);
-        Path folder = Files.createTempDirectory("gatun-spark");
-        double cluster;
-        try (SparkSession spark = LocalCluster.start(cores, 1, folder)) {
-            cluster = onCluster(spark, model, n, kind, 4 * cores);
+        double one;
+        try (var process = new OneProcess(model, kind, 1)) {
+            one = process.rate(0, Math.min(n, ROUND / 4));
         }
+        Path folder = Files.createTempDirectory("gatun-spark");
+        var shares = new ArrayList<Double>();
+        double processSeconds = 0;
+        double clusterSeconds = 0;
+        try (var process = new OneProcess(model, kind, cores);
+                SparkSession spark = LocalCluster.start(cores, 1, folder)) {
+            var cluster = new Cluster(spark, model, kind, 4 * cores);
+            // In turns, so that what the machine is slow for at one time does not fall on one of them.
+            for (int from = 0; from < n; from += ROUND) {
+                int to = Math.min(n, from + ROUND);
+                double all = process.rate(from, to);
+                double spread = cluster.rate(from, to);
+                processSeconds += (to - from) / all;
+                clusterSeconds += (to - from) / spread;
+                shares.add(spread / all);
+            }
+            if (process.bits != cluster.bits) {
+                throw new IllegalStateException("bits " + process.bits + " and " + cluster.bits + ": must be equal");
+            }
+        }
+        Collections.sort(shares);
         System.out.printf(
                 Locale.ROOT,
-                "a core: %.1f texts/s in a process of one thread, %.1f in a process of %d, %.1f on the cluster: %.1f"
-                        + " %% and %.1f %%%n",
+                "%,d texts, equal bit for bit; a core: %.1f texts/s in a process of one thread, %.1f in a process of"
+                    + " %d, %.1f on the cluster: %.1f %% of the process of %d; rounds %.1f %% to %.1f %%, median %.1f"
+                    + " %%%n",
+                n,
                 one,
-                all / cores,
+                n / processSeconds / cores,
                 cores,
-                cluster / cores,
-                100 * cluster / cores / one,
-                100 * cluster / all);
+                n / clusterSeconds / cores,
+                100 * processSeconds / clusterSeconds,
+                cores,
+                100 * shares.getFirst(),
+                100 * shares.getLast(),
+                100 * shares.get(shares.size() / 2));
     }
 
     /** Text number {@code id}: 3 to 12 words. */
@@ -98,69 +125,107 @@ public final class SparkBenchmark {
         return text.toString();
     }
 
-    private static double inOneProcess(String model, int n, String kind, int threads) throws IOException {
-        var options = new Backend.Options(Backend.Kind.valueOf(kind.toUpperCase(Locale.ROOT)), threads, null);
-        try (Backend backend = Backend.open(options);
-                TextEmbedder embedder = TextEmbedder.open(ModelFolder.of(Path.of(model)), backend)) {
+    /** One process with a model of its own; closing it closes them. */
+    private static final class OneProcess implements AutoCloseable {
+        private final Backend backend;
+        private final TextEmbedder embedder;
+        private final String name;
+        private long bits;
+
+        OneProcess(String model, Backend.Kind kind, int threads) throws IOException {
+            backend = Backend.open(new Backend.Options(kind, threads, null));
+            embedder = TextEmbedder.open(ModelFolder.of(Path.of(model)), backend);
+            name = "one process, " + threads + " threads";
             backend.warmUp((done, steps) -> {});
-            embed(embedder, 0, Math.min(n, 8192)); // compiles what is not a kernel
+            embed(0, 8192); // compiles what is not a kernel
+        }
+
+        double rate(int from, int to) {
             long start = System.nanoTime();
-            long bits = embed(embedder, 0, n);
-            return rate("one process, " + threads + " threads", n, start, bits);
+            bits += embed(from, to);
+            return print(name, from, to, start);
         }
-    }
 
-    private static long embed(TextEmbedder embedder, int from, int to) {
-        long bits = 0;
-        for (int first = from; first < to; first += 4096) {
-            List<String> texts = new ArrayList<>(LongStream.range(first, Math.min(to, first + 4096))
-                    .mapToObj(SparkBenchmark::text)
-                    .toList());
-            texts.sort(Comparator.comparingInt(String::length));
-            for (float[] vector : embedder.embedAll(texts)) {
-                long sum = 0;
-                for (float value : vector) {
-                    sum = 31 * sum + Float.floatToRawIntBits(value);
+        private long embed(int from, int to) {
+            long sum = 0;
+            for (int first = from; first < to; first += 4096) {
+                List<String> texts = new ArrayList<>(LongStream.range(first, Math.min(to, first + 4096))
+                        .mapToObj(SparkBenchmark::text)
+                        .toList());
+                texts.sort(Comparator.comparingInt(String::length));
+                for (float[] vector : embedder.embedAll(texts)) {
+                    long hash = 0;
+                    for (float value : vector) {
+                        hash = 31 * hash + Float.floatToRawIntBits(value);
+                    }
+                    sum += hash;
                 }
-                bits += sum;
             }
+            return sum;
         }
-        return bits;
+
+        @Override
+        public void close() {
+            embedder.close();
+            backend.close();
+        }
     }
 
-    private static double onCluster(SparkSession spark, String model, int n, String kind, int partitions) {
-        vectors(spark, model, Math.min(n, 8192 * partitions / 4), kind, partitions); // opens models, compiles
-        long start = System.nanoTime();
-        long bits = vectors(spark, model, n, kind, partitions);
-        return rate("cluster, " + partitions + " partitions", n, start, bits);
+    /** The cluster, which opens its models when it gets its first texts. */
+    private static final class Cluster {
+        private final SparkSession spark;
+        private final String model;
+        private final Backend.Kind kind;
+        private final int partitions;
+        private long bits;
+
+        Cluster(SparkSession spark, String model, Backend.Kind kind, int partitions) {
+            this.spark = spark;
+            this.model = model;
+            this.kind = kind;
+            this.partitions = partitions;
+            embed(0, 2048 * partitions); // opens models, compiles
+        }
+
+        double rate(int from, int to) {
+            long start = System.nanoTime();
+            bits += embed(from, to);
+            return print("cluster, " + partitions + " partitions", from, to, start);
+        }
+
+        private long embed(int from, int to) {
+            Dataset<Row> texts = spark.range(from, to, 1, partitions)
+                    .map((MapFunction<Long, String>) SparkBenchmark::text, Encoders.STRING())
+                    .toDF("text");
+            return new TextTransformer()
+                    .setModel(model)
+                    .setBackend(kind.name().toLowerCase(Locale.ROOT))
+                    .setInputCol("text")
+                    .setOutputCol("vector")
+                    .transform(texts)
+                    .map((MapFunction<Row, Long>) row -> hash(row.getList(1)), Encoders.LONG())
+                    .reduce((ReduceFunction<Long>) Long::sum);
+        }
     }
 
-    private static long vectors(SparkSession spark, String model, int n, String kind, int partitions) {
-        Dataset<Row> texts = spark.range(0, n, 1, partitions)
-                .map((MapFunction<Long, String>) SparkBenchmark::text, Encoders.STRING())
-                .toDF("text");
-        return new TextTransformer()
-                .setModel(model)
-                .setBackend(kind)
-                .setInputCol("text")
-                .setOutputCol("vector")
-                .transform(texts)
-                .map((MapFunction<Row, Long>) row -> bits(row.getList(1)), Encoders.LONG())
-                .reduce((ReduceFunction<Long>) Long::sum);
-    }
-
-    private static long bits(List<Float> vector) {
-        long sum = 0;
+    private static long hash(List<Float> vector) {
+        long hash = 0;
         for (float value : vector) {
-            sum = 31 * sum + Float.floatToRawIntBits(value);
+            hash = 31 * hash + Float.floatToRawIntBits(value);
         }
-        return sum;
+        return hash;
     }
 
-    private static double rate(String where, int n, long start, long bits) {
+    private static double print(String where, int from, int to, long start) {
         double seconds = (System.nanoTime() - start) / 1e9;
         System.out.printf(
-                Locale.ROOT, "%s: %,d texts in %.1f s, %.1f/s, bits %016x%n", where, n, seconds, n / seconds, bits);
-        return n / seconds;
+                Locale.ROOT,
+                "%s: texts %,d to %,d in %.1f s, %.1f/s%n",
+                where,
+                from,
+                to,
+                seconds,
+                (to - from) / seconds);
+        return (to - from) / seconds;
     }
 }
