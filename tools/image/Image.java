@@ -20,12 +20,12 @@ import java.util.stream.Stream;
 
 /**
  * Makes a folder that runs Gatun on a machine without Java, for systems and processors like this one: the jars, the parts of this JDK
- * that they need (by jlink), the scripts that start them, and an archive of classes for fast starts; and beside it the same as a
+ * that they need (by jlink), the scripts that start them, and an AOT cache for fast starts; and beside it the same as a
  * tar.gz.
  */
 public final class Image {
-    /** What libraries use if it is there, and are slower without: sun.misc.Unsafe. */
-    private static final List<String> MORE_MODULES = List.of("jdk.unsupported");
+    /** What vector kernels load, and what libraries use if it is there, and are slower without: sun.misc.Unsafe. */
+    private static final List<String> MORE_MODULES = List.of("jdk.incubator.vector", "jdk.unsupported");
 
     private Image() {}
 
@@ -43,6 +43,7 @@ public final class Image {
         delete(image);
         Path lib = Files.createDirectories(image.resolve("lib"));
         copy(jars, lib);
+        ClassVersions.raise(lib);
         copy(scripts, Files.createDirectories(image.resolve("bin")));
         Path runtime = image.resolve("runtime");
         run(
@@ -55,7 +56,7 @@ public final class Image {
                 "--generate-cds-archive",
                 "--output",
                 runtime.toString());
-        archiveClasses(runtime, lib, golden);
+        linkClasses(runtime, lib, golden);
         Path name = image.getFileName();
         start(List.of("tar", "-czf", name + ".tar.gz", name.toString()), image.getParent());
     }
@@ -100,19 +101,19 @@ public final class Image {
         }
     }
 
-    /** Has the command line run what it is mostly started for, for the JVM to write down the classes it loaded. */
-    private static void archiveClasses(Path runtime, Path lib, Path golden) throws IOException, InterruptedException {
+    /** Has the command line run what it is mostly started for, for the JVM to write down the classes it loaded, linked. */
+    private static void linkClasses(Path runtime, Path lib, Path golden) throws IOException, InterruptedException {
         start(
                 List.of(
                         runtime.resolve("bin/java").toString(),
                         "-XX:+UseSerialGC",
-                        "-XX:ArchiveClassesAtExit=" + lib.resolve("classes.jsa"),
+                        "-XX:AOTCacheOutput=" + lib.resolve("start.aot"),
                         "-Xlog:disable",
                         "--enable-native-access=ALL-UNNAMED",
                         "--add-exports=java.base/jdk.internal.module=ALL-UNNAMED",
                         "-cp", // the manifest's options are of -jar, its class path is the same
                         lib.resolve("gatun.jar").toString(),
-                        "dev.gatun.image.Prepare",
+                        "dev.gatun.cli.Prepare",
                         golden.toAbsolutePath().toString()),
                 lib);
     }

@@ -11,7 +11,7 @@ module dev.gatun.bench {
     requires java.logging; // for netlib, which logs through it: an automatic module cannot say so
     requires java.management;
     requires java.net.http;
-    requires jdk.incubator.vector;
+    requires static jdk.incubator.vector;
     requires jdk.jfr;
     requires jmh.core;
 }

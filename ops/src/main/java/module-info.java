@@ -3,7 +3,7 @@ module dev.gatun.ops {
     requires static transitive org.jspecify;
     requires transitive dev.gatun.memory;
     requires dev.gatun.openblas;
-    requires jdk.incubator.vector;
+    requires static jdk.incubator.vector;
     requires jdk.jfr;
 
     exports dev.gatun.ops;

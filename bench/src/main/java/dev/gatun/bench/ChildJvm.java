@@ -3,12 +3,15 @@ package dev.gatun.bench;
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 
 /** Command lines of JVMs as this one: the same JDK and code, on the module path if that is where this one has it. */
 final class ChildJvm {
@@ -16,13 +19,47 @@ final class ChildJvm {
 
     /** Runs a main class of this module. */
     static ProcessBuilder of(Class<?> main, List<String> jvmOptions, List<String> args) {
+        List<String> options = new ArrayList<>(List.of("--add-modules", "jdk.incubator.vector"));
+        options.addAll(jvmOptions);
+        return command(main, options, args);
+    }
+
+    /** The same as {@code ./gatun} starts: vector kernels load the Vector API, others do without. */
+    static ProcessBuilder asLaunched(Class<?> main, List<String> jvmOptions, List<String> args) {
+        String user = main.getModule().isNamed() ? "dev.gatun.ops" : "ALL-UNNAMED";
+        List<String> options = new ArrayList<>(List.of("--add-exports=java.base/jdk.internal.module=" + user));
+        options.addAll(jvmOptions);
+        return command(main, options, args);
+    }
+
+    /**
+     * Runs a process made by {@link #asLaunched} to its end, for the JVM to write its AOT cache; where it can't, as with classes in
+     * folders, there is none, and starts are slower.
+     *
+     * @return the option that later processes use it by
+     */
+    static String aotCache(Path file, Function<String, ProcessBuilder> process) throws IOException {
+        ProcessBuilder builder = process.apply("-XX:AOTCacheOutput=" + file);
+        Process training = builder.redirectErrorStream(true).start();
+        training.getOutputStream().close();
+        try (InputStream out = training.getInputStream()) {
+            out.transferTo(OutputStream.nullOutputStream());
+            training.waitFor();
+        } catch (InterruptedException e) {
+            throw new IOException("interrupted while a process ran", e);
+        } finally {
+            training.destroy();
+        }
+        return "-XX:AOTCache=" + file;
+    }
+
+    private static ProcessBuilder command(Class<?> main, List<String> jvmOptions, List<String> args) {
         List<String> command = start(jvmOptions);
         if (main.getModule().isNamed()) {
             command.addAll(List.of("--module-path", System.getProperty("jdk.module.path")));
             command.addAll(List.of("-cp", System.getProperty("java.class.path")));
             command.addAll(List.of("--module", main.getModule().getName() + "/" + main.getName()));
         } else {
-            command.addAll(List.of("--add-modules", "jdk.incubator.vector"));
             command.addAll(List.of("-cp", System.getProperty("java.class.path")));
             command.add(main.getName());
         }

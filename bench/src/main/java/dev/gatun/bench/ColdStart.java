@@ -54,15 +54,15 @@ final class ColdStart {
         Path folder = Files.createTempDirectory("gatun-bench");
         try {
             Path weights = folder.resolve("stack.safetensors");
-            Path archive = folder.resolve("classes.jsa");
             MiniLmStack.write(weights);
             // As the launcher makes it; this also brings the weights into the page cache.
-            start(backends.getFirst(), weights, 0, List.of("-XX:ArchiveClassesAtExit=" + archive));
+            String cached = ChildJvm.aotCache(
+                    folder.resolve("start.aot"), option -> process(Backend.Kind.AUTO, weights, 0, List.of(option)));
             Map<Backend.Kind, List<Sample>> samples = new LinkedHashMap<>();
             for (int i = 0; i < pace.processes; i++) {
                 for (Backend.Kind kind : backends) {
                     samples.computeIfAbsent(kind, _ -> new ArrayList<>())
-                            .add(start(kind, weights, pace.goOnMillis, List.of("-XX:SharedArchiveFile=" + archive)));
+                            .add(start(kind, weights, pace.goOnMillis, List.of(cached)));
                 }
             }
             List<Result> results = new ArrayList<>();
@@ -88,11 +88,15 @@ final class ColdStart {
         return new Result(EngineKind.of(kind), Stats.of(first), Stats.of(full), Stats.of(call));
     }
 
-    private Sample start(Backend.Kind kind, Path weights, int goOnMillis, List<String> options) throws IOException {
-        ProcessBuilder builder = ChildJvm.of(
+    private ProcessBuilder process(Backend.Kind kind, Path weights, int goOnMillis, List<String> options) {
+        return ChildJvm.asLaunched(
                 ColdMain.class,
                 options,
                 List.of(kind.toString(), Integer.toString(threads), weights.toString(), Integer.toString(goOnMillis)));
+    }
+
+    private Sample start(Backend.Kind kind, Path weights, int goOnMillis, List<String> options) throws IOException {
+        ProcessBuilder builder = process(kind, weights, goOnMillis, options);
         long start = System.nanoTime();
         Process process = ChildJvm.start(builder);
         try (BufferedReader out = process.inputReader(UTF_8)) {

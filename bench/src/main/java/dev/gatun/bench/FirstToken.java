@@ -45,34 +45,35 @@ final class FirstToken {
 
     Result run(Case benchmark) throws IOException {
         Op.FirstToken op = (Op.FirstToken) benchmark.op();
-        Path archive = Files.createTempFile("gatun-bench", ".jsa");
-        Files.delete(archive); // the JVM that makes it wants none there
+        Path cache = Files.createTempFile("gatun-bench", ".aot");
+        Files.delete(cache); // the JVM that makes it wants none there
         try {
+            // As the launcher has it made after a build.
+            EngineKind auto = EngineKind.of(Backend.Kind.AUTO);
+            String cached = ChildJvm.aotCache(cache, option -> ours(auto, op, List.of(option)));
             Map<EngineKind, List<Double>> samples = new LinkedHashMap<>();
             for (EngineKind kind : kinds) {
-                if (warm(kind, op, archive, benchmark)) {
+                if (warm(kind, op, cached, benchmark)) {
                     samples.put(kind, new ArrayList<>());
                 }
             }
-            String archived = "-XX:SharedArchiveFile=" + archive;
             for (int i = 0; i < processes; i++) {
                 for (Map.Entry<EngineKind, List<Double>> engine : samples.entrySet()) {
-                    engine.getValue().add(benchmark.value(time(process(engine.getKey(), op, archived))));
+                    engine.getValue().add(benchmark.value(time(process(engine.getKey(), op, cached))));
                 }
             }
             SequencedMap<EngineKind, Stats> values = new LinkedHashMap<>();
             samples.forEach((kind, of) -> values.put(kind, Stats.of(of)));
             return new Result(benchmark, null, values, Map.of(), 1);
         } finally {
-            Files.deleteIfExists(archive);
+            Files.deleteIfExists(cache);
         }
     }
 
-    /** Whether it runs. The first of ours writes the archive of classes, as the launcher has it do after a build. */
-    private boolean warm(EngineKind kind, Op.FirstToken op, Path archive, Case benchmark) throws IOException {
-        String option = (Files.exists(archive) ? "-XX:SharedArchiveFile=" : "-XX:ArchiveClassesAtExit=") + archive;
+    /** Whether it runs; its file is in the page cache then. */
+    private boolean warm(EngineKind kind, Op.FirstToken op, String cached, Case benchmark) throws IOException {
         try {
-            time(process(kind, op, option));
+            time(process(kind, op, cached));
             return true;
         } catch (IllegalStateException e) {
             notes.accept("not measured: " + benchmark.name() + " of " + kind.title() + ", " + e.getMessage());
@@ -86,7 +87,7 @@ final class FirstToken {
     }
 
     private static ProcessBuilder ours(EngineKind kind, Op.FirstToken op, List<String> options) {
-        return ChildJvm.of(
+        return ChildJvm.asLaunched(
                 dev.gatun.cli.Main.class,
                 options,
                 List.of(

@@ -1,5 +1,6 @@
 package dev.gatun.cli;
 
+import dev.gatun.ops.Backend;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -37,6 +38,9 @@ final class CommandLineRunner {
             "pack",
             "doctor");
 
+    /** Those that may do without a backend, or open all of them. */
+    private static final List<String> OF_NO_BACKEND = List.of("verify", "inspect", "plan", "pack", "doctor");
+
     /** The commands of {@code gatun} itself. */
     static final Commands GATUN = new Commands("gatun", COMMANDS, CommandLineRunner::command);
 
@@ -53,6 +57,14 @@ final class CommandLineRunner {
         this.inIsTerminal = inIsTerminal;
         this.results = results;
         this.err = err;
+    }
+
+    /** Begins, on a thread of its own, with what these arguments will make the JVM wait for, before they have been parsed. */
+    static void prepare(String[] args) {
+        boolean computes = args.length > 1 && COMMANDS.contains(args[0]) && !OF_NO_BACKEND.contains(args[0]);
+        if (computes && Runtime.getRuntime().availableProcessors() > 1) {
+            Thread.ofPlatform().name("gatun-prepare").daemon().start(Backend::prepare);
+        }
     }
 
     /** Runs and returns the exit code; throws nothing. */

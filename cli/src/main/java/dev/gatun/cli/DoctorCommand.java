@@ -126,7 +126,7 @@ final class DoctorCommand implements Command {
     }
 
     private static int vectorBits() {
-        return Integer.getInteger("gatun.vector.bits", Math.clamp(Backend.cpuVectorBits(), 128, 512));
+        return Backend.layoutVectorBits();
     }
 
     private String ofAll() throws IOException {
@@ -167,10 +167,10 @@ final class DoctorCommand implements Command {
 
     private static String backend(Backend.Options options) {
         try (Backend backend = Backend.open(options)) {
-            Backend.BlasInfo blas = backend.blasInfo();
             if (options.kind() == Kind.AUTO) {
                 return backend + "; picked: " + backend.reason();
             }
+            Backend.BlasInfo blas = backend.blasInfo();
             return blas == null ? "available" : "available: " + describe(blas, options.threads());
         }
     }
@@ -186,11 +186,12 @@ final class DoctorCommand implements Command {
         List<Decision> decided =
                 decisions.stream().filter(d -> !d.chosen().equals("undecided")).toList();
         if (decided.isEmpty()) {
-            return "none measured on this machine yet: OpenBLAS, until calls show that vector kernels are faster";
+            return "none measured on this machine yet";
         }
-        long vector = decided.stream().filter(d -> d.chosen().equals("vector")).count();
-        var text = new StringBuilder(decided.size() + " shapes measured: " + vector + " to vector, "
-                + (decided.size() - vector) + " to openblas");
+        long openBlas =
+                decided.stream().filter(d -> d.chosen().equals("openblas")).count();
+        var text = new StringBuilder(decided.size() + " shapes measured: " + (decided.size() - openBlas)
+                + " to kernels of our own, " + openBlas + " to openblas");
         // Where the choice matters most, either way.
         decided.stream()
                 .filter(d -> d.openBlasNanos() > 0 && d.vectorNanos() > 0)
@@ -314,8 +315,9 @@ final class DoctorCommand implements Command {
                 slow.add("BLAS uses " + blas.threads() + " threads, not " + options.threads());
             }
         } catch (RuntimeException | LinkageError _) {
-            slow.add("there is no OpenBLAS (see above): the first seconds, since vector kernels are slow until"
-                    + " compiled");
+            slow.add(
+                    "there is no OpenBLAS (see above): the first seconds without machine code, since vector kernels are"
+                            + " slow until compiled");
         }
     }
 }

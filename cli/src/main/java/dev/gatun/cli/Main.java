@@ -13,6 +13,7 @@ public final class Main {
 
     /** Runs the command that the arguments name, and ends the JVM with its exit code. */
     public static void main(String[] args) {
+        CommandLineRunner.prepare(args);
         System.exit(run(CommandLineRunner.GATUN, args));
     }
 

@@ -48,10 +48,9 @@ class DoctorCommandTest {
                         new Decision("linear", 9, 16, 384, 384, "vector", 300, 100, true),
                         new Decision("linear", 257, Integer.MAX_VALUE, 384, 384, "openblas", 100, 110, true),
                         new Decision("attention", 1, 1, 64, 32, "undecided", 0, 0, false))))
-                .isEqualTo(
-                        "2 shapes measured: 1 to vector, 1 to openblas; linear of 9 to 16 rows, n 384, k 384: vector,"
-                                + " 3.0 times as fast; linear of 257 or more rows, n 384, k 384: openblas, 1.1 times as"
-                                + " fast");
+                .isEqualTo("2 shapes measured: 1 to kernels of our own, 1 to openblas; linear of 9 to 16 rows, n 384, k"
+                        + " 384: vector, 3.0 times as fast; linear of 257 or more rows, n 384, k 384: openblas,"
+                        + " 1.1 times as fast");
         assertThat(DoctorCommand.picks(List.of())).startsWith("none measured");
     }
 

@@ -47,7 +47,7 @@ public final class PackedModel {
         if (ModelFolder.isPacked(model)) {
             throw new ModelFormatException(model + ": a packed model already");
         }
-        try (Backend backend = vector();
+        try (Backend backend = Backend.openForLayout();
                 GgufModel file = GgufModel.open(model)) {
             Map<String, String> texts = texts(file);
             ModelPacker.pack(
@@ -63,7 +63,7 @@ public final class PackedModel {
 
     /** As {@link #write(Path, Path, WeightFormat)}, of a folder. */
     public static void write(ModelFolder folder, Path out, WeightFormat format) throws IOException {
-        try (Backend backend = vector()) {
+        try (Backend backend = Backend.openForLayout()) {
             Map<String, String> texts = new LinkedHashMap<>();
             if (folder.has(OnnxModel.FILE) && !folder.has("model.safetensors")) {
                 OnnxModel onnx = OnnxModel.open(folder);
@@ -72,10 +72,6 @@ public final class PackedModel {
             }
             ModelPacker.pack(folder, texts, () -> load(folder, backend, format), out);
         }
-    }
-
-    private static Backend vector() {
-        return Backend.open(new Backend.Options(Backend.Kind.VECTOR, 1, null));
     }
 
     private static Loaded load(ModelFolder folder, Backend backend, WeightFormat format) throws IOException {

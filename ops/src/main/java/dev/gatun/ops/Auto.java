@@ -27,14 +27,18 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What {@link Backend.Kind#AUTO} adds to OpenBLAS and the vector kernels: who computes which shape ({@link Pick}), panels that
+ * What {@link Backend.Kind#AUTO} adds to OpenBLAS and our kernels: who computes which shape ({@link Pick}), panels that
  * are filled in the background, rows that change over, and a table of all that for the next process.
+ *
+ * <p>Where all kernels are machine code, they compute from the first call, and OpenBLAS is loaded in the background to be tried, unless
+ * the table says that it is not needed. Elsewhere OpenBLAS computes until vector kernels are compiled.
  *
  * <p>Sessions ask it for the picks of their operations and tell it which shapes they see for the first time; a {@link
  * AutoThread} then gets their kernels compiled. Thread-safe.
  */
 final class Auto implements AutoCloseable {
     private final OpenBlasMatMul openBlas;
+    private final boolean kernelsFirst;
     private final Rows rows;
     private final Map<PickTable.Shape, Pick> picks = new ConcurrentHashMap<>();
     private final Map<List<Integer>, Pick[]> linear = new ConcurrentHashMap<>();
@@ -66,12 +70,15 @@ final class Auto implements AutoCloseable {
     /**
      * Starts the thread.
      *
-     * @param machineRows rows that are fast from the first call, or null: then plain ones, until vector kernels are compiled
+     * @param openBlas not asked for its library before it computes
+     * @param machineRows rows that are fast from the first call, where products and attention are as well, or null: then plain ones,
+     *     until vector kernels are compiled
      * @param table where choices are kept
      * @param kernels what the thread compiles kernels with
      */
     Auto(OpenBlasMatMul openBlas, @Nullable Rows machineRows, AutoThread.TableSource table, Kernels.Factory kernels) {
         this.openBlas = openBlas;
+        this.kernelsFirst = machineRows != null;
         this.rows = machineRows != null ? machineRows : new SwitchingRows(new ScalarRows(), this::compile);
         this.thread = new AutoThread(this, table, kernels);
         thread.start();
@@ -118,6 +125,16 @@ final class Auto implements AutoCloseable {
         return rows;
     }
 
+    /** Whether our kernels compute before OpenBLAS is there. */
+    boolean kernelsComeFirst() {
+        return kernelsFirst;
+    }
+
+    /** Products of activations: there are few, and their shapes change. */
+    MatMul products() {
+        return kernelsFirst ? vector() : openBlas;
+    }
+
     /** Panels, and no copy for OpenBLAS: it reads a weight in place, or not at all. */
     long packedByteSize(Tensor weight) {
         return vector().packedByteSize(weight);
@@ -147,8 +164,11 @@ final class Auto implements AutoCloseable {
 
     /** A weight whose panels the thread will fill; filled at once where it must not touch the memory. */
     private AutoWeight background(MemorySegment source, Arena arena, AutoWeight packed) {
-        if (!source.isAccessibleBy(thread) || !arena.allocate(0).isAccessibleBy(thread)) {
+        if (kernelsFirst || !source.isAccessibleBy(thread) || !arena.allocate(0).isAccessibleBy(thread)) {
             packed.filledPanels();
+        }
+        if (kernelsFirst && source.isMapped()) {
+            source.unload(); // who reads it again, to try OpenBLAS, gets it back from the file
         }
         return packed;
     }
@@ -196,10 +216,12 @@ final class Auto implements AutoCloseable {
     PackedWeight adopt(Tensor weight, PackedWeight kernels, Arena arena) {
         if (openBlas.packedByteSize(weight) == 0) {
             Pick[] classes = linear.computeIfAbsent(List.of(weight.dim(0), weight.dim(1)), this::linearPicks);
-            return new AutoWeight(openBlas.pack(weight, arena), classes, () -> kernels, thread);
+            return there(new AutoWeight(openBlas.pack(weight, arena), classes, () -> kernels, thread));
         }
         Compiled[] compiled = compileFirst(WeightShape.of(weight));
-        return openBlas.widens(weight.dim(1)) ? widened(openBlas.widened(weight), compiled, () -> kernels) : kernels;
+        return openBlas.widens(weight.dim(1))
+                ? there(widened(openBlas.widened(weight), compiled, () -> kernels))
+                : kernels;
     }
 
     /** The same of blocks. */
@@ -208,7 +230,15 @@ final class Auto implements AutoCloseable {
             return kernels;
         }
         Compiled[] compiled = compileFirst(WeightShape.of(weight));
-        return openBlas.widens(weight.k()) ? widened(openBlas.widened(weight), compiled, () -> kernels) : kernels;
+        return openBlas.widens(weight.k())
+                ? there(widened(openBlas.widened(weight), compiled, () -> kernels))
+                : kernels;
+    }
+
+    /** A weight whose panels are there already. */
+    private static AutoWeight there(AutoWeight weight) {
+        weight.filledPanels();
+        return weight;
     }
 
     private Pick[] linearPicks(List<Integer> size) {
@@ -219,7 +249,7 @@ final class Auto implements AutoCloseable {
 
     private Pick pick(PickTable.Shape shape) {
         return picks.computeIfAbsent(shape, s -> {
-            Pick pick = new Pick(thread::changed);
+            Pick pick = new Pick(kernelsFirst, thread::changed);
             Pick.Timing timing = known.get(s);
             if (timing != null) {
                 pick.know(timing);
@@ -239,7 +269,7 @@ final class Auto implements AutoCloseable {
 
     /** Whether attention by kernels is fast, as machine code or because it is compiled; the first call sees to it that it will be. Makes no object but then. */
     boolean isAttentionCompiled(int group, int queries, int keys, int dK, int dV) {
-        if (vector() instanceof MachineMatMul machine && machine.hasAttentionCode(queries * group)) {
+        if (vector() instanceof MachineMatMul machine && machine.hasAttentionCode(queries * group, dK)) {
             return true;
         }
         AttentionPicks found = find(group, dK, dV);
@@ -277,6 +307,10 @@ final class Auto implements AutoCloseable {
 
     /** A session computes out[m, n] = x[m, k] W[n, k] for the first time. */
     void compileLinear(Pick pick, int m, int n, int k) {
+        if (kernelsFirst) {
+            tryOpenBlas(pick);
+            return;
+        }
         if (isMachine()) {
             pick.ready();
             return;
@@ -286,7 +320,16 @@ final class Auto implements AutoCloseable {
 
     /** A session computes attention of this shape for the first time. */
     void compileAttention(Pick pick, int group, int queries, int keys, int dK, int dV) {
+        if (kernelsFirst) {
+            tryOpenBlas(pick);
+            return;
+        }
         thread.compile(Urgency.ATTENTION, compiler -> settle(pick, compiler.attention(group, queries, keys, dK, dV)));
+    }
+
+    /** Once it is loaded; not at all, if it can't be. */
+    private void tryOpenBlas(Pick pick) {
+        thread.later(() -> settle(pick, openBlas.isThere()));
     }
 
     private void settle(Pick pick, boolean fast) {
@@ -333,6 +376,7 @@ final class Auto implements AutoCloseable {
         thread.awaitTable();
         List<Decision> decisions = new ArrayList<>();
         Map<PickTable.Shape, Pick.Timing> all = timings();
+        String kernels = vector().name();
         picks.forEach((shape, pick) -> {
             if (pick.isAsked()) {
                 all.putIfAbsent(shape, new Pick.Timing(false, 0, 0));
@@ -347,7 +391,7 @@ final class Auto implements AutoCloseable {
                     AutoShapes.to(shape.rows(), AutoShapes.ROWS),
                     keys ? AutoShapes.to(shape.n(), AutoShapes.KEYS) : shape.n(),
                     shape.k(),
-                    pick != null ? pick.chosen() : timing.vector() ? "vector" : "openblas",
+                    pick != null ? pick.chosen(kernels) : timing.vector() ? kernels : "openblas",
                     timing.openBlasNanos(),
                     timing.vectorNanos(),
                     pick == null || pick.isCached()));

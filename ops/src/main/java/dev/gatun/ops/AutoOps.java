@@ -36,9 +36,9 @@ final class AutoOps {
         return Ops.scratchByteSize(auto.openBlas(), auto.openBlas(), threads);
     }
 
-    /** Products of activations: OpenBLAS computes them, for there are few and their shapes change. */
+    /** Products of activations. */
     MatMul products() {
-        return auto.openBlas();
+        return auto.products();
     }
 
     /** Products of weights by OpenBLAS. */

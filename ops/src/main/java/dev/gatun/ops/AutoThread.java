@@ -21,7 +21,11 @@ import org.jspecify.annotations.Nullable;
 final class AutoThread extends Thread implements Executor, AutoCloseable {
     /** Where the table is; asked on the thread, since finding out takes milliseconds. */
     interface TableSource {
-        /** The table of this machine. */
+        /**
+         * The table of this machine.
+         *
+         * @throws BackendUnavailableException if there is nobody to choose from
+         */
         PickTable open() throws IOException;
     }
 
@@ -35,6 +39,9 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
 
     /** A model whose weights ask for kernels while it is loaded is not done by {@link #GRACE}. */
     private static final long LOADING = 1000 * MILLISECOND;
+
+    /** A process that ends sooner does without OpenBLAS, where others compute from the first call. */
+    private static final long UNTIL_OPENBLAS = 1000 * MILLISECOND;
 
     /** How long C2 is left alone with its work between two looks at what has become of it. */
     private static final long REST = 1 * MILLISECOND;
@@ -55,6 +62,7 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
     private long mostGraceEnd;
     private int jobs;
     private boolean changed;
+    private boolean tableIsWanted;
 
     AutoThread(Auto auto, TableSource source, Kernels.Factory kernelsFactory) {
         super("gatun-auto");
@@ -81,12 +89,25 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
 
     /** Will run {@code kernel}. */
     synchronized void compile(Urgency urgency, Consumer<Kernels> kernel) {
-        if (jobs == 0) {
-            graceEnd = System.nanoTime() + GRACE;
-            mostGraceEnd = graceEnd - GRACE + MOST_GRACE;
-        }
+        begin(GRACE);
         kernels.add(new Job(urgency, jobs++, kernel));
         notifyAll();
+    }
+
+    /** Will run {@code job}, when this process has lasted for a while. */
+    synchronized void later(Runnable job) {
+        begin(UNTIL_OPENBLAS);
+        jobs++;
+        fills.add(job);
+        notifyAll();
+    }
+
+    private void begin(long grace) {
+        if (jobs == 0) {
+            long now = System.nanoTime();
+            graceEnd = now + grace;
+            mostGraceEnd = now + MOST_GRACE;
+        }
     }
 
     /** A call that would have to share the processors with compiling is under way: that waits a little. */
@@ -125,6 +146,10 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
 
     /** Returns when the table has been read, or cannot be. */
     void awaitTable() {
+        synchronized (this) {
+            tableIsWanted = true;
+            notifyAll();
+        }
         boolean interrupted = false;
         while (true) {
             try {
@@ -143,12 +168,17 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
     public void run() {
         PickTable table = null;
         try {
-            auto.vector().name(); // loads the Vector API while OpenBLAS is loaded
-            table = read();
+            if (!auto.kernelsComeFirst()) {
+                auto.vector().name(); // loads the Vector API while OpenBLAS is loaded
+            } else {
+                awaitUse();
+            }
+            table = stopped ? null : read();
         } finally {
             tableRead.countDown();
         }
-        try (Kernels compiler = kernelsFactory.open(this::isStopped, this::rest)) {
+        Kernels compiler = null;
+        try {
             while (!stopped) {
                 Job kernel;
                 Runnable fill;
@@ -161,16 +191,46 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
                     }
                 }
                 if (kernel != null) {
-                    kernel.work.accept(compiler);
+                    if (compiler == null) {
+                        compiler = openKernels();
+                    }
+                    if (compiler != null) {
+                        kernel.work.accept(compiler);
+                    }
                 } else if (fill != null) {
                     fill(fill);
                 } else if (write) {
                     write(table);
                 }
             }
+        } finally {
+            if (compiler != null) {
+                compiler.close();
+            }
         }
         if (takeChanged()) {
             write(table);
+        }
+    }
+
+    /** Null where the JVM has no Vector API: then what is computed already goes on. */
+    private @Nullable Kernels openKernels() {
+        try {
+            return kernelsFactory.open(this::isStopped, this::rest);
+        } catch (IllegalStateException e) {
+            System.getLogger(Backend.class.getName()).log(Level.WARNING, "auto: " + e.getMessage());
+            return null;
+        }
+    }
+
+    /** The table's name needs OpenBLAS: until there is something to do, or somebody wants to know. */
+    private synchronized void awaitUse() {
+        while (!stopped && !tableIsWanted && (jobs == 0 && fills.isEmpty() || !mayStart())) {
+            try {
+                wait(jobs == 0 ? 0 : Math.max(1, (graceEnd - System.nanoTime()) / MILLISECOND + 1));
+            } catch (InterruptedException _) {
+                // See fill: close is what ends this thread.
+            }
         }
     }
 
@@ -230,6 +290,8 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
             auto.know(entries);
         } catch (IOException e) {
             log(Level.WARNING, table, "is ignored, and will be measured anew: ", e);
+        } catch (BackendUnavailableException e) {
+            log(Level.DEBUG, table, "is not needed, machine code has no rival: ", e);
         }
         return table;
     }
@@ -245,7 +307,7 @@ final class AutoThread extends Thread implements Executor, AutoCloseable {
         }
     }
 
-    private static void log(Level level, @Nullable PickTable table, String what, IOException e) {
+    private static void log(Level level, @Nullable PickTable table, String what, Exception e) {
         System.getLogger(Backend.class.getName())
                 .log(level, "auto: the table " + (table == null ? "" : table.file() + " ") + what + e.getMessage());
     }

@@ -13,16 +13,19 @@ import dev.gatun.ops.internal.MatMul;
 import dev.gatun.ops.internal.Rows;
 import dev.gatun.ops.internal.StoredLayouts;
 import dev.gatun.ops.internal.TileScratches;
+import dev.gatun.ops.internal.VectorApi;
 import dev.gatun.ops.internal.VectorInt8;
 import dev.gatun.ops.internal.VectorMatMul;
 import dev.gatun.ops.internal.WorkerPool;
+import dev.gatun.ops.machine.MachineHost;
+import dev.gatun.ops.machine.MachineUnavailableException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
-import jdk.incubator.vector.FloatVector;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,9 +38,10 @@ public final class Backend implements AutoCloseable {
     /** What a user may ask for. */
     public enum Kind {
         /**
-         * OpenBLAS with plain rows, ready from the first call, then whatever was measured to be faster on each shape, as soon as
-         * the vector kernels are compiled; vector kernels alone where there is no BLAS. Results are the same within rounding, not
-         * to the bit: a shape's may change once, when it goes over to the vector kernels.
+         * Fast from the first call, then whoever was measured to be the faster on each shape. With AVX-512 machine code computes, and
+         * OpenBLAS is loaded a second into the process to be tried, unless it is known that it loses. Elsewhere OpenBLAS with plain rows
+         * computes until the vector kernels are compiled; these alone where there is no BLAS. Results are the same within rounding,
+         * not to the bit: a shape's may change once, when another goes on with it.
          */
         AUTO,
         /** Every product of attention and feed-forward is a {@code cblas_sgemm}; rows by vector kernels. */
@@ -46,7 +50,8 @@ public final class Backend implements AutoCloseable {
         VECTOR,
         /**
          * Products, and with AVX-512 rows, by machine code that is written when the backend is opened: the same bits as {@link
-         * #VECTOR}. For x86-64 with AVX2 or AVX-512, where the system lets a program run code that it has written.
+         * #VECTOR}. For x86-64 with AVX2 or AVX-512, where the system lets a program run code that it has written. With AVX-512 it
+         * does without the Vector API, but for weights in F16, caches in other formats than F32, and odd shapes of attention.
          */
         MACHINE,
         /** Products and rows in plain Java: slow, the definition of the result. */
@@ -166,7 +171,7 @@ public final class Backend implements AutoCloseable {
 
     /** Bits of the vectors that packed weights are laid out for in this process. */
     public static int layoutVectorBits() {
-        return VectorMatMul.vectorBits();
+        return StoredLayouts.vectorBits();
     }
 
     /** The name of the layout that the vector backend has packed a weight in. */
@@ -231,6 +236,30 @@ public final class Backend implements AutoCloseable {
         return new Backend(BackendParts.open(options), new WorkerPool(threads), options.budget, false);
     }
 
+    /**
+     * Has the JVM link what calls machine code, which takes a cold process 0.1 s: for a thread beside the one that finds out which
+     * backend is wanted.
+     */
+    public static void prepare() {
+        try {
+            MachineHost.open();
+        } catch (MachineUnavailableException e) {
+            // Who asks for it will be told.
+        }
+    }
+
+    /**
+     * One that packs weights into the layout that files keep: by machine code where it can be had, else as the vector backend does,
+     * the same bytes.
+     */
+    public static Backend openForLayout() {
+        try {
+            return open(new Options(Kind.MACHINE, 1, null));
+        } catch (BackendUnavailableException e) {
+            return open(new Options(Kind.VECTOR, 1, null));
+        }
+    }
+
     /** What products with weights are computed in. */
     public ComputeType computeType() {
         return int8 == null ? ComputeType.F32 : ComputeType.INT8;
@@ -258,11 +287,11 @@ public final class Backend implements AutoCloseable {
 
     /** The BLAS in use, as it describes itself now; null if products are computed in Java. */
     public @Nullable BlasInfo blasInfo() {
-        Blas blas = parts.blas();
+        Supplier<Blas> blas = parts.blas();
         if (blas == null) {
             return null;
         }
-        var status = blas.status();
+        var status = blas.get().status();
         return new BlasInfo(status.origin(), status.file(), status.config(), status.coreName(), status.threads());
     }
 
@@ -387,7 +416,8 @@ public final class Backend implements AutoCloseable {
      * and the vector backend is hundreds of times slower than it should be.
      */
     public static int cpuVectorBits() {
-        return FloatVector.SPECIES_PREFERRED.vectorBitSize();
+        VectorApi.load();
+        return VectorApi.preferredBits();
     }
 
     /** The folder that OpenBLAS is taken out into: it need not exist yet. */

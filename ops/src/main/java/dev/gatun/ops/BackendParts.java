@@ -15,12 +15,14 @@ import dev.gatun.ops.internal.Rows;
 import dev.gatun.ops.internal.ScalarInt8;
 import dev.gatun.ops.internal.ScalarMatMul;
 import dev.gatun.ops.internal.ScalarRows;
+import dev.gatun.ops.internal.VectorApi;
 import dev.gatun.ops.internal.VectorInt8;
 import dev.gatun.ops.internal.VectorMatMul;
 import dev.gatun.ops.internal.VectorRows;
 import dev.gatun.ops.machine.MachineHost;
 import dev.gatun.ops.machine.MachineUnavailableException;
 import java.lang.System.Logger.Level;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,7 +32,7 @@ import org.jspecify.annotations.Nullable;
  * @param int8 what multiplies with weights in another type than F32; null for F32
  * @param rows operators on rows
  * @param reason why these
- * @param blas the library that products come from, or null
+ * @param blas gives the library that products come from, which it may have to load; or null
  * @param auto what chooses, or null
  */
 record BackendParts(
@@ -38,7 +40,7 @@ record BackendParts(
         @Nullable Int8Linears int8,
         Rows rows,
         String reason,
-        @Nullable Blas blas,
+        @Nullable Supplier<Blas> blas,
         @Nullable Auto auto) {
     private static final String ASKED = "asked for";
 
@@ -56,11 +58,15 @@ record BackendParts(
     private static BackendParts open(Options options, @Nullable Int8Linears int8) {
         return switch (options.kind()) {
             case SCALAR -> new BackendParts(new ScalarMatMul(), int8, new ScalarRows(), ASKED, null, null);
-            case VECTOR -> new BackendParts(new VectorMatMul(), int8, new VectorRows(), ASKED, null, null);
+            case VECTOR -> {
+                loadVectors();
+                yield new BackendParts(new VectorMatMul(), int8, new VectorRows(), ASKED, null, null);
+            }
             case MACHINE -> machine(int8);
             case OPENBLAS -> {
+                loadVectors();
                 Blas blas = load(options, options.threads());
-                yield new BackendParts(new OpenBlasMatMul(blas), null, new VectorRows(), ASKED, blas, null);
+                yield new BackendParts(new OpenBlasMatMul(blas), null, new VectorRows(), ASKED, () -> blas, null);
             }
             case AUTO -> {
                 try {
@@ -73,10 +79,19 @@ record BackendParts(
                     System.getLogger(Backend.class.getName())
                             .log(Level.WARNING, "no OpenBLAS, vector kernels are used instead: " + e.getMessage());
                     String reason = "OpenBLAS is not there: " + e.getMessage();
+                    loadVectors();
                     yield new BackendParts(new VectorMatMul(), int8, new VectorRows(), reason, null, null);
                 }
             }
         };
+    }
+
+    private static void loadVectors() {
+        try {
+            VectorApi.load();
+        } catch (IllegalStateException e) {
+            throw new BackendUnavailableException(e);
+        }
     }
 
     /** Who multiplies in 8 bits. */
@@ -84,7 +99,10 @@ record BackendParts(
         try {
             return switch (kind) {
                 case SCALAR -> new ScalarInt8();
-                case VECTOR -> new VectorInt8();
+                case VECTOR -> {
+                    loadVectors();
+                    yield new VectorInt8();
+                }
                 case MACHINE -> new MachineInt8(MachineHost.open());
                 case OPENBLAS ->
                     throw new BackendUnavailableException("compute type int8: OpenBLAS multiplies floats only;"
@@ -93,6 +111,7 @@ record BackendParts(
                     try {
                         yield new MachineInt8(MachineHost.open());
                     } catch (MachineUnavailableException e) {
+                        loadVectors();
                         yield new VectorInt8();
                     }
                 }
@@ -107,7 +126,11 @@ record BackendParts(
             MachineHost host = MachineHost.open();
             var matMul = new MachineMatMul(host);
             Rows rows = machineRows(host);
-            return new BackendParts(matMul, int8, rows == null ? new VectorRows() : rows, ASKED, null, null);
+            if (rows == null) {
+                loadVectors();
+                rows = new VectorRows();
+            }
+            return new BackendParts(matMul, int8, rows, ASKED, null, null);
         } catch (MachineUnavailableException e) {
             throw new BackendUnavailableException(e);
         }
@@ -141,14 +164,24 @@ record BackendParts(
     }
 
     private static BackendParts auto(Options options, @Nullable Int8Linears int8) {
-        Blas blas = load(options, 1);
+        Rows rows = machineRows();
+        var library = new BlasLibrary(() -> load(options, 1));
+        if (rows == null || options.blas() != null) {
+            library.get();
+        }
         var auto = new Auto(
-                new OpenBlasMatMul(blas, true),
-                machineRows(),
-                () -> PickTable.in(Backend.cacheFolder(), MachineKey.of(blas.status(), options.threads())),
-                KernelCompiler::new);
-        String reason = "fast from the first call; vector kernels where they are faster";
-        return new BackendParts(auto.openBlas(), int8, auto.rows(), reason, blas, auto);
+                new OpenBlasMatMul(library, true),
+                rows,
+                () -> PickTable.in(
+                        Backend.cacheFolder(), MachineKey.of(library.get().status(), options.threads())),
+                (stopped, rest) -> {
+                    VectorApi.load();
+                    return new KernelCompiler(stopped, rest);
+                });
+        String reason = rows == null
+                ? "fast from the first call; vector kernels where they are faster"
+                : "machine code from the first call; OpenBLAS where it is faster";
+        return new BackendParts(auto.openBlas(), int8, auto.rows(), reason, library, auto);
     }
 
     /** Ends what goes on in the background. */

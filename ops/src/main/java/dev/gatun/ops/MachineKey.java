@@ -1,6 +1,7 @@
 package dev.gatun.ops;
 
 import dev.gatun.openblas.BlasStatus;
+import dev.gatun.ops.internal.StoredLayouts;
 import dev.gatun.ops.internal.VectorMatMul;
 import java.io.IOException;
 import java.io.InputStream;
@@ -23,7 +24,7 @@ final class MachineKey {
                 System.getProperty("os.arch") + " " + System.getProperty("os.name"),
                 System.getProperty("java.vm.name") + " " + System.getProperty("java.vm.version") + " "
                         + System.getProperty("java.vm.info"),
-                VectorMatMul.vectorBits() + " bits",
+                StoredLayouts.vectorBits() + " bits",
                 "gatun " + version() + " " + kernels(),
                 blas.origin() + " " + blas.config() + " " + blas.coreName(),
                 threads + " threads");

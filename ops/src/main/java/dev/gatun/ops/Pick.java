@@ -4,8 +4,8 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Who computes operations of one shape: OpenBLAS, until the vector kernels are compiled; then each in turn for a few calls, which
- * are timed; then whoever was faster, for good. Trying real calls rather than invented ones measures what users wait for: the
+ * Who computes operations of one shape: OpenBLAS, until the vector kernels are compiled, or machine code, until OpenBLAS is loaded; then
+ * each in turn for a few calls, which are timed; then whoever was faster, for good. Trying real calls rather than invented ones measures what users wait for: the
  * weights as cold or warm as they are, the threads as busy.
  *
  * <p>One instance is shared by all sessions. What two of them do at once may cost a sample, never the order of the states.
@@ -42,12 +42,13 @@ final class Pick {
     record Timing(boolean vector, double openBlasNanos, double vectorNanos) {}
 
     private enum State {
-        WAITING, // for the vector kernels
+        WAITING, // for who does not compute yet
         TRYING,
         DECIDED
     }
 
     private final Runnable onDecision;
+    private final boolean kernelsFirst;
     private volatile State state = State.WAITING;
     private volatile @Nullable Timing timing;
     private int decision; // 0 for OpenBLAS or VECTOR; valid once state is DECIDED
@@ -63,12 +64,22 @@ final class Pick {
     private int turn;
     private int retries;
 
-    /** @param onDecision told of each decision that was measured here */
-    Pick(Runnable onDecision) {
+    /**
+     * Waits for {@link #ready}.
+     *
+     * @param kernelsFirst whether our kernels compute until then, and not OpenBLAS
+     * @param onDecision told of each decision that was measured here
+     */
+    Pick(boolean kernelsFirst, Runnable onDecision) {
+        this.kernelsFirst = kernelsFirst;
         this.onDecision = onDecision;
     }
 
-    /** Who computes the next call; a set of bits. Never VECTOR before {@link #ready}. */
+    private int first() {
+        return kernelsFirst ? VECTOR : 0;
+    }
+
+    /** Who computes the next call; a set of bits. Always the same one before {@link #ready}. */
     int next() {
         return state == State.DECIDED ? decision : undecided();
     }
@@ -81,7 +92,7 @@ final class Pick {
             boolean first = !requested;
             requested = true;
             asked = true;
-            return first ? FIRST : 0;
+            return first() | (first ? FIRST : 0);
         }
         return TRIAL | (turn++ & VECTOR);
     }
@@ -102,7 +113,10 @@ final class Pick {
             int at = vectorCount++ - VECTOR_WARM_UP;
             if (at >= 0) {
                 vector[at % SAMPLES] = nanosPerRow;
-                if (at == 0 && openBlasCount > 0 && nanosPerRow > NOT_COMPILED * median(openBlas, openBlasCount)) {
+                if (at == 0
+                        && !kernelsFirst
+                        && openBlasCount > 0
+                        && nanosPerRow > NOT_COMPILED * median(openBlas, openBlasCount)) {
                     tryLater();
                     return;
                 }
@@ -126,7 +140,7 @@ final class Pick {
     }
 
     private void decide(double openBlasNanos, double vectorNanos) {
-        if (vectorNanos > NOT_COMPILED * openBlasNanos && retries < RETRIES) {
+        if (!kernelsFirst && vectorNanos > NOT_COMPILED * openBlasNanos && retries < RETRIES) {
             tryLater();
             return;
         }
@@ -145,29 +159,31 @@ final class Pick {
         return sorted[sorted.length / 2];
     }
 
-    /** The vector kernels are compiled: from now on {@link #next} may choose them. */
+    /** The vector kernels are compiled, or OpenBLAS is loaded: from now on {@link #next} may choose it. */
     synchronized void ready() {
         if (state == State.WAITING) {
             state = State.TRYING;
         }
     }
 
-    /** The vector kernels do not become fast here: OpenBLAS it is, for this process. */
+    /** The vector kernels do not become fast here, or there is no OpenBLAS: it is the other one, for this process. */
     synchronized void giveUp() {
         if (state == State.WAITING) {
-            decision = 0;
+            decision = first();
             state = State.DECIDED;
         }
     }
 
-    /** What an earlier process has measured. A choice of OpenBLAS holds at once, one of vector once the kernels
-     * are seen to be compiled here too. */
+    /**
+     * What an earlier process has measured. A choice of who computes already holds at once, one of the other once that is ready and
+     * is seen to be fast here too.
+     */
     synchronized void know(Timing known) {
         if (timing == null && state != State.DECIDED) {
             timing = known;
             cached = true;
-            if (!known.vector) {
-                decision = 0;
+            if (known.vector == kernelsFirst) {
+                decision = first();
                 state = State.DECIDED;
             }
         }
@@ -189,13 +205,13 @@ final class Pick {
         return asked;
     }
 
-    /** {@code openblas}, {@code vector} or {@code undecided}. */
-    synchronized String chosen() {
+    /** {@code openblas}, the name of our kernels or {@code undecided}. */
+    synchronized String chosen(String kernels) {
         if (state == State.DECIDED) {
-            return decision == VECTOR ? "vector" : "openblas";
+            return decision == VECTOR ? kernels : "openblas";
         }
         Timing known = timing;
-        return known != null && cached ? (known.vector ? "vector" : "openblas") : "undecided";
+        return known != null && cached ? (known.vector ? kernels : "openblas") : "undecided";
     }
 
     /** Whether the choice came from {@link #know}. */

@@ -48,6 +48,18 @@ record PickTable(Path file, String key) {
      * @param k inner size
      */
     record Shape(String operation, int rows, int n, int k) implements Comparable<Shape> {
+        // As in WeightShape.
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Shape s && s.operation.equals(operation) && s.rows == rows && s.n == n && s.k == k;
+        }
+
+        @Override
+        public int hashCode() {
+            return ((operation.hashCode() * 31 + rows) * 31 + n) * 31 + k;
+        }
+
         @Override
         public int compareTo(Shape other) {
             int byOperation = operation.compareTo(other.operation);

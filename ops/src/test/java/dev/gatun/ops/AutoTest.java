@@ -53,7 +53,7 @@ class AutoTest {
 
     private Auto open(int threads) {
         return new Auto(
-                new OpenBlasMatMul(OpenBlasLibrary.load(), true), null, this::table, (stopped, rest) -> new AtOnce());
+                new OpenBlasMatMul(OpenBlasLibrary::load, true), null, this::table, (stopped, rest) -> new AtOnce());
     }
 
     /** Says that kernels are compiled without a look at them: how long C2 takes must not matter here. */
@@ -116,7 +116,9 @@ class AutoTest {
         try (Arena arena = Arena.ofShared();
                 var pool = new WorkerPool(2);
                 Auto auto = open(2)) {
-            assertThat(auto.decisions()).containsExactly(new Decision("linear", M, 16, N, K, "vector", 2.0, 1.0, true));
+            assertThat(auto.decisions())
+                    .containsExactly(
+                            new Decision("linear", M, 16, N, K, auto.vector().name(), 2.0, 1.0, true));
             Ops ops = ops(auto, pool, arena);
             Tensor x = random(arena, 1, M, K);
             Tensor weight = random(arena, 2, N, K);
@@ -132,6 +134,57 @@ class AutoTest {
                     () -> packed.panels() != null && packed.pick(M).isDecided());
             ops.linear(x, packed, bias, later);
             assertSameBits("later call", later, vector);
+        }
+    }
+
+    @Test
+    void kernelsThatComeFirstNeedNoLibraryUntilOneIsTried() throws Exception {
+        var asked = new AtomicInteger();
+        var openBlas = new OpenBlasMatMul(
+                () -> {
+                    asked.incrementAndGet();
+                    return OpenBlasLibrary.load();
+                },
+                true);
+        try (Arena arena = Arena.ofShared();
+                var pool = new WorkerPool(2);
+                var auto = new Auto(openBlas, new VectorRows(), this::table, (stopped, rest) -> new AtOnce())) {
+            Ops ops = ops(auto, pool, arena);
+            Tensor x = random(arena, 1, M, K);
+            Tensor weight = random(arena, 2, N, K);
+            var packed = (AutoWeight) auto.pack(weight, arena);
+            Tensor out = nan(arena, M, N);
+            ops.linear(x, packed, null, out);
+            Tensor expected = vectorLinear(arena, x, weight, null);
+            assertSameBits("first call", out, expected);
+            ops.matmul(x, weight.transpose(0, 1), out);
+            assertClose("of activations", out, expected, 1e-4);
+            assertThat(asked).hasValue(0);
+            until(() -> ops.linear(x, packed, null, out), () -> packed.pick(M).isDecided());
+            assertThat(asked).hasPositiveValue();
+            assertClose("decided", out, expected, 1e-4);
+        }
+        assertThat(table().read()).hasSize(1);
+    }
+
+    @Test
+    void whereThereIsNoLibraryKernelsThatComeFirstGoOn() {
+        var openBlas = new OpenBlasMatMul(
+                () -> {
+                    throw new BackendUnavailableException("none");
+                },
+                true);
+        try (Arena arena = Arena.ofShared();
+                var pool = new WorkerPool(1);
+                var auto = new Auto(openBlas, new VectorRows(), this::table, (stopped, rest) -> new AtOnce())) {
+            Ops ops = ops(auto, pool, arena);
+            Tensor x = random(arena, 1, M, K);
+            Tensor weight = random(arena, 2, N, K);
+            var packed = (AutoWeight) auto.pack(weight, arena);
+            Tensor out = nan(arena, M, N);
+            until(() -> ops.linear(x, packed, null, out), () -> packed.pick(M).isDecided());
+            ops.linear(x, packed, null, out);
+            assertSameBits("without", out, vectorLinear(arena, x, weight, null));
         }
     }
 
@@ -184,7 +237,7 @@ class AutoTest {
         }
         Timing written = table().read().get(shape);
         assertThat(written).isNotNull();
-        assertThat(written.vector()).isEqualTo(chosen.equals("vector"));
+        assertThat(written.vector()).isEqualTo(!chosen.equals("openblas"));
         assertThat(written.openBlasNanos()).isPositive();
         assertThat(written.vectorNanos()).isPositive();
     }
@@ -288,7 +341,7 @@ class AutoTest {
 
     @Test
     void aTableThatCannotEvenBeLookedForIsNoError() {
-        var openBlas = new OpenBlasMatMul(OpenBlasLibrary.load(), true);
+        var openBlas = new OpenBlasMatMul(OpenBlasLibrary::load, true);
         AutoThread.TableSource nowhere = () -> {
             throw new IOException("no CPU");
         };
@@ -301,7 +354,7 @@ class AutoTest {
     void closingEndsTheThreadWhateverItDoes() throws InterruptedException {
         for (int pause : new int[] {0, 1, 50, 300}) { // until the Vector API, the table, the grace, C2
             var auto =
-                    new Auto(new OpenBlasMatMul(OpenBlasLibrary.load(), true), null, this::table, KernelCompiler::new);
+                    new Auto(new OpenBlasMatMul(OpenBlasLibrary::load, true), null, this::table, KernelCompiler::new);
             try (Arena arena = Arena.ofShared();
                     var pool = new WorkerPool(2)) {
                 Ops ops = ops(auto, pool, arena);

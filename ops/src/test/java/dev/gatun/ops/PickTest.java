@@ -7,12 +7,12 @@ import org.junit.jupiter.api.Test;
 
 class PickTest {
     private final AtomicInteger decisions = new AtomicInteger();
-    private final Pick pick = new Pick(decisions::incrementAndGet);
+    private final Pick pick = new Pick(false, decisions::incrementAndGet);
 
     /** Lets the pick try until it has decided or {@code most} calls are over; the calls it took. */
     private int run(double openBlasNanos, double vectorNanos, int most) {
         int calls = 0;
-        while (pick.chosen().equals("undecided") && calls < most) {
+        while (pick.chosen("vector").equals("undecided") && calls < most) {
             int way = pick.next();
             if ((way & Pick.TRIAL) != 0) {
                 pick.report(way, (way & Pick.VECTOR) == 0 ? openBlasNanos : vectorNanos);
@@ -30,7 +30,7 @@ class PickTest {
             assertThat(pick.next()).isZero();
         }
         assertThat(pick.isAsked()).isTrue();
-        assertThat(pick.chosen()).isEqualTo("undecided");
+        assertThat(pick.chosen("vector")).isEqualTo("undecided");
         assertThat(decisions).hasValue(0);
     }
 
@@ -38,7 +38,7 @@ class PickTest {
     void whoIsFasterIsChosenForGood() {
         pick.ready();
         assertThat(run(10, 9, 1000)).isLessThan(4 * Pick.SAMPLES);
-        assertThat(pick.chosen()).isEqualTo("vector");
+        assertThat(pick.chosen("vector")).isEqualTo("vector");
         assertThat(pick.timing()).isEqualTo(new Pick.Timing(true, 10, 9));
         assertThat(decisions).hasValue(1);
         for (int i = 0; i < 100; i++) {
@@ -53,20 +53,20 @@ class PickTest {
     void openBlasIsChosenWhereItIsFaster() {
         pick.ready();
         run(9, 10, 1000);
-        assertThat(pick.chosen()).isEqualTo("openblas");
+        assertThat(pick.chosen("vector")).isEqualTo("openblas");
         assertThat(pick.next()).isZero();
     }
 
     @Test
     void aFewCallsThatTheSystemDelayedDoNotDecide() {
         pick.ready();
-        for (int i = 0; i < 1000 && pick.chosen().equals("undecided"); i++) {
+        for (int i = 0; i < 1000 && pick.chosen("vector").equals("undecided"); i++) {
             pick.ready(); // as who compiles says again and again
             int way = pick.next();
             boolean vector = (way & Pick.VECTOR) != 0;
             pick.report(way, (vector ? 9 : 10) * (i % 5 < 2 && vector ? 100 : 1));
         }
-        assertThat(pick.chosen()).isEqualTo("vector");
+        assertThat(pick.chosen("vector")).isEqualTo("vector");
     }
 
     @Test
@@ -74,11 +74,11 @@ class PickTest {
         assertThat(pick.next()).isEqualTo(Pick.FIRST);
         pick.ready();
         run(10, 1000, 200);
-        assertThat(pick.chosen()).as("no decision from such a loss").isEqualTo("undecided");
+        assertThat(pick.chosen("vector")).as("no decision from such a loss").isEqualTo("undecided");
         assertThat(pick.next()).as("the request was made anew").isZero();
         pick.ready();
         run(10, 5, 1000);
-        assertThat(pick.chosen()).isEqualTo("vector");
+        assertThat(pick.chosen("vector")).isEqualTo("vector");
     }
 
     @Test
@@ -101,13 +101,13 @@ class PickTest {
             pick.ready();
             run(10, 1000, 100);
         }
-        assertThat(pick.chosen()).isEqualTo("openblas");
+        assertThat(pick.chosen("vector")).isEqualTo("openblas");
     }
 
     @Test
     void aTableThatSaysVectorHoldsOnceTheKernelsAreReadyAndSeenToBeCompiled() {
         pick.know(new Pick.Timing(true, 10, 9));
-        assertThat(pick.chosen()).isEqualTo("vector");
+        assertThat(pick.chosen("vector")).isEqualTo("vector");
         assertThat(pick.next()).isEqualTo(Pick.FIRST);
         pick.ready();
         int calls = 0;
@@ -141,7 +141,7 @@ class PickTest {
         pick.ready();
         run(9, 10, 1000);
         pick.know(new Pick.Timing(true, 10, 9));
-        assertThat(pick.chosen()).isEqualTo("openblas");
+        assertThat(pick.chosen("vector")).isEqualTo("openblas");
     }
 
     @Test
@@ -151,5 +151,34 @@ class PickTest {
         assertThat(pick.next()).isZero();
         pick.ready();
         assertThat(pick.next()).isZero();
+    }
+
+    @Test
+    void kernelsThatComeFirstComputeUntilOpenBlasIsThere() {
+        var pick = new Pick(true, decisions::incrementAndGet);
+        assertThat(pick.next()).isEqualTo(Pick.VECTOR | Pick.FIRST);
+        assertThat(pick.next()).isEqualTo(Pick.VECTOR);
+        pick.ready();
+        while (!pick.isDecided()) {
+            int way = pick.next();
+            pick.report(way, (way & Pick.VECTOR) != 0 ? 9 : 1); // as slow as a kernel that is not compiled, but it is
+        }
+        assertThat(pick.next()).as("OpenBLAS").isZero();
+        assertThat(decisions).hasValue(1);
+    }
+
+    @Test
+    void kernelsThatComeFirstGoOnWhereThereIsNoOpenBlasOrTheTableSaysSo() {
+        var without = new Pick(true, decisions::incrementAndGet);
+        without.next();
+        without.giveUp();
+        assertThat(without.next()).isEqualTo(Pick.VECTOR);
+        var known = new Pick(true, decisions::incrementAndGet);
+        known.know(new Pick.Timing(true, 2, 1));
+        assertThat(known.next()).isEqualTo(Pick.VECTOR);
+        var other = new Pick(true, decisions::incrementAndGet);
+        other.know(new Pick.Timing(false, 1, 2));
+        assertThat(other.next()).as("until OpenBLAS is loaded").isEqualTo(Pick.VECTOR | Pick.FIRST);
+        assertThat(decisions).hasValue(0);
     }
 }

@@ -67,9 +67,12 @@ public sealed interface ModelFolder permits DirectoryFolder, PackedFolder, Resou
 
     /** Whether {@code file} is a plain name that stays inside a folder: no path, no drive, not the folder itself. */
     static boolean isPlainName(String file) {
-        return !file.isEmpty()
-                && !file.equals(".")
-                && !file.equals("..")
-                && file.chars().noneMatch(c -> c == '/' || c == '\\' || c == ':' || Character.isISOControl(c));
+        for (int i = 0; i < file.length(); i++) {
+            char c = file.charAt(i);
+            if (c == '/' || c == '\\' || c == ':' || Character.isISOControl(c)) {
+                return false;
+            }
+        }
+        return !file.isEmpty() && !file.equals(".") && !file.equals("..");
     }
 }

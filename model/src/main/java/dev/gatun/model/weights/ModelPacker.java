@@ -15,7 +15,6 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
@@ -228,7 +227,7 @@ public final class ModelPacker {
             put(ByteBuffer.wrap(bytes), at);
             ByteBuffer preamble = ByteBuffer.allocate(PackedFolder.PREAMBLE).order(ByteOrder.LITTLE_ENDIAN);
             preamble.put(PackedFolder.MAGIC).putLong(at).putLong(bytes.length);
-            preamble.put(HexFormat.of().parseHex(Sha256.of(json)));
+            preamble.putLong(Integer.toUnsignedLong(PackedFolder.crc(MemorySegment.ofArray(bytes))));
             put(preamble.flip(), 0);
         }
     }

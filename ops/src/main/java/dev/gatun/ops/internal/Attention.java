@@ -33,12 +33,10 @@ public interface Attention {
 
     /** Bytes of an arena that {@link #of} takes. */
     static long scratchByteSize(MatMul matMul, int threads) {
-        return switch (matMul) {
-            case ScalarMatMul scalar -> 0;
-            case VectorMatMul vector -> TileScratch.BYTES * threads;
-            case MachineMatMul machine -> TileScratch.BYTES * threads;
-            default -> BlasAttention.SCRATCH_BYTES;
-        };
+        if (matMul instanceof MachineMatMul || matMul instanceof VectorMatMul) {
+            return TileScratch.BYTES * threads;
+        }
+        return matMul instanceof ScalarMatMul ? 0 : BlasAttention.SCRATCH_BYTES;
     }
 
     /**
@@ -53,11 +51,14 @@ public interface Attention {
             TileScratches scratches,
             ProductScratch[] productScratch,
             Arena arena) {
-        return switch (matMul) {
-            case ScalarMatMul scalar -> new ScalarAttention(pool);
-            case VectorMatMul vector -> new VectorAttention(pool, scratches, null, arena);
-            case MachineMatMul machine -> new VectorAttention(pool, scratches, machine, arena);
-            default -> new BlasAttention(matMul, rows, productScratch[0], arena);
-        };
+        if (matMul instanceof MachineMatMul machine) {
+            return new VectorAttention(pool, scratches, rows, machine, arena);
+        }
+        if (matMul instanceof VectorMatMul) {
+            return new VectorAttention(pool, scratches, rows, null, arena);
+        }
+        return matMul instanceof ScalarMatMul
+                ? new ScalarAttention(pool)
+                : new BlasAttention(matMul, rows, productScratch[0], arena);
     }
 }

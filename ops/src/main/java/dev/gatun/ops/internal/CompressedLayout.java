@@ -84,6 +84,6 @@ enum CompressedLayout {
 
     /** Bytes of a column up to step k, or to the end of k's group. */
     long columnBytes(int k) {
-        return (k + group - 1L) / group * groupVectors() * Species.BYTES;
+        return (k + group - 1L) / group * groupVectors() * VectorWidth.BYTES;
     }
 }

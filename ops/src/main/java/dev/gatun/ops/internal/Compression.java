@@ -1,7 +1,7 @@
 package dev.gatun.ops.internal;
 
-import static dev.gatun.ops.internal.Species.BYTES;
-import static dev.gatun.ops.internal.Species.LANES;
+import static dev.gatun.ops.internal.VectorWidth.BYTES;
+import static dev.gatun.ops.internal.VectorWidth.LANES;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;

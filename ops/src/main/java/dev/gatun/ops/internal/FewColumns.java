@@ -1,9 +1,9 @@
 package dev.gatun.ops.internal;
 
-import static dev.gatun.ops.internal.AttentionKernels.WIDTH_BYTES;
 import static dev.gatun.ops.internal.Species.FLOATS;
 import static dev.gatun.ops.internal.Species.LANES;
 import static dev.gatun.ops.internal.Species.ORDER;
+import static dev.gatun.ops.internal.TileShape.WIDTH_BYTES;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import static jdk.incubator.vector.FloatVector.broadcast;
 import static jdk.incubator.vector.FloatVector.fromMemorySegment;
@@ -24,7 +24,7 @@ final class FewColumns {
      * Goes on with the chains over d of K[key, d] &middot; q[d], for one column.
      *
      * @param strip {@code dims} dimensions of the keys, [dims, {@link TileScratch#KEYS}]
-     * @param q the column's first of these elements, the next ones {@link AttentionKernels#WIDTH_BYTES} apart
+     * @param q the column's first of these elements, the next ones {@link TileShape#WIDTH_BYTES} apart
      * @param scores the scores, side by side, up to whole vectors
      */
     static void scores(int keys, int dims, MemorySegment scratch, long strip, long q, long scores) {
@@ -60,7 +60,7 @@ final class FewColumns {
      * added[d] = the chain over keys of V[key, d] &middot; weight[key], for one column.
      *
      * @param rows where the keys' values begin, in bytes
-     * @param weights the column's weight of the first key, the next keys' {@link AttentionKernels#WIDTH_BYTES} apart
+     * @param weights the column's weight of the first key, the next keys' {@link TileShape#WIDTH_BYTES} apart
      */
     static void context(
             int keys, int dV, MemorySegment v, long[] rows, MemorySegment scratch, long weights, long added) {

@@ -16,7 +16,6 @@ public final class MachineInt8 extends Int8Linears implements AutoCloseable {
 
     private static final long SCRATCH_BYTES = SCALES_AT + MOST_K / Int8.BLOCK * (long) Float.BYTES;
 
-    private final VectorInt8 vector = new VectorInt8();
     private final Int8Product product;
 
     /**
@@ -35,14 +34,15 @@ public final class MachineInt8 extends Int8Linears implements AutoCloseable {
 
     @Override
     public long scratchByteSize() {
-        return Math.max(SCRATCH_BYTES, vector.scratchByteSize());
+        return SCRATCH_BYTES;
     }
 
     @Override
     public void linear(LinearOp op, int rowFrom, int rowTo, int colFrom, int colTo, ProductScratch scratch) {
         Int8Weight w = weight(op);
         if (product.isClosed() || w.k() == 0) {
-            vector.linear(op, rowFrom, rowTo, colFrom, colTo, scratch);
+            VectorApi.load();
+            new VectorInt8().linear(op, rowFrom, rowTo, colFrom, colTo, scratch);
             return;
         }
         int blockRows = blockRows(w.k());

@@ -6,7 +6,9 @@ import dev.gatun.ops.PackedWeight;
 import dev.gatun.ops.machine.BlockPacking;
 import dev.gatun.ops.machine.BlockProduct;
 import dev.gatun.ops.machine.F32Product;
+import dev.gatun.ops.machine.FewQueries;
 import dev.gatun.ops.machine.MachineHost;
+import dev.gatun.ops.machine.RowPacking;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -14,8 +16,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Products by machine code that we write, the same bits as {@link VectorMatMul} from the same packed weights: at full speed from
  * the first call, and not slowed by how C2 allots registers. x is read where it lies and out written in place. Compressed
- * weights are decoded in registers for one row, into scratch for more. Operands that aren't packed the
- * vector kernels multiply; and everything once this is closed.
+ * weights are decoded in registers for one row, into scratch for more. What there is no machine code for (F16, edges by AVX2,
+ * some operands that aren't packed) the vector kernels multiply; and everything once this is closed.
  */
 public final class MachineMatMul implements MatMul, AutoCloseable {
     /** Rows that share what L2 holds of W, and floats of x that stay there beside it: 384 KiB. */
@@ -38,16 +40,17 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
     /** k of a block of compressed weights that is decoded at a time: 3 vectors of 512 are 96 KiB. */
     private static final int DECODED_STEPS = MatMulKernels.STEPS;
 
-    private static final long DECODED_BYTES = DECODED_STEPS * Species.BYTES;
+    private static final long DECODED_BYTES = DECODED_STEPS * VectorWidth.BYTES;
 
     /** Of the vectors that all kernels are written for; F32 products alone are for narrower ones too. */
     private static final int AVX512_LANES = 16;
 
-    private final VectorMatMul vector = new VectorMatMul();
     private final F32Product product;
     private final @Nullable TileCode tileCode;
     private final @Nullable BlockProduct rowProduct;
     private final @Nullable BlockPacking packing;
+    private final @Nullable RowPacking rowPacking;
+    private volatile @Nullable VectorMatMul vector;
 
     /**
      * Asks the CPU.
@@ -55,10 +58,11 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
      * @throws dev.gatun.ops.machine.MachineUnavailableException if such code can't be run here
      */
     public MachineMatMul(MachineHost host) {
-        product = F32Product.open(host, Species.LANES);
-        boolean wide = Species.LANES == AVX512_LANES;
+        product = F32Product.open(host, VectorWidth.LANES);
+        boolean wide = VectorWidth.LANES == AVX512_LANES;
         rowProduct = wide ? BlockProduct.open(host) : null;
         packing = wide ? BlockPacking.open(host) : null;
+        rowPacking = wide ? RowPacking.open(host) : null;
         tileCode = wide ? TileCode.open(host) : null;
     }
 
@@ -68,8 +72,8 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
     }
 
     /** Whether attention of so many queries, all heads of a key head counted, is machine code, products and all. */
-    public boolean hasAttentionCode(int columns) {
-        return tileCode != null && columns > TileScratch.FEW_COLUMNS;
+    public boolean hasAttentionCode(int columns, int dK) {
+        return tileCode != null && (columns > TileScratch.FEW_COLUMNS || dK >= FewQueries.LEAST_DIMENSIONS);
     }
 
     /** For attention. */
@@ -85,24 +89,26 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
 
     @Override
     public long packedByteSize(Tensor weight) {
-        return vector.packedByteSize(weight);
+        return PanelLayout.byteSize(weight);
     }
 
     @Override
     public PackedWeight pack(Tensor weight, Arena arena) {
-        return vector.pack(weight, arena);
+        return rowPacking == null || product.isClosed()
+                ? PanelLayout.pack(weight, arena)
+                : PanelLayout.pack(weight, rowPacking, arena);
     }
 
     @Override
     public long packedByteSize(QuantizedMatrix weight) {
-        return vector.packedByteSize(weight);
+        return Compression.byteSize(weight);
     }
 
     @Override
     public PackedWeight pack(QuantizedMatrix weight, Arena arena) {
         BlockPacking.Source source = source(weight);
         if (packing == null || source == null || product.isClosed()) {
-            return vector.pack(weight, arena);
+            return Compression.pack(weight, arena);
         }
         return Compression.pack(weight, source, packing, arena);
     }
@@ -124,30 +130,30 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
         };
     }
 
-    /** A call's parameters, sums of a block of rows and a panel, a decoded panel; or what the vector kernels need. */
+    /** A call's parameters, sums of a block of rows and a panel, a decoded panel: which is more than the vector kernels need. */
     @Override
     public long scratchByteSize() {
-        return Math.max(decodedAt() + product.panelCols() / product.lanes() * DECODED_BYTES, vector.scratchByteSize());
+        return decodedAt() + product.panelCols() / product.lanes() * DECODED_BYTES;
     }
 
     @Override
     public int tileRows(int m, int n, int k, int threads) {
-        return vector.tileRows(m, n, k, threads);
+        return PanelLayout.tileRows(m, threads);
     }
 
     @Override
     public int tileCols(int m, int n, int k, int threads) {
-        return vector.tileCols(m, n, k, threads);
+        return PanelLayout.tileCols(m, n, k, threads);
     }
 
     @Override
     public int gatedCols(int n) {
-        return vector.gatedCols(n);
+        return PanelLayout.gatedCols(n);
     }
 
     @Override
     public boolean batchesHeads() {
-        return vector.batchesHeads();
+        return false;
     }
 
     @Override
@@ -161,13 +167,13 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
         PackedWeight weight = op.weight();
         int k = weight.k();
         if (product.isClosed() || k == 0 || !(weight instanceof PanelWeight || weight instanceof CompressedWeight)) {
-            vector.linear(op, rowFrom, rowTo, colFrom, colTo, scratch);
+            vector().linear(op, rowFrom, rowTo, colFrom, colTo, scratch);
             return;
         }
         int to = colTo;
         if (!product.hasMasks() && colTo % product.lanes() != 0) {
             to = colFrom + (colTo - colFrom) / product.panelCols() * product.panelCols();
-            vector.linear(op, rowFrom, rowTo, to, colTo, scratch);
+            vector().linear(op, rowFrom, rowTo, to, colTo, scratch);
         }
         int blockRows = blockRows(weight instanceof CompressedWeight ? DECODED_STEPS : k);
         int strip = op.activation == null ? Math.max(1, to - colFrom) : STRIP;
@@ -220,7 +226,7 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
                 op.x,
                 row * op.xStride,
                 w.segment(),
-                col / Species.LANES * w.layout().columnBytes(w.k()),
+                col / VectorWidth.LANES * w.layout().columnBytes(w.k()),
                 bias == null ? MemorySegment.NULL : bias,
                 col * (long) Float.BYTES,
                 op.residual,
@@ -305,6 +311,7 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
         if (rowProduct != null && layout != CompressedLayout.F16 && steps % layout.group() == 0) {
             rowProduct.decode(scratch, layout.codes(), steps, weights, from, scratch, to);
         } else {
+            VectorApi.load();
             CompressedKernels.decode(layout, steps, weights, from, scratch, to);
         }
     }
@@ -421,27 +428,67 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
             long cBatch,
             long cStride,
             ProductScratch scratch) {
-        vector.multiply(
-                count,
-                m,
-                n,
-                k,
-                alpha,
-                a,
-                aOffset,
-                aBatch,
-                aStride,
-                b,
-                bOffset,
-                bBatch,
-                bStride,
-                bTransposed,
-                accumulate,
-                c,
-                cOffset,
-                cBatch,
-                cStride,
-                scratch);
+        boolean whole = alpha == 1f && !bTransposed && n % product.lanes() == 0 && k > 0;
+        if (!whole || product.isClosed()) {
+            (VectorApi.isThere() ? vector() : new ScalarMatMul())
+                    .multiply(
+                            count,
+                            m,
+                            n,
+                            k,
+                            alpha,
+                            a,
+                            aOffset,
+                            aBatch,
+                            aStride,
+                            b,
+                            bOffset,
+                            bBatch,
+                            bStride,
+                            bTransposed,
+                            accumulate,
+                            c,
+                            cOffset,
+                            cBatch,
+                            cStride,
+                            scratch);
+            return;
+        }
+        for (int i = 0; i < count; i++) {
+            product.multiply(
+                    scratch.segment(),
+                    m,
+                    n,
+                    k,
+                    a,
+                    aOffset + i * aBatch,
+                    aStride,
+                    false,
+                    b,
+                    bOffset + i * bBatch,
+                    bStride,
+                    product.lanes() * (long) Float.BYTES,
+                    MemorySegment.NULL,
+                    0,
+                    c,
+                    cOffset + i * cBatch,
+                    cStride,
+                    accumulate ? F32Product.ADD : 0,
+                    c,
+                    cOffset + i * cBatch,
+                    cStride);
+        }
+    }
+
+    /** Made where it is needed, for most processes never do, and some lack the Vector API. */
+    private VectorMatMul vector() {
+        VectorMatMul there = vector;
+        if (there == null) {
+            VectorApi.load();
+            there = new VectorMatMul();
+            vector = there;
+        }
+        return there;
     }
 
     @Override
@@ -455,6 +502,9 @@ public final class MachineMatMul implements MatMul, AutoCloseable {
         }
         if (packing != null) {
             packing.close();
+        }
+        if (rowPacking != null) {
+            rowPacking.close();
         }
     }
 }

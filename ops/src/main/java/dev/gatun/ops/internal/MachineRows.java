@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Rows by machine code, the bits of {@link ScalarRows}, at full speed from the first call. What only attention without machine code
- * asks for is left to the vector kernels; and everything once this is closed.
+ * asks for is left to plain Java; and everything once this is closed.
  */
 public final class MachineRows implements Rows, AutoCloseable {
     /** {@link Elementary#expOfScore}. */
@@ -58,7 +58,7 @@ public final class MachineRows implements Rows, AutoCloseable {
             Elementary.TANH_MAX,
             RowMath.SHRINK);
 
-    private final Rows vector = new VectorRows();
+    private final Rows plain = new ScalarRows();
     private final RowKernels kernels;
 
     /**
@@ -77,7 +77,7 @@ public final class MachineRows implements Rows, AutoCloseable {
 
     @Override
     public int grain() {
-        return vector.grain();
+        return 16 * 1024;
     }
 
     /** Rows without gaps, of no more elements than a kernel counts: element by element they are one row. */
@@ -96,7 +96,7 @@ public final class MachineRows implements Rows, AutoCloseable {
             int rows,
             int cols) {
         if (kernels.isClosed()) {
-            vector.softmax(x, xOffset, xStride, out, outOffset, outStride, rows, cols);
+            plain.softmax(x, xOffset, xStride, out, outOffset, outStride, rows, cols);
             return;
         }
         kernels.apply(Function.SOFTMAX, 0, 0, x, xOffset, xStride, out, outOffset, outStride, rows, cols);
@@ -113,7 +113,7 @@ public final class MachineRows implements Rows, AutoCloseable {
             int rows,
             int cols) {
         if (kernels.isClosed() || cols == 0) {
-            vector.logSoftmax(x, xOffset, xStride, out, outOffset, outStride, rows, cols);
+            plain.logSoftmax(x, xOffset, xStride, out, outOffset, outStride, rows, cols);
             return;
         }
         for (int r = 0; r < rows; r++) {
@@ -135,7 +135,7 @@ public final class MachineRows implements Rows, AutoCloseable {
             MemorySegment state,
             long stateOffset,
             int stateRows) {
-        vector.softmaxTile(scores, scoresOffset, scoresStride, rows, cols, state, stateOffset, stateRows);
+        plain.softmaxTile(scores, scoresOffset, scoresStride, rows, cols, state, stateOffset, stateRows);
     }
 
     @Override
@@ -147,7 +147,7 @@ public final class MachineRows implements Rows, AutoCloseable {
             int cols,
             MemorySegment factors,
             long factorsOffset) {
-        vector.scaleRows(x, xOffset, xStride, rows, cols, factors, factorsOffset);
+        plain.scaleRows(x, xOffset, xStride, rows, cols, factors, factorsOffset);
     }
 
     @Override
@@ -159,7 +159,7 @@ public final class MachineRows implements Rows, AutoCloseable {
             int cols,
             MemorySegment divisors,
             long divisorsOffset) {
-        vector.divideRows(x, xOffset, xStride, rows, cols, divisors, divisorsOffset);
+        plain.divideRows(x, xOffset, xStride, rows, cols, divisors, divisorsOffset);
     }
 
     @Override
@@ -178,7 +178,7 @@ public final class MachineRows implements Rows, AutoCloseable {
             int rows,
             int cols) {
         if (kernels.isClosed()) {
-            vector.layerNorm(
+            plain.layerNorm(
                     x,
                     xOffset,
                     xStride,
@@ -224,7 +224,7 @@ public final class MachineRows implements Rows, AutoCloseable {
             int rows,
             int cols) {
         if (kernels.isClosed()) {
-            vector.rmsNorm(x, xOffset, xStride, weight, weightOffset, epsilon, out, outOffset, outStride, rows, cols);
+            plain.rmsNorm(x, xOffset, xStride, weight, weightOffset, epsilon, out, outOffset, outStride, rows, cols);
             return;
         }
         kernels.rmsNorm(x, xOffset, xStride, weight, weightOffset, epsilon, out, outOffset, outStride, rows, cols);
@@ -242,7 +242,7 @@ public final class MachineRows implements Rows, AutoCloseable {
             int rows,
             int cols) {
         if (kernels.isClosed()) {
-            vector.activate(activation, x, xOffset, xStride, out, outOffset, outStride, rows, cols);
+            plain.activate(activation, x, xOffset, xStride, out, outOffset, outStride, rows, cols);
             return;
         }
         Function function = switch (activation) {
@@ -290,7 +290,7 @@ public final class MachineRows implements Rows, AutoCloseable {
             int rows,
             int cols) {
         if (kernels.isClosed()) {
-            vector.add(a, aOffset, aStride, b, bOffset, bStride, out, outOffset, outStride, rows, cols);
+            plain.add(a, aOffset, aStride, b, bOffset, bStride, out, outOffset, outStride, rows, cols);
             return;
         }
         combine(Pair.ADD, a, aOffset, aStride, b, bOffset, bStride, out, outOffset, outStride, rows, cols);
@@ -310,7 +310,7 @@ public final class MachineRows implements Rows, AutoCloseable {
             int rows,
             int cols) {
         if (kernels.isClosed()) {
-            vector.multiply(a, aOffset, aStride, b, bOffset, bStride, out, outOffset, outStride, rows, cols);
+            plain.multiply(a, aOffset, aStride, b, bOffset, bStride, out, outOffset, outStride, rows, cols);
             return;
         }
         combine(Pair.MULTIPLY, a, aOffset, aStride, b, bOffset, bStride, out, outOffset, outStride, rows, cols);
@@ -348,7 +348,7 @@ public final class MachineRows implements Rows, AutoCloseable {
             int rows,
             int cols) {
         if (kernels.isClosed()) {
-            vector.scale(factor, x, xOffset, xStride, out, outOffset, outStride, rows, cols);
+            plain.scale(factor, x, xOffset, xStride, out, outOffset, outStride, rows, cols);
             return;
         }
         apply(Function.SCALE, factor, 0, x, xOffset, xStride, out, outOffset, outStride, rows, cols);
@@ -357,7 +357,7 @@ public final class MachineRows implements Rows, AutoCloseable {
     @Override
     public void softCap(float cap, MemorySegment x, long xOffset, long xStride, int rows, int cols) {
         if (kernels.isClosed()) {
-            vector.softCap(cap, x, xOffset, xStride, rows, cols);
+            plain.softCap(cap, x, xOffset, xStride, rows, cols);
             return;
         }
         apply(Function.TANH, cap, 1f / cap, x, xOffset, xStride, x, xOffset, xStride, rows, cols);
@@ -381,7 +381,7 @@ public final class MachineRows implements Rows, AutoCloseable {
             int rows,
             int cols) {
         if (kernels.isClosed()) {
-            vector.rope(
+            plain.rope(
                     x,
                     xOffset,
                     xStride,
@@ -425,7 +425,7 @@ public final class MachineRows implements Rows, AutoCloseable {
 
     @Override
     public int argMax(MemorySegment x, long xOffset, int cols) {
-        return kernels.isClosed() || cols == 0 ? vector.argMax(x, xOffset, cols) : kernels.argMax(x, xOffset, cols);
+        return kernels.isClosed() || cols == 0 ? plain.argMax(x, xOffset, cols) : kernels.argMax(x, xOffset, cols);
     }
 
     @Override

@@ -1,9 +1,10 @@
 package dev.gatun.ops.internal;
 
-import static dev.gatun.ops.internal.AttentionKernels.WIDTH_BYTES;
+import static dev.gatun.ops.internal.TileShape.WIDTH_BYTES;
 
 import dev.gatun.memory.Tensor;
 import dev.gatun.ops.machine.F32Product;
+import dev.gatun.ops.machine.FewQueries;
 import dev.gatun.ops.machine.QueryColumns;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -66,6 +67,36 @@ final class MachineTiles {
         return code != null;
     }
 
+    /** Whether a few queries can be computed from begin to end. */
+    boolean hasCodeForFew(AttentionCall call, int queries) {
+        return code != null
+                && queries <= FewQueries.MOST_QUERIES
+                && call.dK >= FewQueries.LEAST_DIMENSIONS
+                && Math.max(call.dK, call.dV) <= FewQueries.MOST_DIMENSIONS
+                && call.dV > 0;
+    }
+
+    /** {@link FewQueries#begin} with the queries of the scratch. */
+    void beginFew(AttentionCall call, int queries, TileScratch s) {
+        code().few().begin(parameters, memory, s.few, queries, call.dK, call.dV, call.scale, call.q.segment, s.qRow);
+    }
+
+    void fewScores(AttentionCall call, int queries, int keys, TileScratch s) {
+        code().few().scores(parameters, memory, s.few, queries, call.dK, keys, s.keys, s.keyRows);
+    }
+
+    void fewWeights(int queries, int keys, int firstKey, TileScratch s) {
+        code().few().weights(parameters, memory, s.few, queries, keys, firstKey, s.low, s.high);
+    }
+
+    void fewContext(AttentionCall call, int queries, int keys, TileScratch s) {
+        code().few().context(parameters, memory, s.few, queries, call.dV, keys, s.values, s.valueRows);
+    }
+
+    void endFew(AttentionCall call, int queries, TileScratch s) {
+        code().few().end(parameters, memory, s.few, queries, call.dV, call.out.segment, s.outRow);
+    }
+
     private TileCode code() {
         if (code == null) {
             throw new IllegalStateException("attention: machine code has products only");
@@ -80,7 +111,7 @@ final class MachineTiles {
 
     /** Whole vectors of one value. */
     void fill(long at, long bytes, float value) {
-        code().columns().fill(parameters, memory, at, (int) (bytes / Species.BYTES), value);
+        code().columns().fill(parameters, memory, at, (int) (bytes / VectorWidth.BYTES), value);
     }
 
     /** Scores that a block's columns do not see become -inf: {@code keys} rows, from that of {@code firstKey} on. */
@@ -122,7 +153,7 @@ final class MachineTiles {
         product.multiply(
                 parameters,
                 rows,
-                vectors * Species.LANES,
+                vectors * VectorWidth.LANES,
                 steps,
                 a,
                 aAt,
@@ -131,7 +162,7 @@ final class MachineTiles {
                 memory,
                 b,
                 WIDTH_BYTES,
-                Species.BYTES,
+                VectorWidth.BYTES,
                 memory,
                 correction,
                 MemorySegment.NULL,

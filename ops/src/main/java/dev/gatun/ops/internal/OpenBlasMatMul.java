@@ -3,9 +3,11 @@ package dev.gatun.ops.internal;
 import dev.gatun.memory.QuantizedMatrix;
 import dev.gatun.memory.Tensor;
 import dev.gatun.openblas.Blas;
+import dev.gatun.ops.BackendUnavailableException;
 import dev.gatun.ops.PackedWeight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.function.Supplier;
 
 /**
  * Products by {@code cblas_sgemm} through the generated bindings, on the checkpoint's own bytes; all heads of a layer in one
@@ -25,23 +27,33 @@ public final class OpenBlasMatMul implements MatMul {
     /** Multiply-adds of a tile that is worth a thread's start: some 10 us. */
     private static final long LEAST_TILE = 200_000;
 
-    private final Blas blas;
+    private final Supplier<Blas> library;
     private final boolean inTiles;
 
     /** Products by {@code blas}, whose threads have been set. */
     public OpenBlasMatMul(Blas blas) {
-        this(blas, false);
+        this(() -> blas, false);
     }
 
     /**
-     * Products by {@code blas}.
+     * Products by a library that the first of them asks for.
      *
      * @param inTiles whether our threads share the work, each with a tile of out; the library's own have been set to 1. A thread
      *     of the library's that the system has not put on a core yet makes the others wait for it; of tiles they take more
      */
-    public OpenBlasMatMul(Blas blas, boolean inTiles) {
-        this.blas = blas;
+    public OpenBlasMatMul(Supplier<Blas> library, boolean inTiles) {
+        this.library = library;
         this.inTiles = inTiles;
+    }
+
+    /** Loads the library if it is not yet: whether it is there. */
+    public boolean isThere() {
+        try {
+            Blas _ = library.get();
+            return true;
+        } catch (BackendUnavailableException e) {
+            return false;
+        }
     }
 
     @Override
@@ -188,20 +200,21 @@ public final class OpenBlasMatMul implements MatMul {
         } else if (bias != null) {
             copy(bias, colAt, 0, out, outAt, outStride, rows, cols);
         }
-        blas.sgemm(
-                false,
-                true,
-                rows,
-                cols,
-                op.weight().k(),
-                1f,
-                slices.of(op.x, row * op.xStride),
-                leading(op.xStride),
-                slices.of(w, wAt),
-                leading(wStride),
-                bias == null && !residual ? 0f : 1f,
-                slices.of(out, outAt),
-                leading(outStride));
+        library.get()
+                .sgemm(
+                        false,
+                        true,
+                        rows,
+                        cols,
+                        op.weight().k(),
+                        1f,
+                        slices.of(op.x, row * op.xStride),
+                        leading(op.xStride),
+                        slices.of(w, wAt),
+                        leading(wStride),
+                        bias == null && !residual ? 0f : 1f,
+                        slices.of(out, outAt),
+                        leading(outStride));
     }
 
     private static void copy(
@@ -259,6 +272,7 @@ public final class OpenBlasMatMul implements MatMul {
             ProductScratch scratch) {
         Slices slices = scratch.slices();
         float beta = accumulate ? 1f : 0f;
+        Blas blas = library.get();
         if (count > 1 && blas.batchesInOneCall(m, n, k)) {
             blas.sgemmBatchStrided(
                     false,

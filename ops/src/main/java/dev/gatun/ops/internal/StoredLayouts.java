@@ -10,6 +10,11 @@ public final class StoredLayouts {
 
     private StoredLayouts() {}
 
+    /** Bits of the vectors that weights are laid out for. */
+    public static int vectorBits() {
+        return VectorWidth.LANES * Float.SIZE;
+    }
+
     /** What the vector kernels read. */
     public static MemorySegment segment(PackedWeight weight) {
         return switch (weight) {
@@ -38,14 +43,14 @@ public final class StoredLayouts {
                 throw new ShapeException("stored weight in the layout \"" + name + "\": there is none");
             }
         }
-        long columns = (n + Species.LANES - 1L) / Species.LANES;
-        long bytes = Math.multiplyExact(columns, layout == null ? Species.BYTES * k : layout.columnBytes(k));
+        long columns = (n + VectorWidth.LANES - 1L) / VectorWidth.LANES;
+        long bytes = Math.multiplyExact(columns, layout == null ? VectorWidth.BYTES * k : layout.columnBytes(k));
         if (segment.byteSize() != bytes) {
             throw new ShapeException("stored weight [" + n + "," + k + "] in the layout " + name + ": "
                     + segment.byteSize() + " bytes, it takes " + bytes);
         }
         return layout == null
-                ? new PanelWeight(segment, Species.LANES, n, k)
+                ? new PanelWeight(segment, VectorWidth.LANES, n, k)
                 : new CompressedWeight(segment, layout, n, k);
     }
 }

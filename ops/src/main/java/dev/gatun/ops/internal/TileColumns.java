@@ -1,20 +1,18 @@
 package dev.gatun.ops.internal;
 
-import static dev.gatun.ops.internal.AttentionKernels.WIDTH;
-import static dev.gatun.ops.internal.AttentionKernels.WIDTH_BYTES;
-import static dev.gatun.ops.internal.Species.FLOATS;
-import static dev.gatun.ops.internal.Species.LANES;
+import static dev.gatun.ops.internal.TileShape.WIDTH;
+import static dev.gatun.ops.internal.TileShape.WIDTH_BYTES;
+import static dev.gatun.ops.internal.VectorWidth.LANES;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 
 import java.lang.foreign.MemorySegment;
-import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
 /** The columns of a unit of {@link VectorAttention}: queries become them at its start, and they the rows of the result at its end. */
 final class TileColumns {
-    private static final long[] BLOCK_ROWS = TileTranspose.rows(WIDTH_BYTES);
-    private static final long[] SQUARE_ROWS = TileTranspose.rows(Species.BYTES);
+    private static final long[] BLOCK_ROWS = TileShape.rows(WIDTH_BYTES);
+    private static final long[] SQUARE_ROWS = TileShape.rows(VectorWidth.BYTES);
 
     private TileColumns() {}
 
@@ -31,19 +29,10 @@ final class TileColumns {
         int all = (columns + LANES - 1) / LANES * LANES;
         fill(s, machine, s.max, all * (long) Float.BYTES, Float.NEGATIVE_INFINITY);
         fill(s, machine, s.sum, all * (long) Float.BYTES, 0f);
-        int i = first / call.group;
-        int head = first % call.group;
+        find(call, b, kvHead, first, columns, all, s);
         for (int column = 0; column < all; column++) {
-            s.low[column] = call.low(b, i);
-            s.high[column] = call.high(b, i);
             s.memory.set(JAVA_INT_UNALIGNED, s.lows + column * (long) Integer.BYTES, s.low[column]);
             s.memory.set(JAVA_INT_UNALIGNED, s.highs + column * (long) Integer.BYTES, s.high[column]);
-            s.qRow[column] = call.at(call.q, b, kvHead * call.group + head, i);
-            s.outRow[column] = call.at(call.out, b, kvHead * call.group + head, i);
-            if (column < columns - 1 && ++head == call.group) { // columns beyond the last repeat it
-                head = 0;
-                i++;
-            }
         }
         for (int column = 0; column < all; column += LANES) {
             long to = s.q + block(column, dK);
@@ -51,6 +40,22 @@ final class TileColumns {
                 machine.fromRows(call, dK, s.qRow, column, to);
             } else {
                 fromRows(call, column, to, s);
+            }
+        }
+    }
+
+    /** What columns see, and where their queries and results are; those beyond {@code columns} repeat the last. */
+    static void find(AttentionCall call, int b, int kvHead, int first, int columns, int all, TileScratch s) {
+        int i = first / call.group;
+        int head = first % call.group;
+        for (int column = 0; column < all; column++) {
+            s.low[column] = call.low(b, i);
+            s.high[column] = call.high(b, i);
+            s.qRow[column] = call.at(call.q, b, kvHead * call.group + head, i);
+            s.outRow[column] = call.at(call.out, b, kvHead * call.group + head, i);
+            if (column < columns - 1 && ++head == call.group) {
+                head = 0;
+                i++;
             }
         }
     }
@@ -106,7 +111,7 @@ final class TileColumns {
             long square = s.otherSquare;
             TileTranspose.transpose(s.memory, rows, BLOCK_ROWS, 1f, s.memory, s.square, s.memory, square, SQUARE_ROWS);
             for (int lane = 0; lane < lanes; lane++) {
-                TileTranspose.move(s.memory, square + lane * Species.BYTES, out, s.rows[lane] + at);
+                TileTranspose.move(s.memory, square + lane * VectorWidth.BYTES, out, s.rows[lane] + at);
             }
         }
         for (int d = whole; d < call.dV; d++) {
@@ -123,15 +128,7 @@ final class TileColumns {
         if (machine != null && machine.hasTileCode()) {
             machine.fill(at, bytes, value);
         } else {
-            fill(s.memory, at, bytes, value);
-        }
-    }
-
-    private static void fill(MemorySegment memory, long at, long bytes, float value) {
-        memory = OffHeap.of(memory);
-        FloatVector values = FloatVector.broadcast(FLOATS, value);
-        for (long i = 0; i < bytes; i += Species.BYTES) {
-            values.intoMemorySegment(memory, at + i, Species.ORDER);
+            TileSoftmax.fill(s.memory, at, bytes, value);
         }
     }
 }

@@ -1,8 +1,8 @@
 package dev.gatun.ops.internal;
 
-import static dev.gatun.ops.internal.AttentionKernels.ROWS;
 import static dev.gatun.ops.internal.Species.FLOATS;
 import static dev.gatun.ops.internal.Species.LANES;
+import static dev.gatun.ops.internal.TileShape.ROWS;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import java.lang.foreign.MemorySegment;
@@ -15,7 +15,7 @@ final class TilePanels {
     private TilePanels() {}
 
     /**
-     * Rows as panels of {@link AttentionKernels#ROWS} columns: each row's part of a panel is stored as a whole vector, of which
+     * Rows as panels of {@link TileShape#ROWS} columns: each row's part of a panel is stored as a whole vector, of which
      * the next row overwrites what is too much.
      *
      * @param rowsAt where each row begins, in bytes after {@code fromAt}

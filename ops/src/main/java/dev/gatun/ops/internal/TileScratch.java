@@ -1,15 +1,16 @@
 package dev.gatun.ops.internal;
 
-import static dev.gatun.ops.internal.AttentionKernels.ROWS;
-import static dev.gatun.ops.internal.AttentionKernels.WIDTH;
-import static dev.gatun.ops.internal.AttentionKernels.WIDTH_BYTES;
+import static dev.gatun.ops.internal.TileShape.ROWS;
+import static dev.gatun.ops.internal.TileShape.WIDTH;
+import static dev.gatun.ops.internal.TileShape.WIDTH_BYTES;
 
 import dev.gatun.ops.machine.F32Product;
+import dev.gatun.ops.machine.FewQueries;
 import java.lang.foreign.MemorySegment;
 
 /**
  * What one thread keeps of a unit of {@link VectorAttention}: on the heap what is read a float at a time, in the session's memory
- * what is read by vectors (why: {@link AttentionKernels}). Queries are columns, in blocks of {@link AttentionKernels#WIDTH}; a
+ * what is read by vectors (why: {@link AttentionKernels}). Queries are columns, in blocks of {@link TileShape#WIDTH}; a
  * block of a matrix [n, columns] is n rows of a block's width, the blocks one after another.
  */
 final class TileScratch {
@@ -30,14 +31,15 @@ final class TileScratch {
     private static final long UNIT_BYTES = UNIT_FLOATS * (long) Float.BYTES;
     private static final long ADDED_BYTES = (MOST_DIMENSIONS + ROWS) * WIDTH_BYTES;
     private static final long SCORES_BYTES = (Attention.KEY_TILE + ROWS) * WIDTH_BYTES;
-    private static final long SQUARE_BYTES = Species.LANES * Species.BYTES;
-    private static final long STRIP_BYTES = Species.LANES * (long) KEYS * Float.BYTES;
-    private static final long FEW_BYTES = FEW_COLUMNS * KEYS * (long) Float.BYTES;
+    private static final long SQUARE_BYTES = VectorWidth.LANES * VectorWidth.BYTES;
+    private static final long STRIP_BYTES = VectorWidth.LANES * (long) KEYS * Float.BYTES;
+    private static final long FEW_BYTES = Math.max(FEW_COLUMNS * KEYS * (long) Float.BYTES, FewQueries.AREA_BYTES);
 
     private static final long COLUMN_BYTES = (UNIT_COLUMNS + WIDTH) * (long) Float.BYTES;
 
     /** At the end, for {@link MachineTiles}. */
-    static final long PARAMETER_BYTES = F32Product.PARAMETER_BYTES;
+    static final long PARAMETER_BYTES =
+            (Math.max(F32Product.PARAMETER_BYTES, FewQueries.PARAMETER_BYTES) + 63) / 64 * 64;
 
     /** Bytes of a session's memory for each thread. A multiple of 64. */
     static final long BYTES = 2 * UNIT_BYTES
@@ -65,7 +67,7 @@ final class TileScratch {
     long otherSquare;
     /** Some dimensions of a tile's keys, [LANES, KEYS]. */
     long strip;
-    /** Scores of {@link #FEW_COLUMNS} columns, [FEW_COLUMNS, KEYS]. */
+    /** Scores of {@link #FEW_COLUMNS} columns, [FEW_COLUMNS, KEYS]; or the area of {@link FewQueries}. */
     long few;
     /** Running maximum and sum of each column. */
     long max;
@@ -94,7 +96,7 @@ final class TileScratch {
     /** The values of a key tile in panels, [dV / ROWS, KEY_TILE, ROWS]. */
     float[] v = {};
     /** Byte offsets of the rows of a square. */
-    final long[] rows = new long[Species.LANES];
+    final long[] rows = new long[VectorWidth.LANES];
     /** Byte offsets of a tile's keys, and of its values. */
     final long[] keyRows = new long[Attention.KEY_TILE];
 

@@ -1,6 +1,5 @@
 package dev.gatun.ops.internal;
 
-import static dev.gatun.ops.internal.AttentionKernels.WIDTH_BYTES;
 import static dev.gatun.ops.internal.Elementary.EXP_MIN;
 import static dev.gatun.ops.internal.Elementary.LN2_HIGH;
 import static dev.gatun.ops.internal.Elementary.LOG2_E;
@@ -13,6 +12,7 @@ import static dev.gatun.ops.internal.Species.FLOATS;
 import static dev.gatun.ops.internal.Species.INTS;
 import static dev.gatun.ops.internal.Species.LANES;
 import static dev.gatun.ops.internal.Species.ORDER;
+import static dev.gatun.ops.internal.TileShape.WIDTH_BYTES;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import static jdk.incubator.vector.FloatVector.broadcast;
 import static jdk.incubator.vector.FloatVector.fromMemorySegment;
@@ -28,6 +28,15 @@ final class TileSoftmax {
     private static final float HIDDEN = Float.NEGATIVE_INFINITY;
 
     private TileSoftmax() {}
+
+    /** Whole vectors of one value. */
+    static void fill(MemorySegment memory, long at, long bytes, float value) {
+        memory = OffHeap.of(memory);
+        FloatVector values = broadcast(FLOATS, value);
+        for (long i = 0; i < bytes; i += Species.BYTES) {
+            values.intoMemorySegment(memory, at + i, ORDER);
+        }
+    }
 
     /** Sets the scores of {@code key} to -inf in the columns that do not see it; row {@code at}, {@code vectors} vectors. */
     static void hide(MemorySegment scores, long at, int vectors, int key, int[] low, int[] high, int column) {

@@ -51,15 +51,6 @@ final class TileTranspose {
         return VectorMask.fromLong(FLOATS, bits);
     }
 
-    /** Offsets of LANES rows that are {@code step} bytes apart. */
-    static long[] rows(long step) {
-        long[] rows = new long[LANES];
-        for (int i = 0; i < LANES; i++) {
-            rows[i] = i * step;
-        }
-        return rows;
-    }
-
     /** A vector of {@code to} = a vector of {@code from}. */
     static void move(MemorySegment from, long fromAt, MemorySegment to, long toAt) {
         fromMemorySegment(FLOATS, OffHeap.of(from), fromAt, ORDER).intoMemorySegment(OffHeap.of(to), toAt, ORDER);

@@ -1,14 +1,15 @@
 package dev.gatun.ops.internal;
 
-import static dev.gatun.ops.internal.AttentionKernels.ROWS;
-import static dev.gatun.ops.internal.AttentionKernels.WIDTH;
-import static dev.gatun.ops.internal.AttentionKernels.WIDTH_BYTES;
-import static dev.gatun.ops.internal.Species.LANES;
 import static dev.gatun.ops.internal.TileScratch.FEW_COLUMNS;
 import static dev.gatun.ops.internal.TileScratch.KEYS;
+import static dev.gatun.ops.internal.TileShape.ROWS;
+import static dev.gatun.ops.internal.TileShape.WIDTH;
+import static dev.gatun.ops.internal.TileShape.WIDTH_BYTES;
+import static dev.gatun.ops.internal.VectorWidth.LANES;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import dev.gatun.memory.Tensor;
+import dev.gatun.ops.machine.FewQueries;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -29,15 +30,15 @@ final class VectorAttention implements Attention, WorkerPool.Task {
 
     private static final int VALUE_PANEL = TileScratch.panel(KEY_TILE);
     private static final long KEY_ROW = KEYS * (long) Float.BYTES;
-    private static final long[] STRIP_ROWS = TileTranspose.rows(KEY_ROW);
-
-    private static final VectorRows ROWS_OF_SCORES = new VectorRows();
+    private static final long[] STRIP_ROWS = TileShape.rows(KEY_ROW);
 
     private final WorkerPool pool;
     private final TileScratches scratches;
     private final MemorySegment memory;
     private final ScalarAttention scalar;
+    private final Rows rows;
     private final MachineTiles @Nullable [] machine;
+    private boolean hasVectors;
     private @Nullable AttentionCall underWay;
     private int unitColumns;
     private int units;
@@ -45,20 +46,22 @@ final class VectorAttention implements Attention, WorkerPool.Task {
     /**
      * Takes {@link TileScratch#BYTES} a thread of {@code arena}.
      *
+     * @param rows for soft caps
      * @param product for the products and weights of tiles, or null for vector kernels
      */
-    VectorAttention(WorkerPool pool, TileScratches scratches, @Nullable MachineMatMul product, Arena arena) {
+    VectorAttention(WorkerPool pool, TileScratches scratches, Rows rows, @Nullable MachineMatMul product, Arena arena) {
         this.pool = pool;
         this.scratches = scratches;
         this.memory = arena.allocate(TileScratch.BYTES * pool.threads(), Tensor.ALIGNMENT);
         this.scalar = new ScalarAttention(pool);
+        this.rows = rows;
         this.machine = product == null ? null : MachineTiles.of(product, memory, pool.threads());
     }
 
     @Override
     public void run(AttentionCall call) {
         int threads = pool.threads();
-        int dimensions = AttentionKernels.padded(Math.max(call.dK, call.dV));
+        int dimensions = TileShape.padded(Math.max(call.dK, call.dV));
         int room = TileScratch.UNIT_FLOATS;
         if (call.k.isEncoded() || call.v.isEncoded()) {
             room -= TileScratch.decodedFloats(dimensions);
@@ -107,16 +110,49 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         int columns = (int) Math.min(unitColumns, (long) call.group * call.queries(b) - first);
         TileScratch scratch = scratches.take();
         try {
-            scratch.use(memory, worker * TileScratch.BYTES, call.dK, AttentionKernels.padded(call.dV));
+            scratch.use(memory, worker * TileScratch.BYTES, call.dK, TileShape.padded(call.dV));
             MachineTiles tiles = machine == null || machine[worker].isClosed() ? null : machine[worker];
-            attend(call, b, at % call.nKvHeads, first, columns, scratch, tiles);
+            if (tiles != null && tiles.hasCodeForFew(call, columns)) {
+                attendFew(call, b, at % call.nKvHeads, first, columns, scratch, tiles);
+            } else {
+                attend(call, b, at % call.nKvHeads, first, columns, scratch, tiles);
+            }
         } finally {
             scratches.give(scratch);
         }
     }
 
+    /** A few columns of a key head by machine code that has them as rows. */
+    private void attendFew(
+            AttentionCall call, int b, int kvHead, int first, int columns, TileScratch s, MachineTiles machine) {
+        TileColumns.find(call, b, kvHead, first, columns, columns, s);
+        machine.beginFew(call, columns, s);
+        int highest = s.high[columns - 1];
+        for (int from = firstTile(call, b, s); from < highest; from += KEY_TILE) {
+            int width = Math.min(KEY_TILE, highest - from);
+            rows(call, b, kvHead, from, width, s);
+            machine.fewScores(call, columns, width, s);
+            long scores = FewQueries.scoresAt(s.few);
+            if (call.softCap > 0) {
+                rows.softCap(call.softCap, s.memory, scores, FewQueries.SCORE_ROW, columns, width);
+            }
+            for (int c = 0; c < columns; c++) {
+                mask(call, b, kvHead, first + c, from, width, s, scores + c * (long) FewQueries.SCORE_ROW, Float.BYTES);
+            }
+            machine.fewWeights(columns, width, from, s);
+            machine.fewContext(call, columns, width, s);
+        }
+        machine.endFew(call, columns, s);
+    }
+
+    /** The first tile with a key that the first query sees; cuts stand at keyFrom + i KEY_TILE. */
+    private static int firstTile(AttentionCall call, int b, TileScratch s) {
+        int keyFrom = call.mask.keyFrom(b);
+        return keyFrom + (s.low[0] - keyFrom) / KEY_TILE * KEY_TILE;
+    }
+
     /** Columns of a key head: column c is head c mod group of query c / group. */
-    private static void attend(
+    private void attend(
             AttentionCall call,
             int b,
             int kvHead,
@@ -126,26 +162,30 @@ final class VectorAttention implements Attention, WorkerPool.Task {
             @Nullable MachineTiles machineTiles) {
         int dK = call.dK;
         int dV = call.dV;
-        int paddedV = AttentionKernels.padded(dV);
+        int paddedV = TileShape.padded(dV);
         int blocks = (columns + WIDTH - 1) / WIDTH;
+        if (machineTiles == null || !machineTiles.hasTileCode() || dK % LANES != 0 || dV % LANES != 0) {
+            needVectors();
+        }
         TileColumns.open(call, b, kvHead, first, columns, s, machineTiles);
         TileColumns.fill(s, machineTiles, s.context, blocks * WIDTH_BYTES * paddedV, 0f);
-        int keyFrom = call.mask.keyFrom(b);
         int highest = s.high[columns - 1];
-        // The first tile with a key that the first query sees; cuts stand at keyFrom + i KEY_TILE.
-        int start = keyFrom + (s.low[0] - keyFrom) / KEY_TILE * KEY_TILE;
-        for (int from = start; from < highest; from += KEY_TILE) {
+        for (int from = firstTile(call, b, s); from < highest; from += KEY_TILE) {
             int width = Math.min(KEY_TILE, highest - from);
             rows(call, b, kvHead, from, width, s);
             MachineTiles machine = machineTiles != null && isInRows(call, b, from, width) ? machineTiles : null;
-            if (columns > FEW_COLUMNS && machine == null) {
+            boolean few = columns <= FEW_COLUMNS;
+            if (few || machine == null) {
+                needVectors();
+            }
+            if (!few && machine == null) {
                 for (int d = 0; d < dK; d += LANES) {
                     int dims = strip(s.keys, width, d, dK, s);
                     TilePanels.pack(
                             s.memory, s.strip, STRIP_ROWS, dims, width, KEYS, s.k, d * ROWS, TileScratch.panel(dK));
                 }
                 TilePanels.pack(s.values, 0, s.valueRows, width, dV, dV, s.v, 0, VALUE_PANEL);
-            } else if (columns <= FEW_COLUMNS) {
+            } else if (few) {
                 TileColumns.fill(s, machineTiles, s.few, columns * KEY_ROW, 0f);
                 for (int d = 0; d < dK; d += LANES) {
                     int dims = strip(s.keys, width, d, dK, s);
@@ -160,7 +200,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                 int seen = Math.min(width, s.high[last] - from);
                 if (seen > 0 && s.low[column] < from + width) {
                     int vectors = (last - column) / LANES + 1;
-                    if (columns <= FEW_COLUMNS) {
+                    if (few) {
                         scatter(columns, seen, s);
                     } else if (machine != null) {
                         scores(call, machine, s.keyRows[0], column, vectors, from, seen, s);
@@ -169,7 +209,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
                     }
                     adjust(call, machineTiles, b, kvHead, first, column, last, vectors, from, seen, s);
                     softmax(machineTiles, column, vectors, seen, s);
-                    if (columns <= FEW_COLUMNS) {
+                    if (few) {
                         context(call, columns, seen, s);
                     } else {
                         context(call, machine, s.valueRows[0], paddedV, column, vectors, from, seen, s);
@@ -180,8 +220,16 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         TileColumns.close(call, columns, paddedV, s, machineTiles);
     }
 
+    /** Vector kernels are about to be linked. */
+    private void needVectors() {
+        if (!hasVectors) {
+            VectorApi.load();
+            hasVectors = true;
+        }
+    }
+
     /** Finds a tile's keys and values, decoded to scratch where they are not floats. */
-    private static void rows(AttentionCall call, int b, int kvHead, int from, int width, TileScratch s) {
+    private void rows(AttentionCall call, int b, int kvHead, int from, int width, TileScratch s) {
         AttentionCall.Operand k = call.k;
         AttentionCall.Operand v = call.v;
         call.rows(k, b, kvHead, from, width, s.keyRows, 0);
@@ -190,6 +238,9 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         s.keyStep = k.row;
         s.values = v.segment;
         s.valueStep = v.row;
+        if (k.isEncoded() || v.isEncoded()) {
+            needVectors();
+        }
         if (k.isEncoded()) {
             RowDecoder.decode(k.format, k.segment, s.keyRows, width, call.dK, s.memory, s.decodedKeys);
             s.keys = s.memory;
@@ -253,11 +304,11 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         long q = s.q + TileColumns.block(column, dK);
         int rows;
         for (int key = 0; key < seen; key += rows) {
-            rows = AttentionKernels.tileRows(seen - key);
+            rows = TileShape.tileRows(seen - key);
             int v = past(s, column, vectors, from + key);
             int end = reached(s, column, vectors, from + key + rows - 1);
             if (v < end) {
-                long at = v * Species.BYTES;
+                long at = v * VectorWidth.BYTES;
                 long scores = s.scores + key * WIDTH_BYTES + at;
                 int keys = key / ROWS * TileScratch.panel(dK);
                 AttentionKernels.tile(rows, end - v, dK, s.k, keys, s.memory, q + at, s.memory, scores);
@@ -284,7 +335,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
             }
             int end = reached(s, column, vectors, from + to - 1);
             if (v < end) {
-                long at = v * Species.BYTES;
+                long at = v * VectorWidth.BYTES;
                 machine.scores(
                         call.dK,
                         s.keys,
@@ -317,7 +368,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
             return;
         }
         for (int i = 0; i < vectors; i++) {
-            long at = i * Species.BYTES;
+            long at = i * VectorWidth.BYTES;
             TileSoftmax.tile(s.memory, s.scores + at, seen, s.max + columnAt + at, s.sum + columnAt + at);
         }
     }
@@ -336,7 +387,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         int dV = call.dV;
         int v = past(s, column, vectors, from);
         int end = reached(s, column, vectors, from + seen - 1);
-        long at = v * Species.BYTES;
+        long at = v * VectorWidth.BYTES;
         int rows;
         if (machine != null) {
             // Where the mask is causal, half of a block's vectors see a quarter less of the last keys.
@@ -351,14 +402,14 @@ final class VectorAttention implements Attention, WorkerPool.Task {
             return;
         }
         for (int d = 0; d < dV && v < end; d += rows) {
-            rows = AttentionKernels.tileRows(dV - d);
+            rows = TileShape.tileRows(dV - d);
             long added = s.added + d * WIDTH_BYTES + at;
             int values = d / ROWS * VALUE_PANEL;
             AttentionKernels.tile(rows, end - v, seen, s.v, values, s.memory, s.scores + at, s.memory, added);
         }
         long corrections = s.scores + seen * WIDTH_BYTES;
         for (; v < end; v++) {
-            long vector = v * Species.BYTES;
+            long vector = v * VectorWidth.BYTES;
             TileSoftmax.add(
                     s.memory,
                     s.context + TileColumns.block(column, paddedV) + vector,
@@ -380,7 +431,7 @@ final class VectorAttention implements Attention, WorkerPool.Task {
             int keys,
             int seen,
             TileScratch s) {
-        long at = v * Species.BYTES;
+        long at = v * VectorWidth.BYTES;
         long weights = s.scores + at;
         long context = s.context + TileColumns.block(column, paddedV) + at;
         long correction = weights + seen * WIDTH_BYTES;
@@ -397,8 +448,33 @@ final class VectorAttention implements Attention, WorkerPool.Task {
         }
     }
 
+    /** Applies the mask's tensor, if there is one, to the scores of a column of the key head, {@code scoreStep} bytes apart. */
+    private static void mask(
+            AttentionCall call,
+            int b,
+            int kvHead,
+            int column,
+            int from,
+            int keys,
+            TileScratch s,
+            long scores,
+            long scoreStep) {
+        Tensor tensor = call.mask.tensor();
+        if (tensor == null) {
+            return;
+        }
+        long step = AttentionCall.maskStep(tensor);
+        int head = kvHead * call.group + column % call.group;
+        long at = AttentionCall.maskOffset(tensor, b, head, column / call.group) + from * step;
+        for (int i = 0; i < keys; i++) {
+            long to = scores + i * scoreStep;
+            float score = s.memory.get(JAVA_FLOAT_UNALIGNED, to);
+            s.memory.set(JAVA_FLOAT_UNALIGNED, to, AttentionCall.masked(tensor, at + i * step, score));
+        }
+    }
+
     /** Applies soft cap and mask to the scores of a block. */
-    private static void adjust(
+    private void adjust(
             AttentionCall call,
             @Nullable MachineTiles machine,
             int b,
@@ -411,20 +487,11 @@ final class VectorAttention implements Attention, WorkerPool.Task {
             int seen,
             TileScratch s) {
         if (call.softCap > 0) {
-            ROWS_OF_SCORES.softCap(call.softCap, s.memory, s.scores, WIDTH_BYTES, seen, vectors * LANES);
+            rows.softCap(call.softCap, s.memory, s.scores, WIDTH_BYTES, seen, vectors * LANES);
         }
-        Tensor tensor = call.mask.tensor();
-        if (tensor != null) {
-            long step = AttentionCall.maskStep(tensor);
-            for (int c = column; c <= last; c++) {
-                int head = kvHead * call.group + (first + c) % call.group;
-                long at = AttentionCall.maskOffset(tensor, b, head, (first + c) / call.group) + from * step;
-                for (int i = 0; i < seen; i++) {
-                    long to = s.scores + i * WIDTH_BYTES + (c - column) * (long) Float.BYTES;
-                    float score = s.memory.get(JAVA_FLOAT_UNALIGNED, to);
-                    s.memory.set(JAVA_FLOAT_UNALIGNED, to, AttentionCall.masked(tensor, at + i * step, score));
-                }
-            }
+        for (int c = column; c <= last; c++) {
+            long scores = s.scores + (c - column) * (long) Float.BYTES;
+            mask(call, b, kvHead, first + c, from, seen, s, scores, WIDTH_BYTES);
         }
         // Bounds rise with the query: the last has the highest low, the first the lowest high.
         int hiddenBefore = Math.min(seen, s.low[last] - from);

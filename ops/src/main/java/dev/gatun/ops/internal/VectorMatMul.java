@@ -2,6 +2,9 @@ package dev.gatun.ops.internal;
 
 import static dev.gatun.ops.internal.MatMulKernels.PITCH;
 import static dev.gatun.ops.internal.MatMulKernels.STEPS;
+import static dev.gatun.ops.internal.PanelLayout.PANEL;
+import static dev.gatun.ops.internal.PanelLayout.ROWS;
+import static dev.gatun.ops.internal.PanelLayout.STRIP;
 import static dev.gatun.ops.internal.Species.BYTES;
 import static dev.gatun.ops.internal.Species.FLOATS;
 import static dev.gatun.ops.internal.Species.LANES;
@@ -23,23 +26,7 @@ import jdk.incubator.vector.FloatVector;
  * bias and what else is asked for, and writes the strip out.
  */
 public final class VectorMatMul implements MatMul {
-    /**
-     * Rows of the largest tile: 8 x 3 accumulators where there are 32 vector registers (AVX-512, and all of AArch64), 4 x 3 where
-     * there are 16 (AVX2, SSE). A tile reads b once for all its rows: with 8 rows 16 bytes a cycle at the FMA peak, which L2
-     * delivers.
-     */
-    private static final int ROWS = LANES == 16 || "aarch64".equals(System.getProperty("os.arch")) ? 8 : 4;
-
-    /** Columns of the widest tile. */
-    private static final int PANEL = MatMulKernels.VECTORS * LANES;
-
-    /** Columns whose sums stand beside each other in an array before they are written out: whole panels at any width. */
-    private static final int STRIP = 480;
-
-    /** Rows that share what L2 holds of b: 128 x 512 of a are 264 KiB. */
-    private static final int BLOCK_ROWS = 128;
-
-    /** Floats of a that scratch holds, more only where {@link #ROWS} rows need it. */
+    /** Floats of a that scratch holds, more only where {@link PanelLayout#ROWS} rows need it. */
     private static final int BLOCK_FLOATS = 1 << 19;
 
     @Override
@@ -47,47 +34,8 @@ public final class VectorMatMul implements MatMul {
         return "vector";
     }
 
-    /** The width of the vectors in use. */
-    public static int vectorBits() {
-        return LANES * Float.SIZE;
-    }
-
     private static int vectors(int cols) {
         return (cols + LANES - 1) / LANES;
-    }
-
-    @Override
-    public long packedByteSize(Tensor weight) {
-        if (Compression.is16Bit(weight)) {
-            return Compression.byteSize(weight);
-        }
-        return vectors(weight.dim(0)) * BYTES * weight.dim(1);
-    }
-
-    @Override
-    public PackedWeight pack(Tensor weight, Arena arena) {
-        if (Compression.is16Bit(weight)) {
-            return Compression.pack(weight, arena);
-        }
-        int n = weight.dim(0);
-        int k = weight.dim(1);
-        MemorySegment packed = arena.allocate(packedByteSize(weight), Tensor.ALIGNMENT);
-        try (Arena temporary = Arena.ofConfined()) {
-            Tensor source = weight.toF32(temporary);
-            long rowBytes = source.stride(0) * Float.BYTES;
-            packColumns(source.segment(), 0, source.stride(1) * Float.BYTES, rowBytes, k, n, packed);
-        }
-        return new PanelWeight(packed, LANES, n, k);
-    }
-
-    @Override
-    public long packedByteSize(QuantizedMatrix weight) {
-        return Compression.byteSize(weight);
-    }
-
-    @Override
-    public PackedWeight pack(QuantizedMatrix weight, Arena arena) {
-        return Compression.pack(weight, arena);
     }
 
     /** Writes [k, cols] with any strides as [vectors][k][lanes], zeros beyond cols. */
@@ -99,13 +47,8 @@ public final class VectorMatMul implements MatMul {
             long target = first * (long) Float.BYTES * k;
             if (count == LANES && colStride == Float.BYTES) {
                 copyColumns(from, source, kStride, k, to, target);
-                continue;
-            }
-            for (int i = 0; i < k; i++) {
-                for (int j = 0; j < LANES; j++) {
-                    float value = j < count ? from.get(JAVA_FLOAT_UNALIGNED, source + i * kStride + j * colStride) : 0f;
-                    to.set(JAVA_FLOAT_UNALIGNED, target + i * BYTES + j * (long) Float.BYTES, value);
-                }
+            } else {
+                PanelLayout.packColumns(from, source, kStride, colStride, k, count, to, target);
             }
         }
     }
@@ -122,35 +65,43 @@ public final class VectorMatMul implements MatMul {
     }
 
     @Override
+    public long packedByteSize(Tensor weight) {
+        return PanelLayout.byteSize(weight);
+    }
+
+    @Override
+    public PackedWeight pack(Tensor weight, Arena arena) {
+        return PanelLayout.pack(weight, arena);
+    }
+
+    @Override
+    public long packedByteSize(QuantizedMatrix weight) {
+        return Compression.byteSize(weight);
+    }
+
+    @Override
+    public PackedWeight pack(QuantizedMatrix weight, Arena arena) {
+        return Compression.pack(weight, arena);
+    }
+
+    @Override
     public long scratchByteSize() {
         return STEPS * MatMulKernels.VECTORS * BYTES;
     }
 
-    /** Whole blocks where there are enough for all threads; then each tile copies its rows of x once. */
     @Override
     public int tileRows(int m, int n, int k, int threads) {
-        if (threads == 1 || m < 2 * ROWS * threads) {
-            return m;
-        }
-        int tile = (m + 4 * threads - 1) / (4 * threads);
-        return Math.clamp((tile + ROWS - 1L) / ROWS * ROWS, Math.min(m, 4 * ROWS), BLOCK_ROWS);
+        return PanelLayout.tileRows(m, threads);
     }
 
-    /** Whole panels; wide ones, for each tile of few rows copies them all. */
     @Override
     public int tileCols(int m, int n, int k, int threads) {
-        if (threads == 1 || tileRows(m, n, k, threads) < m) {
-            return n;
-        }
-        int panels = (n + PANEL - 1) / PANEL;
-        long work = (long) m * n * k;
-        int tiles = work < 4_000_000 ? threads : 2 * threads; // 4 million FMAs: some 50 us on one core
-        return Math.min(n, (panels + tiles - 1) / tiles * PANEL);
+        return PanelLayout.tileCols(m, n, k, threads);
     }
 
     @Override
     public int gatedCols(int n) {
-        return Math.min(n, STRIP);
+        return PanelLayout.gatedCols(n);
     }
 
     @Override
@@ -233,7 +184,7 @@ public final class VectorMatMul implements MatMul {
     /** Rows of a block: scratch has room for all of k. */
     private static int blockRows(int k) {
         int steps = Math.max(1, (k + STEPS - 1) / STEPS);
-        return Math.clamp(BLOCK_FLOATS / ((long) steps * PITCH) / ROWS * ROWS, ROWS, BLOCK_ROWS);
+        return Math.clamp(BLOCK_FLOATS / ((long) steps * PITCH) / ROWS * ROWS, ROWS, PanelLayout.BLOCK_ROWS);
     }
 
     /** Columns of the next strip; not so many that one vector is left, whose tile would wait for its own sums. */

@@ -3,6 +3,7 @@ package dev.gatun.ops.machine;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import jdk.jfr.FlightRecorder;
 
 /**
  * Machine code in pages that can be run and read but not written, a page without access on either side. Whoever makes one closes
@@ -44,7 +45,9 @@ final class CodeMemory implements AutoCloseable {
                 int end = i + 1 < entries.length ? functions.get(i + 1).at() : bytes.length;
                 entries[i] = pages.asSlice(at, end - at);
                 map.add(functions.get(i).name(), entries[i].address(), end - at);
-                MachineCodeEvent.commit(functions.get(i).name(), entries[i].address(), end - at);
+                if (FlightRecorder.isInitialized()) { // or the event's class would, which takes 0.1 s
+                    MachineCodeEvent.commit(functions.get(i).name(), entries[i].address(), end - at);
+                }
             }
             return new CodeMemory(arena, entries);
         } catch (RuntimeException e) {

@@ -15,18 +15,13 @@ import java.lang.invoke.MethodHandle;
  */
 @SuppressWarnings("restricted") // the JVM is told by --enable-native-access
 final class FunctionCall {
-    // Few handles, for each costs a start 10 to 20 ms: functions of fewer arguments are called with more.
-
-    private static final MethodHandle SIX = Linker.nativeLinker()
-            .downcallHandle(
-                    FunctionDescriptor.ofVoid(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS),
-                    Linker.Option.critical(false));
-
-    private static final MethodHandle ROWS = Linker.nativeLinker()
+    // One kind of handle, for each costs a cold start 20 ms: functions of fewer arguments are called with more.
+    private static final MethodHandle CALL = Linker.nativeLinker()
             .downcallHandle(
                     FunctionDescriptor.of(
-                            JAVA_LONG, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
-                            JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS),
+                            JAVA_LONG, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG,
+                            JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+                            JAVA_LONG, ADDRESS),
                     Linker.Option.critical(false));
 
     private static final MemorySegment NONE = MemorySegment.NULL;
@@ -52,9 +47,9 @@ final class FunctionCall {
             long first,
             long second) {
         try {
-            return (long) ROWS.invokeExact(
-                    entry, x, b, c, out, xStride, outStride, xAt, bAt, cAt, outAt, bStride, rows, cols, first, second,
-                    entry);
+            return (long) CALL.invokeExact(
+                    entry, x, b, c, out, NONE, NONE, xStride, outStride, xAt, bAt, cAt, outAt, bStride, rows, cols,
+                    first, second, entry);
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
@@ -83,7 +78,8 @@ final class FunctionCall {
             MemorySegment e,
             MemorySegment f) {
         try {
-            SIX.invokeExact(entry, a, b, c, d, e, f, entry);
+            long _ =
+                    (long) CALL.invokeExact(entry, a, b, c, d, e, f, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L, entry);
         } catch (RuntimeException | Error thrown) {
             throw thrown;
         } catch (Throwable thrown) {

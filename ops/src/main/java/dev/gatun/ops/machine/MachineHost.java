@@ -39,6 +39,11 @@ public final class MachineHost {
         }
     }
 
+    /** Bits of the widest vectors that are fast. */
+    public int vectorBits() {
+        return cpu.avx512() ? 512 : cpu.avx2() ? 256 : 128;
+    }
+
     CpuFeatures cpu() {
         return cpu;
     }

@@ -17,8 +17,6 @@ import static dev.gatun.ops.machine.VectorInstruction.VMULPS;
 import static dev.gatun.ops.machine.VectorInstruction.VPADDD;
 import static dev.gatun.ops.machine.VectorInstruction.VPBROADCASTD;
 import static dev.gatun.ops.machine.VectorInstruction.VPXORD;
-import static dev.gatun.ops.machine.VectorInstruction.VUNPCKHPS;
-import static dev.gatun.ops.machine.VectorInstruction.VUNPCKLPS;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
@@ -36,8 +34,7 @@ import java.util.List;
  *
  * and what columns begin with, and scores of keys that they do not see.
  *
- * <p>The first two by squares of 16 x 16. Quarters of rows are read to where they belong in a register, which costs no shuffle; so a square
- * takes 32 of them, and some 45 cycles. For AVX-512. Thread-safe; its owner closes it after the last call.
+ * <p>The first two by squares of 16 x 16 ({@link Square}). For AVX-512. Thread-safe; its owner closes it after the last call.
  */
 public final class QueryColumns implements AutoCloseable {
     /** Columns of a call, and dimensions of a square. */
@@ -62,7 +59,7 @@ public final class QueryColumns implements AutoCloseable {
     public static final long PARAMETER_BYTES = ROWS + SIDE * Long.BYTES;
 
     private static final int VECTOR = SIDE * Float.BYTES;
-    private static final int QUARTER = 4;
+    private static final int QUARTER = Square.QUARTER;
 
     private final CodeMemory code;
     private final MemorySegment fromRows;
@@ -250,13 +247,13 @@ public final class QueryColumns implements AutoCloseable {
             Label square = begin();
             for (int row = 0; row < SIDE; row++) {
                 asm.mov(RAX, at(RDI, ROWS + row * Long.BYTES));
-                quarters(row, at(RSI, RAX, 1));
+                Square.read(asm, row, at(RSI, RAX, 1));
             }
             for (int quarter = 0; quarter < QUARTER; quarter++) {
-                exchange(quarter);
+                Square.exchange(asm, quarter);
                 for (int j = 0; j < QUARTER; j++) {
-                    asm.op(VMULPS, exchanged(j), exchanged(j), SCALE_OF_ALL);
-                    asm.store(at(RDX, (quarter * QUARTER + j) * columnStep), exchanged(j));
+                    asm.op(VMULPS, Square.exchanged(j), Square.exchanged(j), SCALE_OF_ALL);
+                    asm.store(at(RDX, (quarter * QUARTER + j) * columnStep), Square.exchanged(j));
                 }
             }
             end(square, VECTOR, SIDE * columnStep);
@@ -268,18 +265,18 @@ public final class QueryColumns implements AutoCloseable {
             asm.add(RSI, at(RDI, COLUMNS_AT));
             Label square = begin();
             for (int row = 0; row < SIDE; row++) {
-                quarters(row, at(RSI, row * columnStep));
+                Square.read(asm, row, at(RSI, row * columnStep));
             }
             for (int quarter = QUARTER - 1; quarter >= 0; quarter--) {
                 for (int i = 0; i < QUARTER; i++) {
-                    Vec x = quarter(quarter, i);
+                    Vec x = Square.quarter(quarter, i);
                     asm.op(VMULPS, x, x, inverse(quarter));
                     asm.opOrZero(VADDPS, x, counts(quarter), x, ZERO);
                 }
-                exchange(quarter);
+                Square.exchange(asm, quarter);
                 for (int j = QUARTER - 1; j >= 0; j--) {
                     asm.mov(RAX, at(RDI, ROWS + (quarter * QUARTER + j) * Long.BYTES));
-                    asm.store(at(RDX, RAX, 1), exchanged(j));
+                    asm.store(at(RDX, RAX, 1), Square.exchanged(j));
                 }
             }
             end(square, SIDE * columnStep, VECTOR);
@@ -370,39 +367,6 @@ public final class QueryColumns implements AutoCloseable {
                 asm.op(VBROADCASTF32X4, sum, sums.plus(quarter * QUARTER * Float.BYTES));
                 asm.vcmpps(counts(quarter), sum, Comparison.NOT_EQUAL, ZERO);
                 asm.opOrZero(VDIVPS, sum, counts(quarter), Vec.zmm(0), sum);
-            }
-        }
-
-        /** A quarter of rows i, i + 4, i + 8 and i + 12. */
-        private static Vec quarter(int quarter, int i) {
-            return Vec.zmm(quarter * QUARTER + i);
-        }
-
-        private void quarters(int row, Address from) {
-            for (int quarter = 0; quarter < QUARTER; quarter++) {
-                Vec register = quarter(quarter, row % QUARTER);
-                Address four = from.plus(quarter * QUARTER * Float.BYTES);
-                if (row < QUARTER) {
-                    asm.op(VMOVUPS, Vec.xmm(register.number()), four);
-                } else {
-                    asm.vinsertf32x4(register, register, four, row / QUARTER);
-                }
-            }
-        }
-
-        private static Vec exchanged(int j) {
-            return Vec.zmm(20 + j);
-        }
-
-        /** Four columns: in each lane of four floats a transposition of 4 x 4. */
-        private void exchange(int quarter) {
-            for (int i = 0; i < QUARTER; i += 2) {
-                asm.op(VUNPCKLPS, Vec.zmm(16 + i), quarter(quarter, i), quarter(quarter, i + 1));
-                asm.op(VUNPCKHPS, Vec.zmm(17 + i), quarter(quarter, i), quarter(quarter, i + 1));
-            }
-            for (int half = 0; half < 2; half++) {
-                asm.vshufps(exchanged(2 * half), Vec.zmm(16 + half), Vec.zmm(18 + half), 0b01_00_01_00);
-                asm.vshufps(exchanged(2 * half + 1), Vec.zmm(16 + half), Vec.zmm(18 + half), 0b11_10_11_10);
             }
         }
     }

@@ -31,9 +31,9 @@ record RowLoop(Assembler asm) {
         void write(Mask mask);
     }
 
-    /** An argument after the sixth. */
+    /** A number of the call, from the offset of x on. */
     private static Address argument(int i) {
-        return at(RSP, ARGUMENTS + 8 * i);
+        return at(RSP, ARGUMENTS + 8 * (2 + i));
     }
 
     /** One of the numbers of the call, a float, in all lanes. */
@@ -53,6 +53,8 @@ record RowLoop(Assembler asm) {
 
     void enter() {
         CallFrame.enter(asm);
+        asm.mov(R8, argument(-2));
+        asm.mov(R9, argument(-1));
         asm.add(RDI, argument(0));
         asm.add(RSI, argument(1));
         asm.add(RDX, argument(2));
